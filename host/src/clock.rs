@@ -1,0 +1,76 @@
+//! The one source of time.
+//!
+//! [`Clock::now`] is derived from tokio's monotonic clock, so a step of the system clock neither fires a backlog nor
+//! stalls one, and a test with paused time controls it. [`Clock::wall`] follows the system clock and is only for
+//! timestamps that leave the machine: a signature whose time is off by 300 s is refused by its receiver.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::time::Instant;
+
+use crate::model::UnixMs;
+
+/// Tells the time. Cheap to copy.
+#[derive(Debug, Clone, Copy)]
+pub struct Clock {
+    started_at: UnixMs,
+    started: Instant,
+    wall: fn() -> Option<UnixMs>,
+}
+
+impl Clock {
+    /// The clock of the machine.
+    #[must_use]
+    pub fn system() -> Self {
+        let wall = || Some(system_time());
+        Self { started_at: system_time(), started: Instant::now(), wall }
+    }
+
+    /// A clock that shows `at` now and goes on with tokio's time.
+    #[must_use]
+    pub fn starting_at(at: UnixMs) -> Self {
+        Self { started_at: at, started: Instant::now(), wall: || None }
+    }
+
+    /// The time for deciding what is due. Never goes back, never jumps.
+    #[must_use]
+    pub fn now(&self) -> UnixMs {
+        self.started_at.after(self.started.elapsed())
+    }
+
+    /// The time for others to read. May jump.
+    #[must_use]
+    pub fn wall(&self) -> UnixMs {
+        (self.wall)().unwrap_or_else(|| self.now())
+    }
+
+    /// Returns once [`Clock::now`] has reached `at`.
+    pub async fn sleep_until(&self, at: UnixMs) {
+        tokio::time::sleep(at.since(self.now())).await;
+    }
+
+    /// The point on tokio's clock that is `wait` from now, for timeouts.
+    #[must_use]
+    pub fn deadline(&self, wait: Duration) -> Instant {
+        Instant::now() + wait
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the system clock")]
+fn system_time() -> UnixMs {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    UnixMs(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn follows_paused_time() {
+        let clock = Clock::starting_at(UnixMs(1_000));
+        clock.sleep_until(UnixMs(61_000)).await;
+        assert_eq!(clock.now(), UnixMs(61_000));
+        assert_eq!(clock.wall(), UnixMs(61_000));
+    }
+}

@@ -1,0 +1,46 @@
+//! Hookway: a self-hosted webhook gateway that users extend with WebAssembly components.
+//!
+//! # The flow
+//!
+//! ```text
+//! POST /v1/events -> ingest ==accept==> matching -> plugins -> dispatch ==fan_out==> lanes -> deliver ==finish_attempt==> log
+//!                    202 here           topics      filter,    one txn               sign, POST, classify               + next due time
+//!                                                   transform
+//! ```
+//!
+//! `==` is a commit. Each stage reads, does one thing, commits one transaction and hands on. A crash between two
+//! commits repeats work and never forgets it; the only possible duplicate is the POST, and it carries the same id.
+//!
+//! # Layout
+//!
+//! In the order of the flow; the test `architecture` holds who may import whom.
+//!
+//! - [`model`]: the words as types, pure.
+//! - [`clock`], [`shutdown`], [`handoff`], [`telemetry`]: what every stage needs.
+//! - [`store`]: durable state, one verb = one transaction; [`store::redb`] keeps it in one file.
+//! - [`ingest`]: events in over HTTP.
+//! - [`matching`]: topic -> endpoints; [`directory`]: all endpoints in memory, with their index.
+//! - [`plugins`]: loads, swaps and calls WebAssembly components.
+//! - [`dispatch`]: event + endpoints + verdicts -> deliveries.
+//! - [`lanes`]: what may be sent when, fair per endpoint.
+//! - [`deliver`]: sign, guard, POST, classify.
+//! - [`api`]: management over HTTP.
+//! - [`config`]: file + environment + flags -> options.
+//! - [`app`]: the composition root, the only place that knows all stages.
+
+pub mod api;
+pub mod app;
+pub mod clock;
+pub mod config;
+pub mod deliver;
+pub mod directory;
+pub mod dispatch;
+pub mod handoff;
+pub mod ingest;
+pub mod lanes;
+pub mod matching;
+pub mod model;
+pub mod plugins;
+pub mod shutdown;
+pub mod store;
+pub mod telemetry;

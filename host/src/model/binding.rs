@@ -1,0 +1,97 @@
+//! Bindings: which plugins an endpoint uses, and how.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Topic, TopicPattern};
+
+const MAX_LEN: usize = 63;
+
+/// The name of a plugin: its file name without `.wasm`, `[a-z0-9][a-z0-9_-]{0,62}`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PluginName(Arc<str>);
+
+/// Why a text is not a plugin's name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a plugin is named by 1 to {MAX_LEN} characters of a-z, 0-9, `_` and `-`, the first a letter or digit"
+)]
+pub struct PluginNameError;
+
+/// The use of a plugin by an endpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Binding {
+    /// The plugin.
+    pub plugin: PluginName,
+    /// JSON text given to the plugin's `init`; shared, because instances are pooled by it.
+    pub config: Arc<str>,
+    /// Only for events that one of these accepts; empty = for all.
+    pub topics: Vec<TopicPattern>,
+    /// What becomes of a delivery that the plugin could not judge.
+    pub on_failure: OnFailure,
+}
+
+/// What becomes of a delivery when a plugin traps, runs out of its limits or is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnFailure {
+    /// It waits, is tried again with backoff, and is released by a new version of the plugin.
+    #[default]
+    Hold,
+    /// It goes on as if the plugin were not there.
+    Open,
+    /// It is dropped, and the log says why.
+    Closed,
+}
+
+impl Binding {
+    /// Whether the binding has a say for this topic.
+    #[must_use]
+    pub fn covers(&self, topic: &Topic) -> bool {
+        self.topics.is_empty() || self.topics.iter().any(|pattern| pattern.matches(topic))
+    }
+}
+
+impl PluginName {
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for PluginName {
+    type Err = PluginNameError;
+
+    fn from_str(text: &str) -> Result<Self, PluginNameError> {
+        let alphanumeric = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+        let valid = text.len() <= MAX_LEN
+            && text.bytes().next().is_some_and(alphanumeric)
+            && text.bytes().all(|b| alphanumeric(b) || b == b'_' || b == b'-');
+        if valid { Ok(Self(Arc::from(text))) } else { Err(PluginNameError) }
+    }
+}
+
+impl TryFrom<String> for PluginName {
+    type Error = PluginNameError;
+
+    fn try_from(text: String) -> Result<Self, PluginNameError> {
+        text.parse()
+    }
+}
+
+impl From<PluginName> for String {
+    fn from(name: PluginName) -> Self {
+        name.0.as_ref().to_owned()
+    }
+}
+
+impl fmt::Display for PluginName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

@@ -1,0 +1,67 @@
+//! Endpoints: where a tenant wants which events, and what happens to them on the way.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::{Binding, EndpointId, PluginName, Secret, TenantId, TopicPattern, UnixMs};
+
+/// One target URL of a tenant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// Its id.
+    pub id: EndpointId,
+    /// Whose it is. Never changes.
+    pub tenant: TenantId,
+    /// Where deliveries are POSTed to, normalised; one endpoint per tenant and URL.
+    pub url: Url,
+    /// For people.
+    pub description: String,
+    /// The topics it wants.
+    pub subscription: Subscription,
+    /// What signs its deliveries. Every active one contributes a signature.
+    pub secrets: Vec<Secret>,
+    /// The plugins that judge and change its deliveries, in order.
+    pub plugins: Vec<Binding>,
+    /// Values that plugins can read and people can sort by.
+    pub metadata: BTreeMap<String, String>,
+    /// When it was created.
+    pub created_at: UnixMs,
+    /// When it was last changed.
+    pub updated_at: UnixMs,
+}
+
+/// How an endpoint says which topics it wants.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Subscription {
+    /// Patterns of our own language; one that accepts is enough.
+    Patterns(Vec<TopicPattern>),
+    /// Patterns in the language of a plugin.
+    Matcher {
+        /// The plugin that exports `topic-matcher`.
+        plugin: PluginName,
+        /// Its patterns, as the owner wrote them.
+        patterns: Vec<String>,
+    },
+}
+
+impl Subscription {
+    /// The patterns as their owner wrote them.
+    #[must_use]
+    pub fn patterns(&self) -> Vec<String> {
+        match self {
+            Self::Patterns(patterns) => patterns.iter().map(ToString::to_string).collect(),
+            Self::Matcher { patterns, .. } => patterns.clone(),
+        }
+    }
+
+    /// The plugin that understands the patterns, if it is not us.
+    #[must_use]
+    pub const fn matcher(&self) -> Option<&PluginName> {
+        match self {
+            Self::Patterns(_) => None,
+            Self::Matcher { plugin, .. } => Some(plugin),
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! The words of the gateway as types: ids, topics, events, endpoints, deliveries and the decisions about them.
+//!
+//! Pure: no I/O, no async, no clock. Everything here is a value or a function of its arguments, so that the
+//! rules of the product can be read and tested without starting any of it. Imports nothing of the crate.
+
+mod api_key;
+mod binding;
+mod delivery;
+mod endpoint;
+mod event;
+mod id;
+mod retry;
+mod secret;
+mod tenant;
+mod time;
+mod topic;
+
+pub use api_key::{ApiKey, ApiKeyRecord, Scope};
+pub use binding::{Binding, OnFailure, PluginName, PluginNameError};
+pub use delivery::{
+    Attempt, AttemptError, AttemptErrorClass, AttemptOutcome, CustomRequest, Delivery, DeliveryState,
+    FailReason, Header, HoldReason, Job, PluginRun, PluginRunOutcome,
+};
+pub use endpoint::{Endpoint, Subscription};
+pub use event::{EnvelopeCache, Event, EventId, EventIdError};
+pub use id::{DeliveryId, EndpointId, EventKey, IdError, SecretId};
+pub use retry::{Next, RetrySchedule};
+pub use secret::{Secret, SecretError, SigningKey};
+pub use tenant::{TenantId, TenantIdError};
+pub use time::UnixMs;
+pub use topic::{Accepts, PatternError, Token, Topic, TopicError, TopicPattern};

@@ -1,0 +1,294 @@
+//! Topics and the patterns that subscribe to them.
+//!
+//! A topic is a path of segments joined by `/` or `.`: `orders/created`. In a pattern, a segment may be `*` (exactly
+//! one segment) or `**` (any number, none included). A separator matches only itself, so `orders.*` does not
+//! accept `orders/created`; what `**` swallows may be joined by either.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// Long enough for any sensible name, short enough for a log line and an index key.
+const MAX_LEN: usize = 256;
+/// Bounds the work of matching; real topics have two to five segments.
+const MAX_SEGMENTS: usize = 32;
+
+/// What happened: 1 to 256 characters, at most 32 segments of `A-Z a-z 0-9 _ -`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Topic(Arc<str>);
+
+/// Why a text is not a topic.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TopicError {
+    /// Nothing, or more than 256 characters.
+    #[error("a topic has 1 to {MAX_LEN} characters, for example `orders/created`")]
+    Length,
+    /// Too many segments.
+    #[error("a topic has at most {MAX_SEGMENTS} segments")]
+    Segments,
+    /// A segment is empty or has a character that is not allowed.
+    #[error(
+        "a topic is made of segments of A-Z, a-z, 0-9, `_` and `-`, joined by `/` or `.`, for example `orders/created`"
+    )]
+    Segment,
+}
+
+/// A subscription to topics: an exact topic, or one with `*` and `**` as segments.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct TopicPattern {
+    text: Arc<str>,
+    tokens: Vec<Token>,
+}
+
+/// Why a text is not a topic pattern.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PatternError {
+    /// `*` stands beside other characters, as in `order*`.
+    #[error("`*` and `**` stand for whole segments, as in `orders/*` or `**/updated`")]
+    Wildcard,
+    /// Not even a topic.
+    #[error(transparent)]
+    Topic(#[from] TopicError),
+}
+
+/// One segment of a pattern and the separator before it (`None` for the first).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Token {
+    /// `/` or `.`; `None` for the first segment.
+    pub separator: Option<char>,
+    /// What the segment accepts.
+    pub accepts: Accepts,
+}
+
+/// What one segment of a pattern accepts.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Accepts {
+    /// This text.
+    Exactly(Box<str>),
+    /// Any one segment: `*`.
+    One,
+    /// Any number of segments: `**`.
+    Any,
+}
+
+impl Topic {
+    /// The topic as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The segments in order, each with the separator before it (`None` for the first).
+    pub fn segments(&self) -> impl Iterator<Item = (Option<char>, &str)> {
+        split(&self.0)
+    }
+}
+
+impl TopicPattern {
+    /// The pattern as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The segments in order, for building an index.
+    #[must_use]
+    pub fn tokens(&self) -> &[Token] {
+        &self.tokens
+    }
+
+    /// Whether the pattern accepts the topic.
+    #[must_use]
+    pub fn matches(&self, topic: &Topic) -> bool {
+        let segments: Vec<_> = topic.segments().collect();
+        accepts(&self.tokens, &segments, true)
+    }
+}
+
+impl FromStr for Topic {
+    type Err = TopicError;
+
+    fn from_str(text: &str) -> Result<Self, TopicError> {
+        if text.is_empty() || text.len() > MAX_LEN {
+            return Err(TopicError::Length);
+        }
+        let mut count = 0;
+        for (_, segment) in split(text) {
+            count += 1;
+            if !is_segment(segment) {
+                return Err(TopicError::Segment);
+            }
+        }
+        if count > MAX_SEGMENTS { Err(TopicError::Segments) } else { Ok(Self(Arc::from(text))) }
+    }
+}
+
+impl FromStr for TopicPattern {
+    type Err = PatternError;
+
+    fn from_str(text: &str) -> Result<Self, PatternError> {
+        if text.is_empty() || text.len() > MAX_LEN {
+            return Err(TopicError::Length.into());
+        }
+        let tokens = split(text)
+            .map(|(separator, segment)| token(separator, segment))
+            .collect::<Result<Vec<_>, _>>()?;
+        if tokens.len() > MAX_SEGMENTS {
+            return Err(TopicError::Segments.into());
+        }
+        Ok(Self { text: Arc::from(text), tokens })
+    }
+}
+
+fn token(separator: Option<char>, segment: &str) -> Result<Token, PatternError> {
+    let accepts = match segment {
+        "*" => Accepts::One,
+        "**" => Accepts::Any,
+        _ if is_segment(segment) => Accepts::Exactly(segment.into()),
+        _ if segment.contains('*') => return Err(PatternError::Wildcard),
+        _ => return Err(TopicError::Segment.into()),
+    };
+    Ok(Token { separator, accepts })
+}
+
+fn is_segment(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+}
+
+/// Splits at `/` and `.`, keeping with each segment the separator before it.
+fn split(text: &str) -> impl Iterator<Item = (Option<char>, &str)> {
+    let mut separator = None;
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let before = separator;
+        match text.find(['/', '.']) {
+            Some(at) => {
+                separator = text[at..].chars().next();
+                rest = Some(&text[at + 1..]);
+                Some((before, &text[..at]))
+            }
+            None => {
+                rest = None;
+                Some((before, text))
+            }
+        }
+    })
+}
+
+/// `at_start` is true while no segment of the topic has been used: nothing stands before the first one, so a
+/// pattern's separator has nothing to compare with (`**/updated` accepts `updated`).
+fn accepts(tokens: &[Token], segments: &[(Option<char>, &str)], at_start: bool) -> bool {
+    let Some((token, later)) = tokens.split_first() else { return segments.is_empty() };
+    let fits = |separator: Option<char>| at_start || separator == token.separator;
+    match (&token.accepts, segments.split_first()) {
+        (Accepts::Exactly(text), Some(((separator, segment), rest))) => {
+            fits(*separator) && **text == **segment && accepts(later, rest, false)
+        }
+        (Accepts::One, Some(((separator, _), rest))) => fits(*separator) && accepts(later, rest, false),
+        (Accepts::Any, first) => {
+            accepts(later, segments, at_start)
+                || first.is_some_and(|((separator, _), _)| {
+                    fits(*separator) && (1..=segments.len()).any(|n| accepts(later, &segments[n..], false))
+                })
+        }
+        (Accepts::Exactly(_) | Accepts::One, None) => false,
+    }
+}
+
+impl TryFrom<String> for Topic {
+    type Error = TopicError;
+
+    fn try_from(text: String) -> Result<Self, TopicError> {
+        text.parse()
+    }
+}
+
+impl TryFrom<String> for TopicPattern {
+    type Error = PatternError;
+
+    fn try_from(text: String) -> Result<Self, PatternError> {
+        text.parse()
+    }
+}
+
+impl From<Topic> for String {
+    fn from(topic: Topic) -> Self {
+        topic.0.as_ref().to_owned()
+    }
+}
+
+impl From<TopicPattern> for String {
+    fn from(pattern: TopicPattern) -> Self {
+        pattern.text.as_ref().to_owned()
+    }
+}
+
+impl fmt::Display for Topic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for TopicPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_accept_what_they_say() {
+        let cases = [
+            ("orders/created", "orders/created", true),
+            ("orders/created", "orders/updated", false),
+            ("orders/*", "orders/created", true),
+            ("orders/*", "orders", false),
+            ("orders/*", "orders/lines/created", false),
+            ("*/created", "orders/created", true),
+            ("orders/**", "orders", true),
+            ("orders/**", "orders/lines/created", true),
+            ("orders/**", "returns/created", false),
+            ("**/updated", "updated", true),
+            ("**/updated", "product-stock/updated", true),
+            ("**/updated", "a/b/c/updated", true),
+            ("**/updated", "updated/a", false),
+            ("**", "anything/at.all", true),
+            ("a/**/z", "a/z", true),
+            ("a/**/z", "a/b/c/z", true),
+            ("a/**/z", "a/b/c", false),
+            ("**/*", "a", true),
+            ("**/a/**", "x/a/y", true),
+            ("orders.*", "orders/created", false),
+            ("orders.*", "orders.created", true),
+            ("orders/**", "orders.created", false),
+        ];
+        for (pattern, topic, expected) in cases {
+            let (pattern, topic): (TopicPattern, Topic) = (pattern.parse().unwrap(), topic.parse().unwrap());
+            assert_eq!(pattern.matches(&topic), expected, "{pattern} on {topic}");
+        }
+    }
+
+    #[test]
+    fn bad_topics_and_patterns_are_refused_with_the_reason() {
+        for text in ["", "/", "a//b", "a/", ".a", "a b", "a/ü", "a\n", "*", "a/*"] {
+            assert!(text.parse::<Topic>().is_err(), "{text:?}");
+        }
+        for text in ["", "a//b", "a/", "a b"] {
+            assert!(text.parse::<TopicPattern>().is_err(), "{text:?}");
+        }
+        assert_eq!("order*/x".parse::<TopicPattern>(), Err(PatternError::Wildcard));
+        assert_eq!("a/***".parse::<TopicPattern>(), Err(PatternError::Wildcard));
+        assert_eq!("a/".repeat(200).parse::<Topic>(), Err(TopicError::Length));
+        assert_eq!(vec!["a"; 33].join("/").parse::<Topic>(), Err(TopicError::Segments));
+    }
+}

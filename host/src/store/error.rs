@@ -1,0 +1,34 @@
+//! What can go wrong in the store.
+
+use std::sync::Arc;
+
+/// Why a verb did not happen.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The event at `index` uses an `event_id` or idempotency key that was seen with other content.
+    #[error(
+        "event {index} of the request reuses an id or idempotency key of the event {first}, which has other content"
+    )]
+    IdReused {
+        /// Its place in the request, from 0.
+        index: usize,
+        /// The id of the event that had it first.
+        first: String,
+    },
+    /// There is no such row.
+    #[error("there is no such row")]
+    NotFound,
+    /// The tenant has another endpoint with this URL.
+    #[error("the tenant has another endpoint with this URL: {0}")]
+    UrlTaken(crate::model::EndpointId),
+    /// The data directory cannot be used as it is.
+    #[error("{0}")]
+    Unusable(String),
+    /// The storage failed; nothing was committed.
+    #[error("the storage failed")]
+    Storage(#[source] Arc<dyn std::error::Error + Send + Sync>),
+    /// The store is closed: the gateway is shutting down, or its writer died of an earlier error.
+    #[error("the store is closed")]
+    Closed,
+}
