@@ -1,1 +1,144 @@
-//! Placeholder.
+//! All endpoints in memory, and the only way to change them.
+//!
+//! A change is durable and indexed when its call returns: the next event is matched by it, the next attempt uses it.
+//! Readers take a snapshot and never wait; writers go one after another.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio::sync::{Mutex, broadcast};
+
+use crate::matching::TenantIndex;
+use crate::model::{Endpoint, EndpointId, TenantId};
+use crate::store::{Error, Store};
+
+/// Changes that a listener may be behind before it has to look at everything again.
+const CHANGES_KEPT: usize = 1024;
+
+/// The endpoints. Clones share them.
+#[derive(Clone)]
+pub struct Directory {
+    store: Arc<dyn Store>,
+    snapshot: Arc<ArcSwap<Snapshot>>,
+    writer: Arc<Mutex<()>>,
+    changes: broadcast::Sender<EndpointId>,
+}
+
+#[derive(Default, Clone)]
+struct Snapshot {
+    endpoints: HashMap<EndpointId, Arc<Endpoint>>,
+    tenants: HashMap<TenantId, Arc<TenantIndex>>,
+}
+
+impl Directory {
+    /// The directory of what is in the store.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn load(store: Arc<dyn Store>) -> Result<Self, Error> {
+        let mut snapshot = Snapshot::default();
+        let mut tenants = HashMap::<TenantId, Vec<Arc<Endpoint>>>::new();
+        for endpoint in store.endpoints().await?.into_iter().map(Arc::new) {
+            tenants.entry(endpoint.tenant.clone()).or_default().push(Arc::clone(&endpoint));
+            snapshot.endpoints.insert(endpoint.id, endpoint);
+        }
+        snapshot.tenants =
+            tenants.into_iter().map(|(tenant, all)| (tenant, Arc::new(TenantIndex::new(all)))).collect();
+        Ok(Self {
+            store,
+            snapshot: Arc::new(ArcSwap::from_pointee(snapshot)),
+            writer: Arc::default(),
+            changes: broadcast::Sender::new(CHANGES_KEPT),
+        })
+    }
+
+    /// An endpoint.
+    #[must_use]
+    pub fn get(&self, id: EndpointId) -> Option<Arc<Endpoint>> {
+        self.snapshot.load().endpoints.get(&id).cloned()
+    }
+
+    /// All endpoints of all tenants, by rising id.
+    #[must_use]
+    pub fn list(&self) -> Vec<Arc<Endpoint>> {
+        let mut all: Vec<_> = self.snapshot.load().endpoints.values().cloned().collect();
+        all.sort_by_key(|endpoint| endpoint.id);
+        all
+    }
+
+    /// The index of a tenant's endpoints; `None` when it has none.
+    #[must_use]
+    pub fn index(&self, tenant: &TenantId) -> Option<Arc<TenantIndex>> {
+        self.snapshot.load().tenants.get(tenant).cloned()
+    }
+
+    /// Tells which endpoints were created, changed or deleted from now on.
+    #[must_use]
+    pub fn changes(&self) -> broadcast::Receiver<EndpointId> {
+        self.changes.subscribe()
+    }
+
+    /// Adds an endpoint.
+    ///
+    /// # Errors
+    /// [`Error::UrlTaken`], and the store's.
+    pub async fn create(&self, endpoint: Endpoint) -> Result<Arc<Endpoint>, Error> {
+        let _turn = self.writer.lock().await;
+        self.store.create_endpoint(endpoint.clone()).await?;
+        Ok(self.put(endpoint))
+    }
+
+    /// Replaces an endpoint.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::UrlTaken`], and the store's.
+    pub async fn update(&self, endpoint: Endpoint) -> Result<Arc<Endpoint>, Error> {
+        let _turn = self.writer.lock().await;
+        self.store.update_endpoint(endpoint.clone()).await?;
+        Ok(self.put(endpoint))
+    }
+
+    /// Deletes an endpoint. Its deliveries stay in the log; those that wait are cancelled soon after.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], and the store's.
+    pub async fn delete(&self, id: EndpointId) -> Result<(), Error> {
+        let _turn = self.writer.lock().await;
+        let endpoint = self.get(id).ok_or(Error::NotFound)?;
+        self.store.delete_endpoint(id).await?;
+        self.swap(&endpoint.tenant, |endpoints| {
+            endpoints.remove(&id);
+        });
+        self.announce(id);
+        Ok(())
+    }
+
+    fn put(&self, endpoint: Endpoint) -> Arc<Endpoint> {
+        let endpoint = Arc::new(endpoint);
+        self.swap(&endpoint.tenant, |endpoints| {
+            endpoints.insert(endpoint.id, Arc::clone(&endpoint));
+        });
+        self.announce(endpoint.id);
+        endpoint
+    }
+
+    /// Called with `writer` held, so no other swap can come between the load and the store.
+    fn swap(&self, tenant: &TenantId, change: impl FnOnce(&mut HashMap<EndpointId, Arc<Endpoint>>)) {
+        let mut snapshot = Snapshot::clone(&self.snapshot.load());
+        change(&mut snapshot.endpoints);
+        let of_tenant: Vec<_> =
+            snapshot.endpoints.values().filter(|e| e.tenant == *tenant).cloned().collect();
+        if of_tenant.is_empty() {
+            snapshot.tenants.remove(tenant);
+        } else {
+            snapshot.tenants.insert(tenant.clone(), Arc::new(TenantIndex::new(of_tenant)));
+        }
+        self.snapshot.store(Arc::new(snapshot));
+    }
+
+    fn announce(&self, id: EndpointId) {
+        // Nobody listening is fine: listeners come and go with the stages.
+        let _ = self.changes.send(id);
+    }
+}

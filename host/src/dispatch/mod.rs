@@ -1,1 +1,212 @@
-//! Placeholder.
+//! Event + endpoints + verdicts -> deliveries.
+//!
+//! Events come in memory from ingest, or from the store: after a start, and when ingest was faster than this stage.
+//! Each is matched, judged by the plugins of the endpoints that want it, and fanned out in one transaction. Rules:
+//!
+//! - An event is fanned out once. One that is under way here is not taken from the store again.
+//! - A delivery whose bytes can be worked out again goes to its lane at once, while the fan-out is still being
+//!   committed: a crash in between repeats the same POST. One that a plugin changed waits for the commit to be durable,
+//!   because the plugin might say something else the next time.
+
+mod holds;
+mod judge;
+mod plan;
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde::Deserialize;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+
+use crate::clock::Clock;
+use crate::directory::Directory;
+use crate::handoff::{Received, Receiver};
+use crate::model::{DeliveryId, DeliveryState, EndpointId, Event, EventKey, Job, RetrySchedule, UnixMs};
+use crate::plugins::Plugins;
+use crate::shutdown::Shutdown;
+use crate::store::{FanOut, NewDelivery, Store};
+
+/// Events read from the store at once when catching up.
+const PAGE: usize = 256;
+/// Pause before a failed read or write of the store is tried again.
+const STORE_RETRY: Duration = Duration::from_secs(1);
+
+/// How events are dispatched.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// Events that are matched and judged at the same time. Most of them wait for a plugin or a commit.
+    pub max_in_flight: usize,
+}
+
+/// Where deliveries go that are due now: the lanes.
+pub trait Outbox: Send + Sync + 'static {
+    /// Takes a delivery, or says that it has to wait in the store.
+    fn offer(&self, job: Job) -> bool;
+    /// A delivery of this endpoint is in the store, due at this time.
+    fn stored(&self, endpoint: EndpointId, due_at: UnixMs);
+}
+
+/// The stage with all it needs. Clones share everything.
+#[derive(Clone)]
+pub struct Dispatch {
+    options: Options,
+    store: Arc<dyn Store>,
+    directory: Directory,
+    plugins: Plugins,
+    outbox: Arc<dyn Outbox>,
+    clock: Clock,
+    /// When plugins that failed are asked again.
+    schedule: RetrySchedule,
+    under_way: Arc<Mutex<HashSet<EventKey>>>,
+    /// Rings when a delivery was held.
+    held: Arc<Notify>,
+}
+
+impl Dispatch {
+    /// The stage, not running yet.
+    #[must_use]
+    pub fn new(
+        options: Options,
+        store: Arc<dyn Store>,
+        (directory, plugins): (Directory, Plugins),
+        outbox: Arc<dyn Outbox>,
+        clock: Clock,
+    ) -> Self {
+        Self {
+            options,
+            store,
+            directory,
+            plugins,
+            outbox,
+            clock,
+            schedule: RetrySchedule::default(),
+            under_way: Arc::default(),
+            held: Arc::default(),
+        }
+    }
+
+    /// Dispatches events until it is time to stop. What is not dispatched then waits in the store.
+    pub async fn run(self, mut events: Receiver<Arc<Event>>, shutdown: Shutdown) {
+        shutdown.spawn(holds::run(self.clone(), shutdown.clone()));
+        let permits = Arc::new(Semaphore::new(self.options.max_in_flight));
+        let mut caught_up_to = self.catch_up(None, &permits, &shutdown).await;
+        loop {
+            let received = tokio::select! {
+                received = events.receive() => received,
+                () = shutdown.requested() => return,
+            };
+            match received {
+                // Whatever the store had up to there was taken from it.
+                Received::Item(event) if caught_up_to.is_some_and(|key| event.key <= key) => {}
+                Received::Item(event) => self.start(event, &permits, &shutdown).await,
+                Received::Missed => caught_up_to = self.catch_up(caught_up_to, &permits, &shutdown).await,
+                Received::Closed => return,
+            }
+        }
+    }
+
+    /// Takes all events from the store that are not dispatched and not under way; returns the last key it saw.
+    async fn catch_up(
+        &self,
+        caught_up_to: Option<EventKey>,
+        permits: &Arc<Semaphore>,
+        shutdown: &Shutdown,
+    ) -> Option<EventKey> {
+        let mut last = caught_up_to;
+        let mut after = None;
+        while !shutdown.is_requested() {
+            let page = match self.store.undispatched(after, PAGE).await {
+                Ok(page) => page,
+                Err(error) => {
+                    tracing::error!(%error, "cannot read the events that wait; trying again");
+                    tokio::time::sleep(STORE_RETRY).await;
+                    continue;
+                }
+            };
+            let complete = page.len() < PAGE;
+            for event in page {
+                after = Some(event.key);
+                self.start(event, permits, shutdown).await;
+            }
+            last = last.max(after);
+            if complete {
+                break;
+            }
+        }
+        last
+    }
+
+    /// Dispatches an event in a task of its own, as soon as there is a permit, unless that is under way already.
+    async fn start(&self, event: Arc<Event>, permits: &Arc<Semaphore>, shutdown: &Shutdown) {
+        if !self.under_way().insert(event.key) {
+            return;
+        }
+        let Ok(permit) = Arc::clone(permits).acquire_owned().await else { return };
+        let stage = self.clone();
+        shutdown.spawn(async move { stage.dispatch(event, permit).await });
+    }
+
+    async fn dispatch(self, event: Arc<Event>, _permit: OwnedSemaphorePermit) {
+        let deliveries = self.judge_all(&event).await;
+        self.fan_out(&event, deliveries).await;
+        self.under_way().remove(&event.key);
+    }
+
+    async fn fan_out(&self, event: &Arc<Event>, deliveries: Vec<NewDelivery>) {
+        let held = deliveries.iter().any(|delivery| matches!(delivery.verdict.state, DeliveryState::Held(_)));
+        let (changed, plain): (Vec<_>, Vec<_>) =
+            pending(event, &deliveries).partition(|job: &Job| job.custom.is_some());
+        let at = self.clock.now();
+        // The call takes its place among the writes; attempts that are offered now are recorded behind it.
+        let commit =
+            self.store.fan_out(FanOut { event: event.key, at, deliveries, durable: !changed.is_empty() });
+        let mut left_in_store = self.offer_all(plain);
+        if let Err(error) = commit.await {
+            // The event is in the store and not marked: the next start dispatches it.
+            tracing::error!(event = %event.id, %error, "cannot store the deliveries of an event");
+            return;
+        }
+        left_in_store.extend(self.offer_all(changed));
+        left_in_store.into_iter().for_each(|endpoint| self.outbox.stored(endpoint, at));
+        if held {
+            self.held.notify_one();
+        }
+    }
+
+    /// Offers deliveries to their lanes; returns the endpoints whose delivery has to wait in the store.
+    fn offer_all(&self, jobs: Vec<Job>) -> Vec<EndpointId> {
+        jobs.into_iter()
+            .filter_map(|job| {
+                let endpoint = job.endpoint;
+                (!self.outbox.offer(job)).then_some(endpoint)
+            })
+            .collect()
+    }
+
+    fn under_way(&self) -> MutexGuard<'_, HashSet<EventKey>> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The deliveries that are due at once.
+fn pending(event: &Arc<Event>, deliveries: &[NewDelivery]) -> impl Iterator<Item = Job> {
+    deliveries
+        .iter()
+        .zip(0_u16..)
+        .filter(|(delivery, _)| delivery.verdict.state == DeliveryState::Pending)
+        .map(|(delivery, ordinal)| Job {
+            delivery: DeliveryId { event: event.key, ordinal },
+            endpoint: delivery.endpoint,
+            attempts: 0,
+            event: Arc::clone(event),
+            custom: delivery.verdict.custom.clone(),
+        })
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { max_in_flight: 512 }
+    }
+}

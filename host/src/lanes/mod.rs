@@ -1,1 +1,218 @@
-//! Placeholder.
+//! What may be sent when: a lane per endpoint, fair turns, bounded slots and memory.
+//!
+//! [`schedule`] decides; this shell asks it, reads the store for it and waits. A delivery handed over in memory goes
+//! out at once; everything else (retries, what did not fit, what an earlier run left) is read from the store when it
+//! is due.
+
+mod schedule;
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde::Deserialize;
+use tokio::sync::Notify;
+use tokio::sync::broadcast::error::RecvError;
+
+use self::schedule::{Schedule, Step};
+use crate::clock::Clock;
+use crate::directory::Directory;
+use crate::model::{DeliveryId, EndpointId, Job, UnixMs};
+use crate::shutdown::Shutdown;
+use crate::store::{Due, Error, Store};
+
+/// Pause before a failed read of the store is tried again.
+const READ_RETRY: Duration = Duration::from_secs(1);
+/// Deliveries cancelled in one transaction, so that a large backlog does not hold up other writes.
+const CANCEL_BATCH: usize = 500;
+
+/// How much is sent at the same time and held in memory.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// Attempts under way at the same time, all endpoints together. Each is a socket and some memory.
+    pub max_in_flight: usize,
+    /// Attempts under way at the same time to one endpoint: a receiver that hangs can take this many slots and no more.
+    pub max_in_flight_per_endpoint: usize,
+    /// Deliveries of one endpoint that wait in memory; more wait in the store.
+    pub lane_buffer: usize,
+    /// Bytes of all deliveries that wait in memory, roughly; more wait in the store.
+    pub buffer_bytes: usize,
+}
+
+/// The lanes. Clones share them.
+#[derive(Clone)]
+pub struct Lanes {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    schedule: Mutex<Schedule>,
+    changed: Notify,
+    store: Arc<dyn Store>,
+    directory: Directory,
+    clock: Clock,
+    shutdown: Shutdown,
+}
+
+impl Lanes {
+    /// Lanes for what waits in the store, and for what will be offered.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn start(
+        options: Options,
+        store: Arc<dyn Store>,
+        directory: Directory,
+        clock: Clock,
+        shutdown: Shutdown,
+    ) -> Result<Self, Error> {
+        let mut schedule = Schedule::new(options);
+        let mut orphans = Vec::new();
+        for (endpoint, due_at) in store.waiting_endpoints().await? {
+            if directory.get(endpoint).is_some() {
+                schedule.stored(endpoint, due_at);
+            } else {
+                orphans.push(endpoint);
+            }
+        }
+        let inner = Inner {
+            schedule: Mutex::new(schedule),
+            changed: Notify::new(),
+            store,
+            directory,
+            clock,
+            shutdown: shutdown.clone(),
+        };
+        let lanes = Self { inner: Arc::new(inner) };
+        shutdown.spawn(lanes.clone().follow_deletions(orphans));
+        Ok(lanes)
+    }
+
+    /// The next delivery that may be attempted now, with a slot taken for it; `None` once it is time to stop.
+    ///
+    /// Give the slot back with [`Lanes::sent`], and tell what came of it with [`Lanes::settled`].
+    pub async fn next(&self) -> Option<Job> {
+        let inner = &self.inner;
+        loop {
+            if inner.shutdown.is_requested() {
+                return None;
+            }
+            let changed = inner.changed.notified();
+            let step = inner.schedule().next(inner.clock.now());
+            match step {
+                Step::Run(job) => return Some(job),
+                Step::Load(endpoint, limit) => self.load(endpoint, limit),
+                Step::Wait(until) => {
+                    tokio::select! {
+                        () = changed => {}
+                        () = inner.sleep_until(until) => {}
+                        () = inner.shutdown.requested() => {}
+                    }
+                }
+            }
+        }
+    }
+
+    /// Hands a delivery over that is due now; false if it has to wait in the store. The caller then says so with
+    /// [`Lanes::stored`], once the store has it.
+    #[must_use]
+    pub fn offer(&self, job: Job) -> bool {
+        let taken = self.inner.schedule().offer(job, self.inner.clock.now()).is_ok();
+        self.inner.changed.notify_one();
+        taken
+    }
+
+    /// A delivery of this endpoint is in the store, due at this time.
+    pub fn stored(&self, endpoint: EndpointId, due_at: UnixMs) {
+        self.inner.schedule().stored(endpoint, due_at);
+        self.inner.changed.notify_one();
+    }
+
+    /// The POST is over: gives its slots back.
+    pub fn sent(&self, endpoint: EndpointId) {
+        self.inner.schedule().sent(endpoint);
+        self.inner.changed.notify_one();
+    }
+
+    /// The store knows what came of a delivery, and when it is due again.
+    pub fn settled(&self, endpoint: EndpointId, delivery: DeliveryId, due_at: Option<UnixMs>) {
+        self.inner.schedule().settled(endpoint, delivery, due_at);
+        self.inner.changed.notify_one();
+    }
+
+    /// Reads what is due in a task of its own, so that a slow read does not hold up other lanes.
+    fn load(&self, endpoint: EndpointId, limit: usize) {
+        let lanes = self.clone();
+        self.inner.shutdown.spawn(async move {
+            let inner = &lanes.inner;
+            let now = inner.clock.now();
+            let due = inner.store.due(endpoint, now, limit).await.unwrap_or_else(|error| {
+                tracing::error!(%endpoint, %error, "cannot read the deliveries that are due; trying again");
+                Due { jobs: Vec::new(), next: Some(now.after(READ_RETRY)) }
+            });
+            inner.schedule().loaded(endpoint, due);
+            inner.changed.notify_one();
+        });
+    }
+
+    /// Cancels what waits for endpoints that are deleted, now or by an earlier run.
+    async fn follow_deletions(self, orphans: Vec<EndpointId>) {
+        let inner = &self.inner;
+        let mut changes = inner.directory.changes();
+        for endpoint in orphans {
+            self.cancel(endpoint).await;
+        }
+        loop {
+            let change = tokio::select! {
+                change = changes.recv() => change,
+                () = inner.shutdown.requested() => return,
+            };
+            match change {
+                Ok(endpoint) if inner.directory.get(endpoint).is_none() => self.cancel(endpoint).await,
+                Ok(_) => {}
+                // A deletion that was missed here is seen when its deliveries become due, or at the next start.
+                Err(RecvError::Lagged(missed)) => tracing::warn!(missed, "endpoint changes came too fast"),
+                Err(RecvError::Closed) => return,
+            }
+        }
+    }
+
+    async fn cancel(&self, endpoint: EndpointId) {
+        let inner = &self.inner;
+        inner.schedule().forget(endpoint);
+        loop {
+            match inner.store.cancel_waiting(endpoint, inner.clock.now(), CANCEL_BATCH).await {
+                Ok(0) => return,
+                Ok(cancelled) => {
+                    tracing::debug!(%endpoint, cancelled, "cancelled deliveries of a deleted endpoint")
+                }
+                Err(error) => {
+                    tracing::error!(%endpoint, %error, "cannot cancel the deliveries of a deleted endpoint");
+                    return;
+                }
+            }
+        }
+    }
+}
+
+impl Inner {
+    fn schedule(&self) -> MutexGuard<'_, Schedule> {
+        // A panic between two of its fields would be a bug; the bookkeeping is still the best there is.
+        self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn sleep_until(&self, until: Option<UnixMs>) {
+        match until {
+            Some(at) => self.clock.sleep_until(at).await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { max_in_flight: 2048, max_in_flight_per_endpoint: 64, lane_buffer: 256, buffer_bytes: 64 << 20 }
+    }
+}

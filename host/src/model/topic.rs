@@ -2,7 +2,8 @@
 //!
 //! A topic is a path of segments joined by `/` or `.`: `orders/created`. In a pattern, a segment may be `*` (exactly
 //! one segment) or `**` (any number, none included). A separator matches only itself, so `orders.*` does not
-//! accept `orders/created`; what `**` swallows may be joined by either.
+//! accept `orders/created`; what `**` swallows may be joined by either. Nothing stands before the first segment of a
+//! topic, so `**/updated` accepts `updated`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -103,12 +104,49 @@ impl TopicPattern {
         &self.tokens
     }
 
-    /// Whether the pattern accepts the topic.
+    /// Whether the pattern accepts the topic. Takes time proportional to segments times tokens, whatever the pattern.
     #[must_use]
     pub fn matches(&self, topic: &Topic) -> bool {
-        let segments: Vec<_> = topic.segments().collect();
-        accepts(&self.tokens, &segments, true)
+        let mut progress = Progress { at: self.skip_wildcards(1), inside: 0 };
+        let mut first = true;
+        for (separator, segment) in topic.segments() {
+            progress = self.step(&progress, |expected| first || expected == separator, segment);
+            first = false;
+        }
+        progress.at & (1 << self.tokens.len()) != 0
     }
+
+    fn step(&self, before: &Progress, fits: impl Fn(Option<char>) -> bool, segment: &str) -> Progress {
+        let mut after = Progress { at: 0, inside: before.inside };
+        for (n, token) in self.tokens.iter().enumerate().filter(|(n, _)| before.at & (1 << n) != 0) {
+            match &token.accepts {
+                Accepts::Exactly(text) if fits(token.separator) && **text == *segment => after.at |= 2 << n,
+                Accepts::One if fits(token.separator) => after.at |= 2 << n,
+                Accepts::Any if fits(token.separator) => after.inside |= 1 << n,
+                Accepts::Exactly(_) | Accepts::One | Accepts::Any => {}
+            }
+        }
+        after.at = self.skip_wildcards(after.at | after.inside << 1);
+        after
+    }
+
+    /// Adds the positions that are reached without a segment: those after a `**`, which may take none.
+    fn skip_wildcards(&self, mut at: u64) -> u64 {
+        for (n, token) in self.tokens.iter().enumerate() {
+            if token.accepts == Accepts::Any && at & (1 << n) != 0 {
+                at |= 2 << n;
+            }
+        }
+        at
+    }
+}
+
+/// How far the segments seen so far may have come in a pattern, a bit per token: at most [`MAX_SEGMENTS`] and the end.
+struct Progress {
+    /// Tokens that may take the next segment.
+    at: u64,
+    /// `**` tokens that took a segment and may take more, joined by any separator.
+    inside: u64,
 }
 
 impl FromStr for Topic {
@@ -180,26 +218,6 @@ fn split(text: &str) -> impl Iterator<Item = (Option<char>, &str)> {
             }
         }
     })
-}
-
-/// `at_start` is true while no segment of the topic has been used: nothing stands before the first one, so a
-/// pattern's separator has nothing to compare with (`**/updated` accepts `updated`).
-fn accepts(tokens: &[Token], segments: &[(Option<char>, &str)], at_start: bool) -> bool {
-    let Some((token, later)) = tokens.split_first() else { return segments.is_empty() };
-    let fits = |separator: Option<char>| at_start || separator == token.separator;
-    match (&token.accepts, segments.split_first()) {
-        (Accepts::Exactly(text), Some(((separator, segment), rest))) => {
-            fits(*separator) && **text == **segment && accepts(later, rest, false)
-        }
-        (Accepts::One, Some(((separator, _), rest))) => fits(*separator) && accepts(later, rest, false),
-        (Accepts::Any, first) => {
-            accepts(later, segments, at_start)
-                || first.is_some_and(|((separator, _), _)| {
-                    fits(*separator) && (1..=segments.len()).any(|n| accepts(later, &segments[n..], false))
-                })
-        }
-        (Accepts::Exactly(_) | Accepts::One, None) => false,
-    }
 }
 
 impl TryFrom<String> for Topic {

@@ -1,0 +1,90 @@
+//! Deliveries that wait for a plugin: asked again when they are due, and at once when the plugin is replaced.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use tokio::sync::broadcast::error::RecvError;
+use tokio::task::JoinSet;
+
+use super::{Dispatch, STORE_RETRY};
+use crate::model::{DeliveryId, DeliveryState, HoldReason, Job, PluginName, UnixMs};
+use crate::shutdown::Shutdown;
+use crate::store::{Error, PluginHold, Verdict};
+
+/// Holds judged at the same time.
+const PAGE: usize = 64;
+
+/// Releases holds until it is time to stop.
+pub(super) async fn run(stage: Dispatch, shutdown: Shutdown) {
+    let mut swaps = stage.plugins.swaps();
+    loop {
+        let next = stage.store.next_plugin_hold().await.unwrap_or_else(|error| {
+            tracing::error!(%error, "cannot read when held deliveries are due; trying again");
+            Some(stage.clock.now().after(STORE_RETRY))
+        });
+        let released = tokio::select! {
+            swap = swaps.recv() => match swap {
+                Ok(plugin) => vec![Some(plugin)],
+                Err(RecvError::Lagged(_)) => stage.plugins.list().into_iter().map(|p| Some(p.name)).collect(),
+                Err(RecvError::Closed) => return,
+            },
+            () = sleep_until(&stage, next) => vec![None],
+            () = stage.held.notified() => continue,
+            () = shutdown.requested() => return,
+        };
+        for plugin in released {
+            if let Err(error) = stage.release(plugin).await {
+                tracing::error!(%error, "cannot release held deliveries; trying again");
+                tokio::time::sleep(STORE_RETRY).await;
+            }
+        }
+    }
+}
+
+impl Dispatch {
+    /// Judges the holds of a plugin again, due or not; or of all plugins, those that are due.
+    async fn release(&self, plugin: Option<PluginName>) -> Result<(), Error> {
+        // One that is held again is not judged twice in one pass.
+        let mut seen = HashSet::<DeliveryId>::new();
+        loop {
+            let page = self.store.plugin_holds(self.clock.now(), plugin.clone(), PAGE + seen.len()).await?;
+            let mut judging = JoinSet::new();
+            for hold in page.into_iter().filter(|hold| seen.insert(hold.delivery.id)).take(PAGE) {
+                judging.spawn(self.clone().release_one(hold));
+            }
+            if judging.is_empty() {
+                return Ok(());
+            }
+            judging.join_all().await.into_iter().collect::<Result<(), Error>>()?;
+        }
+    }
+
+    async fn release_one(self, hold: PluginHold) -> Result<(), Error> {
+        let PluginHold { delivery, event } = hold;
+        let DeliveryState::Held(HoldReason::PluginFailed { tries, .. }) = delivery.state else {
+            return Ok(());
+        };
+        let verdict = match self.directory.get(delivery.endpoint) {
+            Some(endpoint) => self.judge_again(&event, &endpoint, tries).await,
+            None => {
+                Verdict { state: DeliveryState::Cancelled, due_at: None, plugins: Vec::new(), custom: None }
+            }
+        };
+        let due = verdict.state == DeliveryState::Pending;
+        let custom = verdict.custom.clone();
+        let at = self.clock.now();
+        self.store.redispatch(delivery.id, verdict, custom.is_some()).await?;
+        let job = Job { delivery: delivery.id, endpoint: delivery.endpoint, attempts: 0, event, custom };
+        if due && !self.outbox.offer(job) {
+            self.outbox.stored(delivery.endpoint, at);
+        }
+        Ok(())
+    }
+}
+
+async fn sleep_until(stage: &Dispatch, at: Option<UnixMs>) {
+    match at {
+        Some(at) => stage.clock.sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

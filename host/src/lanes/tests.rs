@@ -1,0 +1,148 @@
+//! The schedule, step by step, in a time of its own.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::Options;
+use super::schedule::{Schedule, Step};
+use crate::model::{DeliveryId, EndpointId, EnvelopeCache, Event, EventKey, Job, TenantId, UnixMs};
+use crate::store::Due;
+
+const NOW: UnixMs = UnixMs(1_000);
+
+fn schedule(max_in_flight: usize, per_endpoint: usize, lane_buffer: usize) -> Schedule {
+    Schedule::new(Options {
+        max_in_flight,
+        max_in_flight_per_endpoint: per_endpoint,
+        lane_buffer,
+        ..Options::default()
+    })
+}
+
+fn endpoint(n: u128) -> EndpointId {
+    EndpointId::from_u128(n)
+}
+
+fn job(endpoint: EndpointId, n: u128) -> Job {
+    let key = EventKey::from_u128(n);
+    let event = Event {
+        key,
+        id: key.into(),
+        tenant: TenantId::default(),
+        topic: "a/b".parse().unwrap(),
+        timestamp: jiff::Timestamp::UNIX_EPOCH,
+        accepted_at: NOW,
+        data: Bytes::from_static(b"{}"),
+        envelope: EnvelopeCache::default(),
+    };
+    Job {
+        delivery: DeliveryId { event: key, ordinal: 0 },
+        endpoint,
+        attempts: 0,
+        event: Arc::new(event),
+        custom: None,
+    }
+}
+
+/// The endpoints and events that run until there is nothing to do.
+fn runs(schedule: &mut Schedule) -> Vec<(u128, u128)> {
+    std::iter::from_fn(|| match schedule.next(NOW) {
+        Step::Run(job) => Some((job.endpoint.as_u128(), job.delivery.event.as_u128())),
+        Step::Load(..) | Step::Wait(_) => None,
+    })
+    .collect()
+}
+
+#[test]
+fn lanes_take_turns_however_much_one_of_them_has() {
+    let mut schedule = schedule(100, 100, 100);
+    for n in 1..=3 {
+        schedule.offer(job(endpoint(1), n), NOW).unwrap();
+    }
+    schedule.offer(job(endpoint(2), 9), NOW).unwrap();
+    assert_eq!(runs(&mut schedule), [(1, 1), (2, 9), (1, 2), (1, 3)]);
+}
+
+#[test]
+fn an_endpoint_that_hangs_takes_its_own_slots_and_no_more() {
+    let mut schedule = schedule(100, 2, 100);
+    for n in 1..=3 {
+        schedule.offer(job(endpoint(1), n), NOW).unwrap();
+    }
+    assert_eq!(runs(&mut schedule), [(1, 1), (1, 2)]);
+    schedule.offer(job(endpoint(2), 4), NOW).unwrap();
+    assert_eq!(runs(&mut schedule), [(2, 4)]);
+    schedule.sent(endpoint(1));
+    assert_eq!(runs(&mut schedule), [(1, 3)]);
+}
+
+#[test]
+fn the_host_never_has_more_in_flight_than_its_limit() {
+    let mut schedule = schedule(2, 2, 100);
+    for n in 1..=4 {
+        schedule.offer(job(endpoint(n), n), NOW).unwrap();
+    }
+    assert_eq!(runs(&mut schedule).len(), 2);
+    schedule.sent(endpoint(1));
+    assert_eq!(runs(&mut schedule).len(), 1);
+}
+
+#[test]
+fn what_does_not_fit_is_loaded_when_the_lane_is_empty_and_nothing_is_sent_twice() {
+    let mut schedule = schedule(100, 100, 2);
+    let lane = endpoint(1);
+    schedule.offer(job(lane, 1), NOW).unwrap();
+    schedule.offer(job(lane, 2), NOW).unwrap();
+    assert!(schedule.offer(job(lane, 3), NOW).is_err());
+    schedule.stored(lane, NOW);
+    assert!(schedule.offer(job(lane, 4), NOW).is_err(), "a later one must not overtake what waits");
+    assert!(matches!(schedule.next(NOW), Step::Run(_)));
+    assert!(matches!(schedule.next(NOW), Step::Run(_)));
+
+    let Step::Load(loading, limit) = schedule.next(NOW) else { panic!("nothing is loaded") };
+    assert_eq!((loading, limit), (lane, 4));
+    assert!(matches!(schedule.next(NOW), Step::Wait(None)), "one load at a time");
+    let jobs = (1..=4).map(|n| job(lane, n)).collect();
+    schedule.loaded(lane, Due { jobs, next: Some(UnixMs(5_000)) });
+    assert_eq!(runs(&mut schedule), [(1, 3), (1, 4)]);
+    assert!(matches!(schedule.next(NOW), Step::Wait(Some(UnixMs(5_000)))));
+}
+
+#[test]
+fn a_failed_delivery_is_loaded_when_it_is_due_and_not_before() {
+    let mut schedule = schedule(100, 100, 100);
+    let lane = endpoint(1);
+    schedule.offer(job(lane, 1), NOW).unwrap();
+    assert_eq!(runs(&mut schedule).len(), 1);
+    schedule.sent(lane);
+    schedule.settled(lane, job(lane, 1).delivery, Some(UnixMs(6_000)));
+    assert!(matches!(schedule.next(UnixMs(5_999)), Step::Wait(Some(UnixMs(6_000)))));
+    assert!(matches!(schedule.next(UnixMs(6_000)), Step::Load(..)));
+    schedule.loaded(lane, Due { jobs: vec![job(lane, 1)], next: None });
+    assert!(matches!(schedule.next(UnixMs(6_000)), Step::Run(_)));
+}
+
+#[test]
+fn what_comes_due_during_a_load_is_not_forgotten() {
+    let mut schedule = schedule(100, 100, 100);
+    let lane = endpoint(1);
+    schedule.stored(lane, NOW);
+    assert!(matches!(schedule.next(NOW), Step::Load(..)));
+    schedule.stored(lane, UnixMs(2_000));
+    schedule.loaded(lane, Due::default());
+    assert!(matches!(schedule.next(NOW), Step::Wait(Some(UnixMs(2_000)))));
+}
+
+#[test]
+fn a_deleted_endpoint_leaves_nothing_behind() {
+    let mut schedule = schedule(100, 1, 100);
+    let lane = endpoint(1);
+    schedule.offer(job(lane, 1), NOW).unwrap();
+    schedule.offer(job(lane, 2), NOW).unwrap();
+    assert_eq!(runs(&mut schedule).len(), 1);
+    schedule.forget(lane);
+    schedule.sent(lane);
+    schedule.settled(lane, job(lane, 1).delivery, None);
+    assert!(matches!(schedule.next(NOW), Step::Wait(None)));
+}
