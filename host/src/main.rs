@@ -1,3 +1,92 @@
-//! Placeholder.
+//! The `hookway` command: arguments -> settings -> the gateway -> exit code.
+//!
+//! Standard output gets what a person or a script needs to go on (the address, the first key); logs go to standard
+//! error.
 
-fn main() {}
+mod cli;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser as _;
+use hookway::app::App;
+use hookway::clock::Clock;
+use hookway::config::{self, Settings};
+use hookway::shutdown::Shutdown;
+use hookway::store::redb::RedbStore;
+use hookway::telemetry;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use self::cli::{Cli, Command, ServeArgs};
+
+/// Something that is shown to the person who started the command.
+type Failure = Box<dyn std::error::Error>;
+
+fn main() -> ExitCode {
+    let Cli { command: Command::Serve(args) } = Cli::parse();
+    match serve(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // Nobody to tell that telling failed.
+            let _ = writeln!(std::io::stderr(), "hookway cannot start:\n{failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(mut args: ServeArgs) -> Result<(), Failure> {
+    let file = args.config.take();
+    let settings = Settings::load(file, config::environment(), args.assignments())?;
+    telemetry::init(&settings.log)?;
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(run(settings))
+}
+
+async fn run(settings: Settings) -> Result<(), Failure> {
+    let (clock, shutdown) = (Clock::system(), Shutdown::new());
+    std::fs::create_dir_all(&settings.data_dir)
+        .map_err(|error| format!("data_dir: cannot make {}: {error}", settings.data_dir.display()))?;
+    let store = Arc::new(RedbStore::open(&settings.data_dir.join("hookway.redb"), &settings.store)?);
+    let listener = TcpListener::bind(settings.listen)
+        .await
+        .map_err(|error| format!("listen: cannot listen on {}: {error}", settings.listen))?;
+    let address = listener.local_addr()?;
+    let plugins_dir = settings.plugins_dir();
+    let app = App::start(settings, Arc::<RedbStore>::clone(&store), clock, shutdown.clone()).await?;
+
+    let mut out = std::io::stdout();
+    if let Some(key) = app.admin_key() {
+        writeln!(out, "admin key (shown once): {}", key.reveal())?;
+    }
+    writeln!(out, "plugins are loaded from {}", plugins_dir.display())?;
+    writeln!(out, "listening on http://{address}")?;
+    out.flush()?;
+
+    stop_on_signal(shutdown)?;
+    let drained = app.run(listener).await;
+    if !drained {
+        tracing::warn!("some attempts did not end in time; they are made again after the next start");
+    }
+    store.close();
+    Ok(())
+}
+
+/// The first SIGTERM or SIGINT drains; a second one ends the process at once, which loses nothing either.
+fn stop_on_signal(shutdown: Shutdown) -> Result<(), Failure> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::spawn(async move {
+        let mut wait = async || tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} };
+        wait().await;
+        tracing::info!("stopping: no new requests, ending what is under way");
+        shutdown.request();
+        wait().await;
+        exit_now();
+    });
+    Ok(())
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that ends the process")]
+fn exit_now() {
+    std::process::exit(1);
+}

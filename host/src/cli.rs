@@ -1,0 +1,59 @@
+//! The command line: what people type, as types.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use hookway::config::Assignment;
+
+/// A self-hosted webhook gateway that users extend with WebAssembly components.
+#[derive(Debug, Parser)]
+#[command(name = "hookway", version, about, long_about = None)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the gateway.
+    ///
+    /// Without any settings it listens on 127.0.0.1:7400, keeps its data in ./hookway-data, loads plugins from
+    /// ./hookway-data/plugins and prints an admin key at its first start.
+    Serve(ServeArgs),
+}
+
+/// Settings come from defaults, then the file, then `HOOKWAY_*` variables (`HOOKWAY_LISTEN`,
+/// `HOOKWAY_DELIVER_ALLOW_HTTP`), then flags.
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// The settings file [default: hookway.toml, if there is one].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Where to serve the API, for example 0.0.0.0:7400; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// Where to keep events, endpoints and keys.
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<String>,
+    /// The directory that plugins are loaded from.
+    #[arg(long, value_name = "DIR")]
+    plugins_dir: Option<String>,
+    /// Any setting, for example `deliver.allow_http=true`; may be repeated.
+    #[arg(long, value_name = "SETTING=VALUE", value_parser = Assignment::parse)]
+    set: Vec<Assignment>,
+}
+
+impl ServeArgs {
+    /// The settings that the flags make.
+    pub(crate) fn assignments(self) -> Vec<Assignment> {
+        let named = [
+            ("--listen", "listen", self.listen),
+            ("--data-dir", "data_dir", self.data_dir),
+            ("--plugins-dir", "plugins.dir", self.plugins_dir),
+        ];
+        let flags = named
+            .into_iter()
+            .filter_map(|(flag, name, value)| Some(Assignment::from_flag(flag, name, &value?)));
+        flags.chain(self.set).collect()
+    }
+}
