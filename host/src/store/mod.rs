@@ -9,7 +9,8 @@
 //! - Verbs are idempotent where a crash can repeat them: a second `fan_out` of an event changes nothing, and so does
 //!   a `finish_attempt` of a delivery that is final.
 
-pub mod conformance;
+#[cfg(test)]
+pub(crate) mod conformance;
 mod error;
 pub mod redb;
 

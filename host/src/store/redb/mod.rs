@@ -1,1 +1,167 @@
-//! The embedded store.
+//! The embedded store: one redb file, one writer thread, no server.
+//!
+//! Reads run beside each other and beside the writer, each on a snapshot, on tokio's threads for blocking work. Writes
+//! take their place in the writer's queue when the verb is *called*, not when its future is first polled, and happen in
+//! that order; dropping the future does not take them back.
+//!
+//! - `schema`: the tables and what each row costs; `codec`: rows and bytes; `rows`, `ids`: rows by what they mean.
+//! - `writer`: the thread; `accept`, `dispatching`, `delivering`, `managing`: the verbs that write.
+//! - `progress`: which events wait for dispatch; `waiting`, `log`: the verbs that read.
+
+mod accept;
+mod codec;
+mod delivering;
+mod dispatching;
+mod failure;
+#[cfg(test)]
+mod faults;
+mod ids;
+mod log;
+mod managing;
+mod open;
+mod options;
+mod progress;
+mod rows;
+mod schema;
+mod verbs;
+mod waiting;
+mod writer;
+
+use std::path::Path;
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::thread::JoinHandle;
+
+use redb::{Database, ReadTransaction, ReadableDatabase as _, StorageBackend};
+
+use self::failure::Failure;
+pub use self::options::Options;
+use self::progress::Undispatched;
+use self::writer::{Change, Command, Writer};
+use super::{Error, StoreFuture};
+use crate::clock::Clock;
+
+/// All state in one file.
+pub struct RedbStore {
+    clock: Clock,
+    shared: Arc<Shared>,
+    undispatched: Arc<Undispatched>,
+    writer: Mutex<Option<WriterHandle>>,
+}
+
+/// The database, until it is closed. Whoever uses it holds the lock for reading, so that closing waits for them.
+struct Shared(RwLock<Option<Database>>);
+
+struct WriterHandle {
+    commands: mpsc::Sender<Box<dyn Command>>,
+    thread: JoinHandle<()>,
+}
+
+impl RedbStore {
+    /// Opens the store in this file, which is created if it is not there. Blocks: repairs after a crash read the file.
+    ///
+    /// # Errors
+    /// [`Error::Unusable`] if another process has it open, if it is not a store, or if a newer version wrote it;
+    /// [`Error::Storage`] if the storage fails.
+    pub fn open(path: &Path, clock: Clock, options: &Options) -> Result<Self, Error> {
+        let database = open::file(path, options)?;
+        Self::start(database, clock, options)
+    }
+
+    /// Opens the store that this backend holds. Blocks.
+    ///
+    /// # Errors
+    /// As [`RedbStore::open`].
+    pub fn with_backend(
+        backend: impl StorageBackend,
+        clock: Clock,
+        options: &Options,
+    ) -> Result<Self, Error> {
+        let database = open::backend(backend, options)?;
+        Self::start(database, clock, options)
+    }
+
+    fn start(database: Database, clock: Clock, options: &Options) -> Result<Self, Error> {
+        let progress = open::prepare(&database)?;
+        let undispatched = Arc::clone(progress.undispatched());
+        let shared = Arc::new(Shared(RwLock::new(Some(database))));
+        let (commands, receiver) = mpsc::channel();
+        let writer =
+            Writer { shared: Arc::clone(&shared), progress, commands: receiver, linger: options.linger() };
+        let thread = std::thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || writer.run())
+            .map_err(|error| Error::Storage(Arc::new(error)))?;
+        let writer = Mutex::new(Some(WriterHandle { commands, thread }));
+        Ok(Self { clock, shared, undispatched, writer })
+    }
+
+    /// Whether writes can succeed: false after the storage failed and after the store was closed.
+    #[must_use]
+    pub fn is_writable(&self) -> bool {
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        writer.as_ref().is_some_and(|writer| !writer.thread.is_finished())
+    }
+
+    /// Commits what was called before, waits for reads in progress, and closes the file. Later calls get
+    /// [`Error::Closed`]. Blocks for as long as a commit takes; closing twice does nothing.
+    ///
+    /// # Errors
+    /// [`Error::Storage`] if the file could not be closed cleanly; all that was answered is in it all the same.
+    pub fn close(&self) -> Result<(), Error> {
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(WriterHandle { commands, thread }) = writer {
+            drop(commands);
+            if thread.join().is_err() {
+                tracing::error!("the store's writer thread panicked");
+            }
+        }
+        let database = self.shared.0.write().unwrap_or_else(PoisonError::into_inner).take();
+        match database.map(Database::close) {
+            Some(Err(error)) => Err(Error::Storage(Arc::new(error))),
+            Some(Ok(())) | None => Ok(()),
+        }
+    }
+
+    /// Queues a change; the future resolves after its commit.
+    fn write<C: Change>(&self, change: C) -> StoreFuture<'_, C::Output> {
+        let (command, answer) = writer::command(change);
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let sent = writer.as_ref().is_some_and(|writer| writer.commands.send(command).is_ok());
+        drop(writer);
+        Box::pin(
+            async move { if sent { answer.await.unwrap_or(Err(Error::Closed)) } else { Err(Error::Closed) } },
+        )
+    }
+
+    /// Reads from a snapshot of what is committed when the read starts.
+    fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&ReadTransaction) -> Result<T, Failure> + Send + 'static,
+    ) -> StoreFuture<'_, T> {
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move {
+            let reading = move || shared.with(|database| read(&database.begin_read()?));
+            let joined = tokio::task::spawn_blocking(reading).await;
+            joined.map_err(|error| Error::Storage(Arc::new(error)))?
+        })
+    }
+}
+
+impl Drop for RedbStore {
+    fn drop(&mut self) {
+        if let Err(error) = self.close() {
+            tracing::error!(error = &error as &dyn std::error::Error, "the store was not closed cleanly");
+        }
+    }
+}
+
+impl Shared {
+    fn with<T>(&self, work: impl FnOnce(&Database) -> Result<T, Failure>) -> Result<T, Error> {
+        let database = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        Ok(work(database.as_ref().ok_or(Error::Closed)?)?)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,0 @@
-//! Functions that every store must pass.

@@ -1,0 +1,122 @@
+//! Rules of `due`, `waiting_endpoints`, `finish_attempt` and `cancel_waiting`.
+
+use super::fixtures::{
+    T0, at, attempt, delivered, delivery, dispatched, endpoint_id, held_by, new_event, nth, pending,
+    retrying, state,
+};
+use crate::model::{DeliveryState, EventKey, FailReason, HoldReason};
+use crate::store::{FinishedAttempt, Store};
+
+pub(crate) async fn due_gives_the_earliest_first_and_says_when_the_next_is_due(store: &dyn Store) {
+    let endpoint = endpoint_id(1);
+    let deliveries = vec![pending(endpoint), pending(endpoint), pending(endpoint), pending(endpoint_id(2))];
+    let event = dispatched(store, new_event(), deliveries).await;
+    store.finish_attempt(retrying(nth(event, 0), 1, at(20))).await.unwrap();
+    store.finish_attempt(retrying(nth(event, 2), 1, at(10))).await.unwrap();
+    let due = async |now, limit| {
+        let due = store.due(endpoint, at(now), limit).await.unwrap();
+        (due.jobs.iter().map(|job| job.delivery.ordinal).collect::<Vec<_>>(), due.next)
+    };
+    assert_eq!(due(0, 9).await, (vec![1], Some(at(10))));
+    assert_eq!(due(10, 9).await, (vec![1, 2], Some(at(20))));
+    assert_eq!(due(20, 9).await, (vec![1, 2, 0], None));
+    assert_eq!(due(20, 2).await, (vec![1, 2], Some(at(20))));
+    assert_eq!(due(20, 0).await, (vec![], Some(T0)));
+    assert_eq!(store.due(endpoint, at(20), 9).await.unwrap().jobs[1].attempts, 1);
+    let nobody = store.due(endpoint_id(3), at(20), 9).await.unwrap();
+    assert!(nobody.jobs.is_empty() && nobody.next.is_none());
+}
+
+pub(crate) async fn waiting_endpoints_are_named_once_with_their_earliest_time(store: &dyn Store) {
+    let (one, two, three) = (endpoint_id(1), endpoint_id(2), endpoint_id(3));
+    let deliveries = vec![pending(one), pending(two), pending(two), pending(three)];
+    let event = dispatched(store, new_event(), deliveries).await;
+    store.finish_attempt(retrying(nth(event, 0), 1, at(20))).await.unwrap();
+    store.finish_attempt(retrying(nth(event, 1), 1, at(5))).await.unwrap();
+    store.finish_attempt(delivered(nth(event, 3), 1)).await.unwrap();
+    assert_eq!(store.waiting_endpoints().await.unwrap(), [(one, at(20)), (two, T0)]);
+}
+
+pub(crate) async fn a_failed_attempt_is_recorded_and_due_again_later(store: &dyn Store) {
+    let event = dispatched(store, new_event(), vec![pending(endpoint_id(1))]).await;
+    let id = nth(event, 0);
+    store.finish_attempt(retrying(id, 1, at(5))).await.unwrap();
+    store.finish_attempt(retrying(id, 2, at(30))).await.unwrap();
+    let record = store.delivery(id).await.unwrap().unwrap();
+    assert_eq!(record.attempts, [attempt(1, 500), attempt(2, 500)]);
+    assert_eq!(record.delivery.state, DeliveryState::Retrying);
+    assert_eq!((record.delivery.attempts, record.delivery.due_at), (2, Some(at(30))));
+    store.finish_attempt(delivered(id, 3)).await.unwrap();
+    let record = store.delivery(id).await.unwrap().unwrap();
+    assert_eq!(record.delivery.state, DeliveryState::Delivered);
+    assert_eq!((record.delivery.due_at, record.delivery.finished_at), (None, Some(at(2))));
+    assert_eq!(record.attempts.len(), 3);
+    assert!(store.waiting_endpoints().await.unwrap().is_empty());
+}
+
+pub(crate) async fn a_delivery_without_a_secret_waits_in_the_lane(store: &dyn Store) {
+    let endpoint = endpoint_id(1);
+    let event = dispatched(store, new_event(), vec![pending(endpoint)]).await;
+    let held = FinishedAttempt {
+        delivery: nth(event, 0),
+        attempt: None,
+        state: DeliveryState::Held(HoldReason::NoActiveSecret),
+        due_at: Some(at(60)),
+        at: at(1),
+    };
+    store.finish_attempt(held).await.unwrap();
+    assert_eq!(store.waiting_endpoints().await.unwrap(), [(endpoint, at(60))]);
+    assert_eq!(store.next_plugin_hold().await.unwrap(), None);
+    let due = store.due(endpoint, at(60), 1).await.unwrap();
+    assert_eq!((due.jobs[0].delivery, due.jobs[0].attempts), (nth(event, 0), 0));
+}
+
+pub(crate) async fn a_final_delivery_never_changes(store: &dyn Store) {
+    let filtered = DeliveryState::Filtered { plugin: "jq".parse().unwrap(), reason: "no".to_owned() };
+    let finals = [
+        DeliveryState::Delivered,
+        DeliveryState::Failed(FailReason::Exhausted),
+        DeliveryState::Cancelled,
+        filtered,
+    ];
+    for last in finals {
+        let event = dispatched(store, new_event(), vec![pending(endpoint_id(1))]).await;
+        let end = FinishedAttempt { state: last.clone(), ..delivered(nth(event, 0), 1) };
+        store.finish_attempt(end).await.unwrap();
+        store.finish_attempt(retrying(nth(event, 0), 2, at(9))).await.unwrap();
+        let record = store.delivery(nth(event, 0)).await.unwrap().unwrap();
+        assert_eq!(record.delivery.state, last);
+        assert_eq!(record.attempts.len(), 1);
+    }
+    assert!(store.waiting_endpoints().await.unwrap().is_empty());
+}
+
+pub(crate) async fn an_attempt_of_an_unknown_delivery_changes_nothing(store: &dyn Store) {
+    let id = nth(EventKey::new(T0, 1), 0);
+    store.finish_attempt(retrying(id, 1, at(9))).await.unwrap();
+    assert!(store.delivery(id).await.unwrap().is_none());
+    assert!(store.waiting_endpoints().await.unwrap().is_empty());
+}
+
+pub(crate) async fn cancelling_ends_all_that_waits_for_an_endpoint(store: &dyn Store) {
+    let (gone, stays) = (endpoint_id(1), endpoint_id(2));
+    let held = |endpoint| delivery(endpoint, held_by("jq"), Some(at(9)));
+    let deliveries =
+        vec![pending(gone), pending(stays), held(gone), held(stays), pending(gone), pending(gone)];
+    let event = dispatched(store, new_event(), deliveries).await;
+    store.finish_attempt(delivered(nth(event, 5), 1)).await.unwrap();
+    let mut cancelled = Vec::new();
+    while cancelled.last() != Some(&0) {
+        cancelled.push(store.cancel_waiting(gone, at(3), 2).await.unwrap());
+    }
+    assert_eq!(cancelled, [2, 1, 0]);
+    let mut states = Vec::new();
+    for ordinal in 0..6 {
+        states.push(state(store, nth(event, ordinal)).await.name());
+    }
+    assert_eq!(states, ["cancelled", "pending", "cancelled", "held", "cancelled", "delivered"]);
+    assert_eq!(store.waiting_endpoints().await.unwrap(), [(stays, T0)]);
+    assert_eq!(store.plugin_holds(at(9), None, 9).await.unwrap().len(), 1);
+    let record = store.delivery(nth(event, 0)).await.unwrap().unwrap();
+    assert_eq!(record.delivery.finished_at, Some(at(3)));
+}

@@ -1,0 +1,53 @@
+//! Rules that every store must keep, as functions of a store that is empty. A store's own tests run all of them with
+//! `for_every_rule!`, so that a rule added here holds everywhere.
+
+pub(crate) mod accepting;
+pub(crate) mod delivering;
+pub(crate) mod dispatching;
+pub(crate) mod fixtures;
+pub(crate) mod logging;
+pub(crate) mod managing;
+pub(crate) mod persistence;
+
+/// Calls the macro `$run` with every rule, as `module::function`.
+macro_rules! for_every_rule {
+    ($run:ident) => {
+        $run! {
+            accepting::an_accepted_event_is_read_back_as_it_came,
+            accepting::keys_rise_even_when_the_clock_goes_back,
+            accepting::the_same_id_and_content_is_the_first_event_again,
+            accepting::an_id_with_other_content_is_refused_and_nothing_of_the_call_is_stored,
+            accepting::an_idempotency_key_is_the_first_event_again_or_refused,
+            accepting::a_repeat_within_one_call_is_found,
+            accepting::ids_of_one_tenant_are_free_for_another,
+            accepting::parallel_accepts_with_one_key_store_one_event,
+            accepting::an_id_that_looks_like_ours_takes_no_other_event,
+            accepting::sending_an_event_under_the_id_we_gave_it_is_a_repeat,
+            dispatching::an_event_waits_for_dispatch_until_it_is_fanned_out,
+            dispatching::undispatched_events_come_in_pages_by_rising_key,
+            dispatching::a_second_fan_out_changes_nothing,
+            dispatching::a_fan_out_of_an_unknown_event_changes_nothing,
+            dispatching::a_pending_delivery_is_due_with_all_that_its_attempt_needs,
+            dispatching::a_plugin_hold_waits_for_its_time_or_its_plugin,
+            dispatching::plugin_holds_come_with_the_earliest_first,
+            dispatching::redispatch_replaces_the_verdict_of_a_plugin_hold_only,
+            delivering::due_gives_the_earliest_first_and_says_when_the_next_is_due,
+            delivering::waiting_endpoints_are_named_once_with_their_earliest_time,
+            delivering::a_failed_attempt_is_recorded_and_due_again_later,
+            delivering::a_delivery_without_a_secret_waits_in_the_lane,
+            delivering::a_final_delivery_never_changes,
+            delivering::an_attempt_of_an_unknown_delivery_changes_nothing,
+            delivering::cancelling_ends_all_that_waits_for_an_endpoint,
+            managing::an_endpoint_is_read_back_as_it_was_written,
+            managing::a_tenant_has_one_endpoint_per_url,
+            managing::changing_or_deleting_an_endpoint_frees_its_url,
+            managing::what_is_not_there_is_not_found,
+            managing::keys_are_read_back_as_they_were_written,
+            logging::the_log_pages_from_the_newest_to_the_oldest,
+            logging::every_filter_narrows,
+            logging::an_event_id_finds_deliveries_with_and_without_its_tenant,
+            logging::a_list_shows_the_last_attempt,
+        }
+    };
+}
+pub(crate) use for_every_rule;

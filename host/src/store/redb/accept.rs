@@ -1,0 +1,189 @@
+//! `accept`: events in, all of a call or none, each once.
+//!
+//! A call is planned against what is stored and against itself, and written only if no event of it is refused.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use redb::ReadableTable as _;
+
+use super::codec;
+use super::failure::Failure;
+use super::ids::{self, Claim};
+use super::progress::next_key;
+use super::rows;
+use super::writer::{Batch, Change};
+use crate::model::{EnvelopeCache, Event, EventId, EventKey};
+use crate::store::{Accepted, Error, NewEvent};
+
+/// The verb.
+pub(super) struct Accept(pub(super) Vec<NewEvent>);
+
+/// What a call will do, worked out without writing.
+struct Plan {
+    last: EventKey,
+    answers: Vec<Accepted>,
+    /// The claims of this call, new ones only, with the event that has them and its content.
+    claims: HashMap<Claim, (Arc<Event>, u128)>,
+    /// The headers of the new events' rows, in the order of `answers` without the duplicates.
+    headers: Vec<Vec<u8>>,
+    /// Keys that producers chose and that we must not assign.
+    reserved: Vec<EventKey>,
+}
+
+impl Change for Accept {
+    type Output = Vec<Accepted>;
+
+    fn is_urgent(&self) -> bool {
+        true
+    }
+
+    fn bytes(&self) -> usize {
+        self.0.iter().map(|event| event.data.len()).sum()
+    }
+
+    fn apply(self, batch: &mut Batch<'_>) -> Result<Vec<Accepted>, Failure> {
+        let mut plan = Plan {
+            last: batch.progress.last(),
+            answers: Vec::with_capacity(self.0.len()),
+            claims: HashMap::new(),
+            headers: Vec::with_capacity(self.0.len()),
+            reserved: Vec::new(),
+        };
+        for (index, new) in self.0.into_iter().enumerate() {
+            plan.add(batch, index, new)?;
+        }
+        plan.write(batch)
+    }
+}
+
+impl Plan {
+    fn add(&mut self, batch: &Batch<'_>, index: usize, new: NewEvent) -> Result<(), Failure> {
+        let claims = Claim::of(&new);
+        let hash = if claims.is_empty() { 0 } else { ids::content_hash(&new) };
+        let first = self.first_with(batch, index, &claims, hash)?;
+        let first = match (first, &new.id) {
+            (None, Some(id)) => self.first_with_our_id(batch, index, id, &new)?,
+            (first, _) => first,
+        };
+        let duplicate = first.is_some();
+        let event = match first {
+            Some(event) => event,
+            None => self.create(batch, new)?,
+        };
+        for claim in claims {
+            self.claims.entry(claim).or_insert_with(|| (Arc::clone(&event), hash));
+        }
+        self.answers.push(Accepted { event, duplicate });
+        Ok(())
+    }
+
+    /// The event that has one of these claims already.
+    fn first_with(
+        &self,
+        batch: &Batch<'_>,
+        index: usize,
+        claims: &[Claim],
+        hash: u128,
+    ) -> Result<Option<Arc<Event>>, Failure> {
+        let mut first = None;
+        for claim in claims {
+            let Some((event, content)) = self.holder(batch, claim)? else { continue };
+            if content != hash {
+                return Err(Error::IdReused { index, first: event.id.to_string() }.into());
+            }
+            first.get_or_insert(event);
+        }
+        Ok(first)
+    }
+
+    fn holder(&self, batch: &Batch<'_>, claim: &Claim) -> Result<Option<(Arc<Event>, u128)>, Failure> {
+        if let Some(known) = self.claims.get(claim) {
+            return Ok(Some(known.clone()));
+        }
+        let Some(row) = batch.tables.ids.get(claim.row())? else { return Ok(None) };
+        let (key, hash) = row.value();
+        let event = rows::event(&batch.tables.events, EventKey::from_u128(key))?;
+        Ok(event.map(|event| (Arc::new(event), hash)))
+    }
+
+    /// The event that has this id because we gave it: sending it again is a repeat too.
+    fn first_with_our_id(
+        &self,
+        batch: &Batch<'_>,
+        index: usize,
+        id: &EventId,
+        new: &NewEvent,
+    ) -> Result<Option<Arc<Event>>, Failure> {
+        let in_call = self.answers.iter().map(|answer| &answer.event);
+        let found = match in_call.into_iter().find(|event| event.id == *id && event.tenant == new.tenant) {
+            Some(event) => Some(Arc::clone(event)),
+            None => match ids::find_ours(&batch.tables.events, Some(&new.tenant), id)? {
+                Some(key) => rows::event(&batch.tables.events, key)?.map(Arc::new),
+                None => None,
+            },
+        };
+        match found {
+            Some(event) if !is_same(new, &event) => {
+                Err(Error::IdReused { index, first: event.id.to_string() }.into())
+            }
+            found => Ok(found),
+        }
+    }
+
+    fn create(&mut self, batch: &Batch<'_>, new: NewEvent) -> Result<Arc<Event>, Failure> {
+        let key = self.assign(batch, &new)?;
+        if let Some(chosen) = new.id.as_ref().and_then(|id| id.as_str().parse::<EventKey>().ok())
+            && chosen > key
+        {
+            self.reserved.push(chosen);
+        }
+        let (own_id, own_timestamp) = (new.id.is_some(), new.timestamp.is_some());
+        let event = Event {
+            key,
+            id: new.id.unwrap_or_else(|| EventId::from(key)),
+            tenant: new.tenant,
+            topic: new.topic,
+            timestamp: new.timestamp.unwrap_or_else(|| codec::timestamp_of(new.received_at)),
+            accepted_at: new.received_at,
+            data: new.data,
+            envelope: EnvelopeCache::default(),
+        };
+        self.headers.push(codec::event_header(&event, own_id, own_timestamp));
+        Ok(Arc::new(event))
+    }
+
+    /// The next key, past those that a producer chose as an id before we came to them.
+    fn assign(&mut self, batch: &Batch<'_>, new: &NewEvent) -> Result<EventKey, Failure> {
+        let mut key = next_key(self.last, new.received_at, rand::random());
+        while self.reserved.contains(&key) || batch.tables.reserved.get(key.as_u128())?.is_some() {
+            key = next_key(key, new.received_at, 0);
+        }
+        self.last = key;
+        Ok(key)
+    }
+
+    fn write(self, batch: &mut Batch<'_>) -> Result<Vec<Accepted>, Failure> {
+        let tables = &mut batch.tables;
+        let new = self.answers.iter().filter(|answer| !answer.duplicate).map(|answer| &answer.event);
+        for (event, header) in new.clone().zip(&self.headers) {
+            rows::insert_event(&mut tables.events, event.key, header, &event.data)?;
+        }
+        for (claim, (event, hash)) in &self.claims {
+            tables.ids.insert(claim.row(), (event.key.as_u128(), *hash))?;
+        }
+        for key in self.reserved {
+            tables.reserved.insert(key.as_u128(), ())?;
+        }
+        batch.progress.accepted(new.map(|event| event.key));
+        Ok(self.answers)
+    }
+}
+
+/// Whether an event says the same as the one whose id it uses. An id of ours is known only to those who were told
+/// it, so what they leave out is what they were told.
+fn is_same(new: &NewEvent, first: &Event) -> bool {
+    new.topic == first.topic
+        && new.data == first.data
+        && new.timestamp.is_none_or(|timestamp| timestamp == first.timestamp)
+}

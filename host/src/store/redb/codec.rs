@@ -1,0 +1,222 @@
+//! Rows to bytes and back.
+//!
+//! Hot rows are a version byte and postcard. Postcard knows fields and variants by their place only: adding, removing or
+//! moving one in a type that is stored here is a new version, and the test `stored_bytes_never_change` fails until it
+//! is made one. Cold rows are JSON, which takes new fields as they come.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::model::{
+    Attempt, Delivery, DeliveryId, DeliveryState, EndpointId, EnvelopeCache, Event, EventId, EventKey,
+    HoldReason, PluginRun, TenantId, UnixMs,
+};
+
+const VERSION: u8 = 1;
+
+/// A row that cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Corrupt {
+    /// Written by something newer, or not by us.
+    #[error("a row of `{table}` has the version {version:?}, which this Hookway does not know")]
+    Version { table: &'static str, version: Option<u8> },
+    /// Not what the version says it is.
+    #[error("a row of `{table}` cannot be decoded")]
+    Postcard { table: &'static str, source: postcard::Error },
+    /// Not what we store as JSON.
+    #[error("a row of `{table}` cannot be decoded")]
+    Json { table: &'static str, source: serde_json::Error },
+    /// A text or number that no valid row has.
+    #[error("a row of `{table}` has a `{field}` that is out of range")]
+    Value { table: &'static str, field: &'static str },
+    /// A row that another one names is not there.
+    #[error("`{table}` lacks the row of {id}")]
+    Missing { table: &'static str, id: String },
+}
+
+/// An event's row, borrowed from the page that it lies in: header, then the bytes of `data`.
+#[derive(Debug)]
+pub(super) struct EventRow<'a> {
+    header: EventHeader<'a>,
+    data: &'a [u8],
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct EventHeader<'a> {
+    /// `None` when it is the text of the key.
+    id: Option<&'a str>,
+    tenant: &'a str,
+    topic: &'a str,
+    /// Nanoseconds since 1970; `None` when the producer gave none.
+    timestamp: Option<i128>,
+    accepted_at: u64,
+}
+
+/// A delivery's row.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct DeliveryRow {
+    pub(super) endpoint: EndpointId,
+    pub(super) state: DeliveryState,
+    pub(super) attempts: u16,
+    pub(super) created_at: UnixMs,
+    pub(super) due_at: Option<UnixMs>,
+    pub(super) finished_at: Option<UnixMs>,
+    pub(super) plugins: Vec<PluginRun>,
+    /// Whether `custom` has a row, so that the others need no look.
+    pub(super) has_custom: bool,
+    /// What a list of deliveries shows of the last attempt, so that it need not read the attempts.
+    pub(super) last: Option<LastAttempt>,
+}
+
+/// What a list shows of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct LastAttempt {
+    pub(super) status: Option<u16>,
+    pub(super) took: Duration,
+}
+
+/// Where a delivery that is not final waits.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Waits<'a> {
+    /// For an attempt.
+    InQueue,
+    /// For this plugin.
+    ForPlugin(&'a str),
+}
+
+/// The row of an event, up to its `data`.
+pub(super) fn event_header(event: &Event, own_id: bool, own_timestamp: bool) -> Vec<u8> {
+    encode(&EventHeader {
+        id: own_id.then_some(event.id.as_str()),
+        tenant: event.tenant.as_str(),
+        topic: event.topic.as_str(),
+        timestamp: own_timestamp.then(|| event.timestamp.as_nanosecond()),
+        accepted_at: event.accepted_at.0,
+    })
+}
+
+/// A versioned row.
+pub(super) fn encode<T: Serialize>(row: &T) -> Vec<u8> {
+    postcard::to_extend(row, vec![VERSION]).expect("our rows have nothing that postcard refuses")
+}
+
+/// The content of a versioned row.
+pub(super) fn decode<T: DeserializeOwned>(table: &'static str, bytes: &[u8]) -> Result<T, Corrupt> {
+    let bytes = versioned(table, bytes)?;
+    postcard::from_bytes(bytes).map_err(|source| Corrupt::Postcard { table, source })
+}
+
+/// A row of JSON.
+pub(super) fn to_json<T: Serialize>(row: &T) -> Vec<u8> {
+    serde_json::to_vec(row).expect("our rows have string keys only and no failing serializer")
+}
+
+/// The content of a row of JSON.
+pub(super) fn from_json<T: DeserializeOwned>(table: &'static str, bytes: &[u8]) -> Result<T, Corrupt> {
+    serde_json::from_slice(bytes).map_err(|source| Corrupt::Json { table, source })
+}
+
+/// When an event happened whose producer did not say.
+pub(super) fn timestamp_of(accepted_at: UnixMs) -> jiff::Timestamp {
+    let ms = i64::try_from(accepted_at.0).unwrap_or(i64::MAX);
+    jiff::Timestamp::from_millisecond(ms).unwrap_or(jiff::Timestamp::MAX)
+}
+
+impl<'a> EventRow<'a> {
+    /// Reads the header; `data` stays where it is.
+    pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, Corrupt> {
+        let bytes = versioned("events", bytes)?;
+        let (header, data) = postcard::take_from_bytes(bytes)
+            .map_err(|source| Corrupt::Postcard { table: "events", source })?;
+        Ok(Self { header, data })
+    }
+
+    /// Whose it is.
+    pub(super) const fn tenant(&self) -> &'a str {
+        self.header.tenant
+    }
+
+    /// What happened.
+    pub(super) const fn topic(&self) -> &'a str {
+        self.header.topic
+    }
+
+    /// The id that the producer gave.
+    pub(super) const fn own_id(&self) -> Option<&'a str> {
+        self.header.id
+    }
+
+    /// The event, with a copy of `data`.
+    pub(super) fn to_event(&self, key: EventKey) -> Result<Event, Corrupt> {
+        let value = |field| move || Corrupt::Value { table: "events", field };
+        let EventHeader { id, tenant, topic, timestamp, accepted_at } = self.header;
+        let id = match id {
+            Some(text) => text.parse().map_err(|_| value("id")())?,
+            None => EventId::from(key),
+        };
+        let timestamp = match timestamp {
+            Some(ns) => jiff::Timestamp::from_nanosecond(ns).map_err(|_| value("timestamp")())?,
+            None => timestamp_of(UnixMs(accepted_at)),
+        };
+        Ok(Event {
+            key,
+            id,
+            tenant: tenant.parse::<TenantId>().map_err(|_| value("tenant")())?,
+            topic: topic.parse().map_err(|_| value("topic")())?,
+            timestamp,
+            accepted_at: UnixMs(accepted_at),
+            data: Bytes::copy_from_slice(self.data),
+            envelope: EnvelopeCache::default(),
+        })
+    }
+}
+
+impl DeliveryRow {
+    /// Enters a state at this time. One that is not final and has no due time is due at once: nothing waits for ever.
+    pub(super) fn enter(&mut self, state: DeliveryState, due_at: Option<UnixMs>, at: UnixMs) {
+        let is_final = state.is_final();
+        self.due_at = (!is_final).then(|| due_at.unwrap_or(at));
+        self.finished_at = is_final.then_some(at);
+        self.state = state;
+    }
+
+    /// Notes an attempt.
+    pub(super) fn note(&mut self, attempt: &Attempt) {
+        self.attempts = self.attempts.max(attempt.number);
+        self.last = Some(LastAttempt { status: attempt.outcome.status(), took: attempt.took });
+    }
+
+    /// Where and until when it waits; `None` when it is final.
+    pub(super) fn waits(&self) -> Option<(Waits<'_>, UnixMs)> {
+        let place = match &self.state {
+            DeliveryState::Pending
+            | DeliveryState::Retrying
+            | DeliveryState::Held(HoldReason::NoActiveSecret) => Waits::InQueue,
+            DeliveryState::Held(HoldReason::PluginFailed { plugin, .. }) => Waits::ForPlugin(plugin.as_str()),
+            DeliveryState::Delivered
+            | DeliveryState::Failed(_)
+            | DeliveryState::Filtered { .. }
+            | DeliveryState::Cancelled => return None,
+        };
+        Some((place, self.due_at.unwrap_or_default()))
+    }
+
+    /// The delivery.
+    pub(super) fn into_delivery(self, id: DeliveryId) -> Delivery {
+        let Self { endpoint, state, attempts, created_at, due_at, finished_at, plugins, .. } = self;
+        Delivery { id, endpoint, state, attempts, created_at, due_at, finished_at, plugins }
+    }
+}
+
+fn versioned<'a>(table: &'static str, bytes: &'a [u8]) -> Result<&'a [u8], Corrupt> {
+    match bytes.split_first() {
+        Some((&VERSION, rest)) => Ok(rest),
+        other => Err(Corrupt::Version { table, version: other.map(|(version, _)| *version) }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

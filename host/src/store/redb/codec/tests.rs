@@ -1,0 +1,104 @@
+//! The bytes of stored rows, pinned; and what is made of bytes that are none.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::{AttemptError, AttemptErrorClass, AttemptOutcome, CustomRequest};
+use crate::store::conformance::fixtures::{T0, attempt, custom_request, endpoint_id, held_by, plugin_run};
+
+fn event(own: bool) -> Event {
+    Event {
+        key: EventKey::new(T0, 1),
+        id: if own { "order-1".parse().unwrap() } else { EventKey::new(T0, 1).into() },
+        tenant: TenantId::default(),
+        topic: "a/b".parse().unwrap(),
+        timestamp: if own { jiff::Timestamp::UNIX_EPOCH } else { timestamp_of(T0) },
+        accepted_at: T0,
+        data: Bytes::from_static(b"[1]"),
+        envelope: EnvelopeCache::default(),
+    }
+}
+
+fn row() -> DeliveryRow {
+    DeliveryRow {
+        endpoint: endpoint_id(1),
+        state: held_by("jq"),
+        attempts: 2,
+        created_at: T0,
+        due_at: Some(T0),
+        finished_at: None,
+        plugins: vec![plugin_run()],
+        has_custom: true,
+        last: Some(LastAttempt { status: Some(500), took: Duration::from_millis(3) }),
+    }
+}
+
+fn failed_attempt() -> Attempt {
+    let error =
+        AttemptError { class: AttemptErrorClass::BodyTimeout, message: "slow".to_owned(), status: Some(200) };
+    Attempt { outcome: AttemptOutcome::Failed(error), ..attempt(1, 200) }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// If this fails, the change that made it fail needs a new version of the row, and a reader of the old one.
+#[test]
+fn stored_bytes_never_change() {
+    let mut whole = event_header(&event(true), true, true);
+    whole.extend_from_slice(b"[1]");
+    assert_eq!(hex(&whole), "0101076f726465722d310764656661756c7403612f620100c09c9494e4315b315d");
+    assert_eq!(hex(&event_header(&event(false), false, false)), "01000764656661756c7403612f6200c09c9494e431");
+    assert_eq!(
+        hex(&encode(&row())),
+        "01818080808080808080808080e4a1a1a18e030400026a7107747261707065640102c09c9494e43101c09c9494e43100010a63656c2d66696c74657210303132333435363738396162636465660000e05d010101f40300c08db701"
+    );
+    assert_eq!(
+        hex(&encode(&attempt(1, 200))),
+        "0101a8a49494e43100c0a6d211010a776562686f6f6b2d6964056576745f3100c8010106736572766572017809616e20616e7377657200"
+    );
+    assert_eq!(
+        hex(&encode(&failed_attempt())),
+        "0101a8a49494e43100c0a6d211010a776562686f6f6b2d6964056576745f31010804736c6f7701c801"
+    );
+    assert_eq!(
+        hex(&encode(custom_request().as_ref())),
+        "011600ff206d6164652062792061207472616e73666f726d010a746578742f706c61696e0103782d6101e4010d686f6f6b7761792d746f706963"
+    );
+}
+
+#[test]
+fn rows_are_read_as_they_were_written() {
+    for own in [true, false] {
+        let mut bytes = event_header(&event(own), own, own);
+        bytes.extend_from_slice(b"[1]");
+        let read = EventRow::parse(&bytes).unwrap().to_event(EventKey::new(T0, 1)).unwrap();
+        assert_eq!(format!("{read:?}"), format!("{:?}", event(own)));
+    }
+    assert_eq!(decode::<DeliveryRow>("deliveries", &encode(&row())).unwrap(), row());
+    assert_eq!(decode::<Attempt>("attempts", &encode(&failed_attempt())).unwrap(), failed_attempt());
+    let custom = custom_request();
+    assert_eq!(decode::<CustomRequest>("custom", &encode(custom.as_ref())).unwrap(), *custom);
+}
+
+#[test]
+fn a_row_of_a_newer_version_is_named_as_such() {
+    let error = decode::<Attempt>("attempts", &[2, 0]).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "a row of `attempts` has the version Some(2), which this Hookway does not know"
+    );
+    assert!(EventRow::parse(&[]).is_err());
+}
+
+proptest! {
+    #[test]
+    fn hostile_bytes_are_refused_without_a_panic(mut bytes: Vec<u8>) {
+        bytes.insert(0, VERSION);
+        let _ = EventRow::parse(&bytes).and_then(|row| row.to_event(EventKey::new(T0, 1)));
+        let _ = decode::<DeliveryRow>("deliveries", &bytes);
+        let _ = decode::<Attempt>("attempts", &bytes);
+        let _ = decode::<CustomRequest>("custom", &bytes);
+    }
+}

@@ -1,0 +1,110 @@
+//! Endpoints and API keys: cold rows, changed durably one at a time.
+
+use redb::{ReadTransaction, ReadableTable as _};
+
+use super::codec;
+use super::failure::Failure;
+use super::schema::{ENDPOINTS, KEYS, Tables};
+use super::writer::{Batch, Change};
+use crate::model::{ApiKeyRecord, Endpoint, EndpointId};
+use crate::store::Error;
+
+/// The verb.
+pub(super) struct CreateEndpoint(pub(super) Endpoint);
+
+/// The verb.
+pub(super) struct UpdateEndpoint(pub(super) Endpoint);
+
+/// The verb.
+pub(super) struct DeleteEndpoint(pub(super) EndpointId);
+
+/// The verb.
+pub(super) struct CreateKey(pub(super) ApiKeyRecord);
+
+impl Change for CreateEndpoint {
+    type Output = ();
+
+    fn is_urgent(&self) -> bool {
+        true
+    }
+
+    fn apply(self, batch: &mut Batch<'_>) -> Result<(), Failure> {
+        check_url(&batch.tables, &self.0)?;
+        insert(&mut batch.tables, &self.0)
+    }
+}
+
+impl Change for UpdateEndpoint {
+    type Output = ();
+
+    fn is_urgent(&self) -> bool {
+        true
+    }
+
+    fn apply(self, batch: &mut Batch<'_>) -> Result<(), Failure> {
+        let before = endpoint(&batch.tables, self.0.id)?.ok_or(Error::NotFound)?;
+        check_url(&batch.tables, &self.0)?;
+        batch.tables.urls.remove((before.tenant.as_str(), before.url.as_str()))?;
+        insert(&mut batch.tables, &self.0)
+    }
+}
+
+impl Change for DeleteEndpoint {
+    type Output = ();
+
+    fn is_urgent(&self) -> bool {
+        true
+    }
+
+    fn apply(self, batch: &mut Batch<'_>) -> Result<(), Failure> {
+        let before = endpoint(&batch.tables, self.0)?.ok_or(Error::NotFound)?;
+        batch.tables.urls.remove((before.tenant.as_str(), before.url.as_str()))?;
+        batch.tables.endpoints.remove(self.0.as_u128())?;
+        Ok(())
+    }
+}
+
+impl Change for CreateKey {
+    type Output = ();
+
+    fn is_urgent(&self) -> bool {
+        true
+    }
+
+    fn apply(self, batch: &mut Batch<'_>) -> Result<(), Failure> {
+        batch.tables.keys.insert(self.0.id, codec::to_json(&self.0).as_slice())?;
+        Ok(())
+    }
+}
+
+/// All endpoints, by rising id.
+pub(super) fn endpoints(transaction: &ReadTransaction) -> Result<Vec<Endpoint>, Failure> {
+    let rows = transaction.open_table(ENDPOINTS)?;
+    rows.iter()?.map(|row| Ok(codec::from_json("endpoints", row?.1.value())?)).collect()
+}
+
+/// All API keys, by rising id.
+pub(super) fn keys(transaction: &ReadTransaction) -> Result<Vec<ApiKeyRecord>, Failure> {
+    let rows = transaction.open_table(KEYS)?;
+    rows.iter()?.map(|row| Ok(codec::from_json("keys", row?.1.value())?)).collect()
+}
+
+fn endpoint(tables: &Tables<'_>, id: EndpointId) -> Result<Option<Endpoint>, Failure> {
+    let Some(row) = tables.endpoints.get(id.as_u128())? else { return Ok(None) };
+    Ok(Some(codec::from_json("endpoints", row.value())?))
+}
+
+fn check_url(tables: &Tables<'_>, endpoint: &Endpoint) -> Result<(), Failure> {
+    let holder = tables.urls.get((endpoint.tenant.as_str(), endpoint.url.as_str()))?;
+    match holder.map(|row| EndpointId::from_u128(row.value())) {
+        Some(other) if other != endpoint.id => Err(Error::UrlTaken(other).into()),
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn insert(tables: &mut Tables<'_>, endpoint: &Endpoint) -> Result<(), Failure> {
+    let id = endpoint.id.as_u128();
+    tables.urls.insert((endpoint.tenant.as_str(), endpoint.url.as_str()), id)?;
+    tables.endpoints.insert(id, codec::to_json(endpoint).as_slice())?;
+    Ok(())
+}

@@ -1,0 +1,121 @@
+//! How far dispatch is: which events are accepted but not fanned out yet.
+//!
+//! Kept in memory, because a row per event would be one insert and one delete more on the hot path. What is stored is
+//! a low watermark: every event below it is dispatched. After a restart the events above it are looked at once; one that
+//! matched nothing looks undispatched then and is matched again, which is harmless.
+
+use std::collections::BTreeSet;
+use std::ops::Bound;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use redb::{ReadableTable as _, WriteTransaction};
+
+use super::failure::Failure;
+use super::schema::{META_DISPATCHED_BELOW, Tables, deliveries_of};
+use crate::model::{EventKey, UnixMs};
+
+/// The events that wait for dispatch; shared by the writer and all readers.
+#[derive(Debug, Default)]
+pub(super) struct Undispatched(Mutex<BTreeSet<EventKey>>);
+
+/// The writer's view: what it assigned last and what the open transaction dispatches.
+#[derive(Debug)]
+pub(super) struct Progress {
+    last: EventKey,
+    undispatched: Arc<Undispatched>,
+    /// Dispatched by the transaction that is open; leaves the set when it is committed.
+    dispatching: BTreeSet<EventKey>,
+    stored: Option<EventKey>,
+}
+
+impl Undispatched {
+    /// Whether the event waits for dispatch.
+    pub(super) fn contains(&self, key: EventKey) -> bool {
+        self.lock().contains(&key)
+    }
+
+    /// Those after `after`, by rising key, at most `limit`.
+    pub(super) fn after(&self, after: Option<EventKey>, limit: usize) -> Vec<EventKey> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.lock().range((from, Bound::Unbounded)).take(limit).copied().collect()
+    }
+
+    /// The set is one insert or remove away from consistent at any time, so a panic elsewhere does not spoil it.
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<EventKey>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Progress {
+    /// Finds out where the last run stopped.
+    pub(super) fn load(transaction: &WriteTransaction) -> Result<Self, Failure> {
+        let tables = Tables::open(transaction)?;
+        let stored = tables.meta(META_DISPATCHED_BELOW)?.map(EventKey::from_u128);
+        let below = stored.unwrap_or(EventKey::from_u128(0));
+        let mut last = EventKey::from_u128(below.as_u128().saturating_sub(1));
+        let mut waiting = BTreeSet::new();
+        for row in tables.events.range(below.as_u128()..)? {
+            last = EventKey::from_u128(row?.0.value());
+            if tables.deliveries.range(deliveries_of(last))?.next().is_none() {
+                waiting.insert(last);
+            }
+        }
+        let undispatched = Arc::new(Undispatched(Mutex::new(waiting)));
+        Ok(Self { last, undispatched, dispatching: BTreeSet::new(), stored })
+    }
+
+    /// The set that readers share.
+    pub(super) fn undispatched(&self) -> &Arc<Undispatched> {
+        &self.undispatched
+    }
+
+    /// The key that was assigned last.
+    pub(super) const fn last(&self) -> EventKey {
+        self.last
+    }
+
+    /// Takes note of events that the open transaction accepts. They are in the set before they can be read, so that
+    /// no reader ever takes one for dispatched that is not.
+    pub(super) fn accepted(&mut self, keys: impl Iterator<Item = EventKey>) {
+        let mut set = self.undispatched.lock();
+        for key in keys {
+            self.last = self.last.max(key);
+            set.insert(key);
+        }
+    }
+
+    /// Takes note that the open transaction dispatches an event; false if it is dispatched already.
+    pub(super) fn dispatch(&mut self, key: EventKey) -> bool {
+        self.undispatched.contains(key) && self.dispatching.insert(key)
+    }
+
+    /// Stores the watermark with the open transaction, if it rose.
+    pub(super) fn store(&mut self, tables: &mut Tables<'_>) -> redb::Result<()> {
+        let set = self.undispatched.lock();
+        let lowest = set.iter().find(|key| !self.dispatching.contains(key)).copied();
+        drop(set);
+        let below = lowest.unwrap_or(after(self.last));
+        if self.stored != Some(below) {
+            tables.meta.insert(META_DISPATCHED_BELOW, below.as_u128())?;
+            self.stored = Some(below);
+        }
+        Ok(())
+    }
+
+    /// The transaction is committed: what it dispatched waits no longer.
+    pub(super) fn committed(&mut self) {
+        let mut set = self.undispatched.lock();
+        for key in std::mem::take(&mut self.dispatching) {
+            set.remove(&key);
+        }
+    }
+}
+
+/// A key for an event of this time: after every key before it, whatever the clock says.
+pub(super) fn next_key(last: EventKey, at: UnixMs, random: u128) -> EventKey {
+    EventKey::new(at, random).max(after(last))
+}
+
+const fn after(key: EventKey) -> EventKey {
+    EventKey::from_u128(key.as_u128().saturating_add(1))
+}

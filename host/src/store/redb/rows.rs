@@ -1,0 +1,122 @@
+//! Rows of events and deliveries, read and written the same way by every verb.
+//!
+//! The one place that knows which other rows a delivery's row implies: whoever stores a delivery here has its `queue` or
+//! `holds` row right.
+
+use redb::{ReadableTable, Table};
+
+use super::codec::{self, Corrupt, DeliveryRow, EventRow, Waits};
+use super::failure::Failure;
+use super::schema::{DeliveryKey, Tables, delivery_key};
+use crate::model::{CustomRequest, DeliveryId, Event, EventKey};
+
+/// The event with this key.
+pub(super) fn event(
+    events: &impl ReadableTable<u128, &'static [u8]>,
+    key: EventKey,
+) -> Result<Option<Event>, Failure> {
+    let Some(row) = events.get(key.as_u128())? else { return Ok(None) };
+    Ok(Some(EventRow::parse(row.value())?.to_event(key)?))
+}
+
+/// The event that a delivery's row names.
+pub(super) fn event_of(
+    events: &impl ReadableTable<u128, &'static [u8]>,
+    id: DeliveryId,
+) -> Result<Event, Failure> {
+    let missing = || Corrupt::Missing { table: "events", id: id.event.to_string() };
+    Ok(event(events, id.event)?.ok_or_else(missing)?)
+}
+
+/// The row of a delivery.
+pub(super) fn delivery(
+    deliveries: &impl ReadableTable<DeliveryKey, &'static [u8]>,
+    id: DeliveryId,
+) -> Result<Option<DeliveryRow>, Failure> {
+    let Some(row) = deliveries.get(delivery_key(id))? else { return Ok(None) };
+    Ok(Some(codec::decode("deliveries", row.value())?))
+}
+
+/// The row of a delivery that an index names.
+pub(super) fn indexed_delivery(
+    deliveries: &impl ReadableTable<DeliveryKey, &'static [u8]>,
+    id: DeliveryId,
+) -> Result<DeliveryRow, Failure> {
+    let missing = || Corrupt::Missing { table: "deliveries", id: id.to_string() };
+    Ok(delivery(deliveries, id)?.ok_or_else(missing)?)
+}
+
+/// The request that a transform made of a delivery.
+pub(super) fn custom(
+    custom: &impl ReadableTable<DeliveryKey, &'static [u8]>,
+    id: DeliveryId,
+) -> Result<Option<CustomRequest>, Failure> {
+    let Some(row) = custom.get(delivery_key(id))? else { return Ok(None) };
+    Ok(Some(codec::decode("custom", row.value())?))
+}
+
+/// Stores an event's row: the header, then `data`, which is copied once, into its page.
+pub(super) fn insert_event(
+    events: &mut Table<'_, u128, &'static [u8]>,
+    key: EventKey,
+    header: &[u8],
+    data: &[u8],
+) -> Result<(), Failure> {
+    let mut row = events.insert_reserve(key.as_u128(), header.len() + data.len())?;
+    let (head, tail) = row.as_mut().split_at_mut(header.len());
+    head.copy_from_slice(header);
+    tail.copy_from_slice(data);
+    Ok(())
+}
+
+impl Tables<'_> {
+    /// Stores a new delivery, with the rows that let it be found.
+    pub(super) fn insert_delivery(
+        &mut self,
+        id: DeliveryId,
+        row: &DeliveryRow,
+        custom: Option<&CustomRequest>,
+    ) -> Result<(), Failure> {
+        let (event, ordinal) = delivery_key(id);
+        self.endpoint_log.insert((row.endpoint.as_u128(), event, ordinal), ())?;
+        if let Some(custom) = custom {
+            self.custom.insert(delivery_key(id), codec::encode(custom).as_slice())?;
+        }
+        self.store_delivery(id, row)
+    }
+
+    /// Stores a delivery whose row was taken out with [`Tables::stop_waiting`], or a new one.
+    pub(super) fn store_delivery(&mut self, id: DeliveryId, row: &DeliveryRow) -> Result<(), Failure> {
+        let (event, ordinal) = delivery_key(id);
+        let endpoint = row.endpoint.as_u128();
+        match row.waits() {
+            Some((Waits::InQueue, due)) => {
+                self.queue.insert((endpoint, due.0, event, ordinal), ())?;
+            }
+            Some((Waits::ForPlugin(plugin), due)) => {
+                self.holds.insert((plugin, due.0, event, ordinal), ())?;
+                self.endpoint_holds.insert((endpoint, event, ordinal), ())?;
+            }
+            None => {}
+        }
+        self.deliveries.insert((event, ordinal), codec::encode(row).as_slice())?;
+        Ok(())
+    }
+
+    /// Removes the rows that say where a delivery waits.
+    pub(super) fn stop_waiting(&mut self, id: DeliveryId, row: &DeliveryRow) -> Result<(), Failure> {
+        let (event, ordinal) = delivery_key(id);
+        let endpoint = row.endpoint.as_u128();
+        match row.waits() {
+            Some((Waits::InQueue, due)) => {
+                self.queue.remove((endpoint, due.0, event, ordinal))?;
+            }
+            Some((Waits::ForPlugin(plugin), due)) => {
+                self.holds.remove((plugin, due.0, event, ordinal))?;
+                self.endpoint_holds.remove((endpoint, event, ordinal))?;
+            }
+            None => {}
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,107 @@
+//! The tables, what a row of each costs, and why it exists. `docs/storage-format.md` says the same to people.
+//!
+//! Rows written, so B-tree changes made, on the hot path:
+//!
+//! | step | rows | which |
+//! |---|---|---|
+//! | accept an event | 1 | `events`, appended |
+//! | ... with an id or `Idempotency-Key` of the producer | +1 each | `ids`, so that a repeat is found |
+//! | fan out, per delivery | 3 | `deliveries` (appended), `queue` (what is due survives a crash), `endpoint_log` |
+//! | ... with a request that a transform made | +1 | `custom`, so that every retry sends the same bytes |
+//! | finish an attempt | 3 | `queue` -1 (and +1 if it is retried), `deliveries` replaced, `attempts` +1 |
+//! | a commit | at most 1 | `meta`, the low watermark of dispatch |
+//!
+//! `endpoint_log` repeats what a scan of `deliveries` would find. It is paid for because "what was sent to this
+//! endpoint" is the question that is asked most, and a scan answers it in the size of the whole log.
+//!
+//! Keys that people page through start with what they are asked by, then the [`EventKey`], then the ordinal: one
+//! range answers one question, in the order of time.
+
+use redb::{ReadableTable as _, Table, TableDefinition, TableError, WriteTransaction};
+
+use crate::model::{DeliveryId, EventKey};
+
+/// The format that this version writes, and the newest that it reads.
+pub(super) const FORMAT: u128 = 1;
+/// `meta`: the format of the file.
+pub(super) const META_FORMAT: &str = "format";
+/// `meta`: every event below this key is dispatched.
+pub(super) const META_DISPATCHED_BELOW: &str = "dispatched_below";
+
+/// [`DeliveryId`] as a key.
+pub(super) type DeliveryKey = (u128, u16);
+
+/// Defines the tables once: as constants for readers and as one struct of open tables for the writer.
+macro_rules! tables {
+    ($($(#[$doc:meta])* $constant:ident, $field:ident: $key:ty => $value:ty;)*) => {
+        $($(#[$doc])*
+        pub(super) const $constant: TableDefinition<'static, $key, $value> =
+            TableDefinition::new(stringify!($field));)*
+
+        /// All tables, open in one write transaction.
+        pub(super) struct Tables<'t> {
+            $(pub(super) $field: Table<'t, $key, $value>,)*
+        }
+
+        impl<'t> Tables<'t> {
+            /// Opens them; those that are missing are created.
+            pub(super) fn open(transaction: &'t WriteTransaction) -> Result<Self, TableError> {
+                Ok(Self { $($field: transaction.open_table($constant)?,)* })
+            }
+        }
+    };
+}
+
+tables! {
+    /// What is known about the file itself.
+    META, meta: &'static str => u128;
+    /// Event key -> header and the exact bytes of `data`.
+    EVENTS, events: u128 => &'static [u8];
+    /// Kind of key, key, tenant -> event key, content hash. The key comes before the tenant, so that an
+    /// administrator finds an event by its id alone.
+    IDS, ids: (u8, &'static str, &'static str) => (u128, u128);
+    /// Ids of producers that have the form of ours and lie in the future: keys that are never assigned.
+    RESERVED, reserved: u128 => ();
+    /// Delivery -> where it stands.
+    DELIVERIES, deliveries: DeliveryKey => &'static [u8];
+    /// Delivery -> the request that a transform made.
+    CUSTOM, custom: DeliveryKey => &'static [u8];
+    /// Event key, ordinal, number of the attempt -> the attempt.
+    ATTEMPTS, attempts: (u128, u16, u16) => &'static [u8];
+    /// Endpoint, due time, delivery: those that wait for an attempt.
+    QUEUE, queue: (u128, u64, u128, u16) => ();
+    /// Plugin, due time, delivery: those that wait for a plugin.
+    HOLDS, holds: (&'static str, u64, u128, u16) => ();
+    /// Endpoint, delivery: the rows of `holds` by endpoint, so that deleting one finds them.
+    ENDPOINT_HOLDS, endpoint_holds: (u128, u128, u16) => ();
+    /// Endpoint, delivery: the log of one endpoint.
+    ENDPOINT_LOG, endpoint_log: (u128, u128, u16) => ();
+    /// Endpoint id -> the endpoint as JSON.
+    ENDPOINTS, endpoints: u128 => &'static [u8];
+    /// Tenant, URL -> endpoint id: one endpoint per tenant and URL.
+    URLS, urls: (&'static str, &'static str) => u128;
+    /// Key id -> the API key's record as JSON.
+    KEYS, keys: u128 => &'static [u8];
+}
+
+impl Tables<'_> {
+    /// A row of `meta`.
+    pub(super) fn meta(&self, name: &str) -> redb::Result<Option<u128>> {
+        Ok(self.meta.get(name)?.map(|value| value.value()))
+    }
+}
+
+/// A delivery's key.
+pub(super) const fn delivery_key(id: DeliveryId) -> DeliveryKey {
+    (id.event.as_u128(), id.ordinal)
+}
+
+/// The delivery of a key.
+pub(super) const fn delivery_id(event: u128, ordinal: u16) -> DeliveryId {
+    DeliveryId { event: EventKey::from_u128(event), ordinal }
+}
+
+/// The keys of all deliveries of an event.
+pub(super) const fn deliveries_of(event: EventKey) -> std::ops::RangeInclusive<DeliveryKey> {
+    (event.as_u128(), 0)..=(event.as_u128(), u16::MAX)
+}

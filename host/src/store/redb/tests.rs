@@ -1,0 +1,280 @@
+//! The rules of every store, in memory and in a file; then what is particular to this one: what a failing or forgetful
+//! disk leaves, and the file's format.
+
+use std::collections::BTreeSet;
+
+use redb::backends::InMemoryBackend;
+use redb::{Database, TableDefinition};
+
+use super::faults::Disk;
+use super::schema::META;
+use super::{Options, RedbStore};
+use crate::clock::Clock;
+use crate::model::{DeliveryState, EventId, EventKey, TenantId};
+use crate::store::conformance::fixtures::{
+    T0, accept, delivered, dispatched, endpoint_id, event_with_id, new_event, nth, pending, state,
+};
+use crate::store::conformance::{self, persistence};
+use crate::store::{Error, NewEvent, Store as _};
+
+/// Nothing here is about how long a write that can wait does wait.
+const OPTIONS: Options = Options { cache_mib: 16, linger_ms: 0 };
+
+fn clock() -> Clock {
+    Clock::starting_at(T0)
+}
+
+fn in_memory() -> RedbStore {
+    RedbStore::with_backend(InMemoryBackend::new(), clock(), &OPTIONS).unwrap()
+}
+
+fn on(disk: &Disk) -> Result<RedbStore, Error> {
+    RedbStore::with_backend(disk.clone(), clock(), &OPTIONS)
+}
+
+mod memory {
+    use super::conformance;
+
+    macro_rules! run {
+        ($($group:ident::$rule:ident,)*) => {
+            $(#[tokio::test]
+            async fn $rule() {
+                conformance::$group::$rule(&super::in_memory()).await;
+            })*
+        };
+    }
+    conformance::for_every_rule!(run);
+}
+
+mod file {
+    use super::{OPTIONS, RedbStore, clock, conformance};
+
+    macro_rules! run {
+        ($($group:ident::$rule:ident,)*) => {
+            $(#[tokio::test]
+            async fn $rule() {
+                let directory = tempfile::tempdir().unwrap();
+                let path = directory.path().join("store.redb");
+                let store = RedbStore::open(&path, clock(), &OPTIONS).unwrap();
+                conformance::$group::$rule(&store).await;
+            })*
+        };
+    }
+    conformance::for_every_rule!(run);
+}
+
+#[tokio::test]
+async fn everything_is_there_after_the_file_was_closed_and_opened_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store.redb");
+    let store = RedbStore::open(&path, clock(), &OPTIONS).unwrap();
+    let written = persistence::write(&store).await;
+    store.close().unwrap();
+    let reopened = RedbStore::open(&path, clock(), &OPTIONS).unwrap();
+    persistence::check(&reopened, &written).await;
+}
+
+#[tokio::test]
+async fn everything_is_there_after_a_power_loss() {
+    let disk = Disk::default();
+    let store = on(&disk).unwrap();
+    let written = persistence::write(&store).await;
+    let reopened = on(&Disk::holding(disk.after_power_loss())).unwrap();
+    persistence::check(&reopened, &written).await;
+}
+
+#[tokio::test]
+async fn what_was_called_before_close_is_committed_and_what_comes_after_is_refused() {
+    let disk = Disk::default();
+    let store = on(&disk).unwrap();
+    let calls: Vec<_> = (0..20).map(|_| store.accept(vec![new_event()])).collect();
+    store.close().unwrap();
+    assert!(!store.is_writable());
+    for call in calls {
+        call.await.unwrap();
+    }
+    assert!(matches!(store.accept(vec![new_event()]).await, Err(Error::Closed)));
+    assert!(matches!(store.endpoints().await, Err(Error::Closed)));
+    let reopened = on(&Disk::holding(disk.after_power_loss())).unwrap();
+    assert_eq!(reopened.undispatched(None, 100).await.unwrap().len(), 20);
+}
+
+#[tokio::test]
+async fn a_call_that_is_dropped_is_done_all_the_same_and_in_its_place() {
+    let store = in_memory();
+    let event = accept(&store, new_event()).await.key;
+    let deliveries = vec![pending(endpoint_id(1))];
+    let fan_out = super::super::FanOut { event, at: T0, deliveries, durable: false };
+    drop(store.fan_out(fan_out));
+    store.finish_attempt(delivered(nth(event, 0), 1)).await.unwrap();
+    assert_eq!(state(&store, nth(event, 0)).await, DeliveryState::Delivered);
+}
+
+#[tokio::test]
+async fn a_refused_command_leaves_the_others_of_its_batch_alone() {
+    let store = in_memory();
+    accept(&store, event_with_id("order-1")).await;
+    let calls: Vec<_> = (0..30)
+        .map(|n| match n % 3 {
+            0 => store.accept(vec![NewEvent { data: "0".into(), ..event_with_id("order-1") }]),
+            _ => store.accept(vec![event_with_id(&format!("other-{n}"))]),
+        })
+        .collect();
+    for (n, call) in calls.into_iter().enumerate() {
+        assert_eq!(call.await.is_err(), n % 3 == 0, "{n}");
+    }
+    assert_eq!(store.undispatched(None, 100).await.unwrap().len(), 21);
+}
+
+/// Accepts events from several tasks' worth of calls and returns the ids answered and whether any call failed.
+async fn accept_until_failure(store: &RedbStore, rounds: usize) -> (Vec<EventId>, bool) {
+    let mut acknowledged = Vec::new();
+    for round in 0..rounds {
+        let calls: Vec<_> =
+            (0..4).map(|n| store.accept(vec![event_with_id(&format!("e-{round}-{n}"))])).collect();
+        let mut failed = false;
+        for call in calls {
+            match call.await {
+                Ok(answer) => acknowledged.push(answer[0].event.id.clone()),
+                Err(_) => failed = true,
+            }
+        }
+        if failed {
+            return (acknowledged, true);
+        }
+    }
+    (acknowledged, false)
+}
+
+async fn missing(store: &RedbStore, ids: &[EventId]) -> usize {
+    let mut missing = 0;
+    for id in ids {
+        missing += usize::from(store.event(&TenantId::default(), id).await.unwrap().is_none());
+    }
+    missing
+}
+
+#[tokio::test]
+async fn whichever_disk_operation_fails_nothing_acknowledged_is_lost_and_writing_stops() {
+    let mut failures = 0;
+    for operations in 0.. {
+        let disk = Disk::default();
+        let store = on(&disk).unwrap();
+        disk.fail_after(operations);
+        let (acknowledged, failed) = accept_until_failure(&store, 8).await;
+        if !failed {
+            break;
+        }
+        failures += 1;
+        assert!(disk.has_failed());
+        assert!(
+            store.accept(vec![new_event()]).await.is_err(),
+            "writing went on after operation {operations}"
+        );
+        assert!(store.finish_attempt(delivered(nth(EventKey::new(T0, 1), 0), 1)).await.is_err());
+        for image in [disk.after_power_loss(), disk.after_kill()] {
+            let reopened = on(&Disk::holding(image)).unwrap();
+            assert_eq!(missing(&reopened, &acknowledged).await, 0, "after operation {operations}");
+            accept(&reopened, new_event()).await;
+        }
+    }
+    assert!(failures > 20, "the loop reached {failures} operations only");
+}
+
+#[tokio::test]
+async fn a_power_loss_at_any_time_loses_nothing_that_was_acknowledged() {
+    let disk = Disk::default();
+    let store = on(&disk).unwrap();
+    let mut acknowledged = Vec::new();
+    for round in 0..20 {
+        let event =
+            dispatched(&store, event_with_id(&format!("e-{round}")), vec![pending(endpoint_id(1))]).await;
+        store.finish_attempt(delivered(nth(event, 0), 1)).await.unwrap();
+        acknowledged.push(format!("e-{round}").parse().unwrap());
+        // Behind this one, more is on its way to the disk.
+        let on_their_way: Vec<_> = (0..3).map(|_| store.accept(vec![new_event()])).collect();
+        let reopened = on(&Disk::holding(disk.after_power_loss())).unwrap();
+        assert_eq!(missing(&reopened, &acknowledged).await, 0, "round {round}");
+        assert_eq!(state(&reopened, nth(event, 0)).await, DeliveryState::Delivered);
+        drop(on_their_way);
+    }
+}
+
+/// The control of the two tests above: a store that did not sync would fail them.
+#[tokio::test]
+async fn a_disk_that_lies_about_syncs_loses_what_was_acknowledged() {
+    let disk = Disk::that_lies();
+    let store = on(&disk).unwrap();
+    let (acknowledged, failed) = accept_until_failure(&store, 4).await;
+    assert!(!failed && acknowledged.len() == 16);
+    let reopened = on(&Disk::holding(disk.after_power_loss())).unwrap();
+    assert_eq!(missing(&reopened, &acknowledged).await, 16);
+}
+
+#[tokio::test]
+async fn a_watermark_keeps_dispatched_events_out_of_the_next_start() {
+    let disk = Disk::default();
+    let store = on(&disk).unwrap();
+    for _ in 0..5 {
+        dispatched(&store, new_event(), Vec::new()).await;
+    }
+    let waiting = accept(&store, new_event()).await;
+    dispatched(&store, new_event(), Vec::new()).await;
+    let matched = dispatched(&store, new_event(), vec![pending(endpoint_id(1))]).await;
+    store.close().unwrap();
+    let reopened = on(&Disk::holding(disk.after_power_loss())).unwrap();
+    let again: BTreeSet<_> =
+        reopened.undispatched(None, 10).await.unwrap().iter().map(|event| event.key).collect();
+    assert!(again.contains(&waiting.key) && !again.contains(&matched));
+    assert!(again.len() <= 2, "only what lies above the one that waits is looked at again: {again:?}");
+}
+
+fn unusable(result: Result<RedbStore, Error>) -> String {
+    match result {
+        Err(Error::Unusable(sentence)) => sentence,
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("it opened"),
+    }
+}
+
+#[test]
+fn a_newer_format_is_refused_with_what_to_do() {
+    let disk = Disk::default();
+    on(&disk).unwrap().close().unwrap();
+    let database = Database::builder().create_with_backend(disk.clone()).unwrap();
+    let transaction = database.begin_write().unwrap();
+    transaction.open_table(META).unwrap().insert("format", 2).unwrap();
+    transaction.commit().unwrap();
+    database.close().unwrap();
+    let sentence = unusable(on(&disk));
+    assert!(sentence.contains("newer Hookway") && sentence.contains("format 1"), "{sentence}");
+}
+
+#[test]
+fn a_file_that_is_no_store_is_refused_and_left_as_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("notes.txt");
+    std::fs::write(&path, "not a store\n".repeat(1_000)).unwrap();
+    let sentence = unusable(RedbStore::open(&path, clock(), &OPTIONS));
+    assert!(sentence.contains("notes.txt"), "{sentence}");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "not a store\n".repeat(1_000));
+
+    let disk = Disk::default();
+    let database = Database::builder().create_with_backend(disk.clone()).unwrap();
+    let transaction = database.begin_write().unwrap();
+    transaction.open_table(TableDefinition::<u64, u64>::new("others")).unwrap();
+    transaction.commit().unwrap();
+    database.close().unwrap();
+    let before = disk.after_kill();
+    assert!(unusable(on(&disk)).contains("not a store of Hookway"));
+    assert_eq!(before.len(), disk.after_kill().len());
+}
+
+#[test]
+fn a_store_that_another_one_has_open_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store.redb");
+    let _first = RedbStore::open(&path, clock(), &OPTIONS).unwrap();
+    let sentence = unusable(RedbStore::open(&path, clock(), &OPTIONS));
+    assert!(sentence.contains("in use by another process"), "{sentence}");
+}

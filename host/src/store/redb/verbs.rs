@@ -1,0 +1,111 @@
+//! The trait, verb by verb: each is handed to the writer or to a reader.
+
+use std::sync::Arc;
+
+use super::accept::Accept;
+use super::delivering::CancelWaiting;
+use super::dispatching::Redispatch;
+use super::managing::{self, CreateEndpoint, CreateKey, DeleteEndpoint, UpdateEndpoint};
+use super::{RedbStore, log, waiting};
+use crate::model::{
+    ApiKeyRecord, DeliveryId, Endpoint, EndpointId, Event, EventId, EventKey, PluginName, TenantId, UnixMs,
+};
+use crate::store::{
+    Accepted, DeliveryFilter, DeliveryRecord, Due, EventRecord, FanOut, FinishedAttempt, NewEvent, Page,
+    PluginHold, Store, StoreFuture, Verdict,
+};
+
+impl Store for RedbStore {
+    fn accept(&self, events: Vec<NewEvent>) -> StoreFuture<'_, Vec<Accepted>> {
+        self.write(Accept(events))
+    }
+
+    fn undispatched(&self, after: Option<EventKey>, limit: usize) -> StoreFuture<'_, Vec<Arc<Event>>> {
+        let keys = self.undispatched.after(after, limit);
+        self.read(move |transaction| waiting::events(transaction, &keys))
+    }
+
+    fn fan_out(&self, fan_out: FanOut) -> StoreFuture<'_, ()> {
+        self.write(fan_out)
+    }
+
+    fn plugin_holds(
+        &self,
+        now: UnixMs,
+        released: Option<PluginName>,
+        limit: usize,
+    ) -> StoreFuture<'_, Vec<PluginHold>> {
+        self.read(move |transaction| waiting::plugin_holds(transaction, now, released.as_ref(), limit))
+    }
+
+    fn next_plugin_hold(&self) -> StoreFuture<'_, Option<UnixMs>> {
+        self.read(waiting::next_plugin_hold)
+    }
+
+    fn redispatch(&self, id: DeliveryId, verdict: Verdict, durable: bool) -> StoreFuture<'_, ()> {
+        self.write(Redispatch { id, verdict, durable, at: self.clock.now() })
+    }
+
+    fn waiting_endpoints(&self) -> StoreFuture<'_, Vec<(EndpointId, UnixMs)>> {
+        self.read(waiting::endpoints)
+    }
+
+    fn due(&self, endpoint: EndpointId, now: UnixMs, limit: usize) -> StoreFuture<'_, Due> {
+        self.read(move |transaction| waiting::due(transaction, endpoint, now, limit))
+    }
+
+    fn finish_attempt(&self, finished: FinishedAttempt) -> StoreFuture<'_, ()> {
+        self.write(finished)
+    }
+
+    fn cancel_waiting(&self, endpoint: EndpointId, now: UnixMs, limit: usize) -> StoreFuture<'_, usize> {
+        self.write(CancelWaiting { endpoint, at: now, limit })
+    }
+
+    fn create_endpoint(&self, endpoint: Endpoint) -> StoreFuture<'_, ()> {
+        self.write(CreateEndpoint(endpoint))
+    }
+
+    fn update_endpoint(&self, endpoint: Endpoint) -> StoreFuture<'_, ()> {
+        self.write(UpdateEndpoint(endpoint))
+    }
+
+    fn delete_endpoint(&self, id: EndpointId) -> StoreFuture<'_, ()> {
+        self.write(DeleteEndpoint(id))
+    }
+
+    fn endpoints(&self) -> StoreFuture<'_, Vec<Endpoint>> {
+        self.read(managing::endpoints)
+    }
+
+    fn create_key(&self, key: ApiKeyRecord) -> StoreFuture<'_, ()> {
+        self.write(CreateKey(key))
+    }
+
+    fn keys(&self) -> StoreFuture<'_, Vec<ApiKeyRecord>> {
+        self.read(managing::keys)
+    }
+
+    fn event(&self, tenant: &TenantId, id: &EventId) -> StoreFuture<'_, Option<EventRecord>> {
+        let (tenant, id) = (tenant.clone(), id.clone());
+        let found = self.read(move |transaction| log::find(transaction, &tenant, &id));
+        Box::pin(async move {
+            let Some(key) = found.await? else { return Ok(None) };
+            let waited = self.undispatched.contains(key);
+            self.read(move |transaction| log::event(transaction, key, waited)).await
+        })
+    }
+
+    fn deliveries(
+        &self,
+        filter: DeliveryFilter,
+        cursor: Option<DeliveryId>,
+        limit: usize,
+    ) -> StoreFuture<'_, Page> {
+        self.read(move |transaction| log::deliveries(transaction, &filter, cursor, limit))
+    }
+
+    fn delivery(&self, id: DeliveryId) -> StoreFuture<'_, Option<DeliveryRecord>> {
+        self.read(move |transaction| log::delivery(transaction, id))
+    }
+}

@@ -1,0 +1,120 @@
+//! What waits: events for dispatch, deliveries for an attempt or for a plugin. Reads only.
+
+use std::sync::Arc;
+
+use redb::ReadTransaction;
+
+use super::failure::Failure;
+use super::rows;
+use super::schema::{CUSTOM, DELIVERIES, EVENTS, HOLDS, QUEUE, delivery_id};
+use crate::model::{DeliveryId, EndpointId, Event, EventKey, Job, PluginName, UnixMs};
+use crate::store::{Due, PluginHold};
+
+/// The events with these keys. One that is not committed yet is left out: whoever accepts it will tell.
+pub(super) fn events(transaction: &ReadTransaction, keys: &[EventKey]) -> Result<Vec<Arc<Event>>, Failure> {
+    let events = transaction.open_table(EVENTS)?;
+    let mut found = Vec::with_capacity(keys.len());
+    for key in keys {
+        found.extend(rows::event(&events, *key)?.map(Arc::new));
+    }
+    Ok(found)
+}
+
+/// See [`crate::store::Store::waiting_endpoints`]. Jumps from endpoint to endpoint.
+pub(super) fn endpoints(transaction: &ReadTransaction) -> Result<Vec<(EndpointId, UnixMs)>, Failure> {
+    let queue = transaction.open_table(QUEUE)?;
+    let mut endpoints = Vec::new();
+    let mut from = Some(0);
+    while let Some(row) =
+        from.map(|id| queue.range((id, 0, 0, 0)..)).transpose()?.and_then(|mut rows| rows.next())
+    {
+        let (endpoint, due, ..) = row?.0.value();
+        endpoints.push((EndpointId::from_u128(endpoint), UnixMs(due)));
+        from = endpoint.checked_add(1);
+    }
+    Ok(endpoints)
+}
+
+/// See [`crate::store::Store::due`].
+pub(super) fn due(
+    transaction: &ReadTransaction,
+    endpoint: EndpointId,
+    now: UnixMs,
+    limit: usize,
+) -> Result<Due, Failure> {
+    let queue = transaction.open_table(QUEUE)?;
+    let id = endpoint.as_u128();
+    let mut found = Due::default();
+    let mut ready = Vec::new();
+    for row in queue.range((id, 0, 0, 0)..=(id, u64::MAX, u128::MAX, u16::MAX))? {
+        let (_, due, event, ordinal) = row?.0.value();
+        if due > now.0 || ready.len() == limit {
+            found.next = Some(UnixMs(due));
+            break;
+        }
+        ready.push(delivery_id(event, ordinal));
+    }
+    for delivery in ready {
+        found.jobs.push(job(transaction, endpoint, delivery)?);
+    }
+    Ok(found)
+}
+
+fn job(transaction: &ReadTransaction, endpoint: EndpointId, id: DeliveryId) -> Result<Job, Failure> {
+    let row = rows::indexed_delivery(&transaction.open_table(DELIVERIES)?, id)?;
+    let custom =
+        if row.has_custom { rows::custom(&transaction.open_table(CUSTOM)?, id)?.map(Arc::new) } else { None };
+    let event = Arc::new(rows::event_of(&transaction.open_table(EVENTS)?, id)?);
+    Ok(Job { delivery: id, endpoint, attempts: row.attempts, event, custom })
+}
+
+/// See [`crate::store::Store::plugin_holds`]. The rows of one plugin are in the order of their due time; those of
+/// all plugins are merged.
+pub(super) fn plugin_holds(
+    transaction: &ReadTransaction,
+    now: UnixMs,
+    released: Option<&PluginName>,
+    limit: usize,
+) -> Result<Vec<PluginHold>, Failure> {
+    let holds = transaction.open_table(HOLDS)?;
+    let mut found = Vec::new();
+    for (plugin, _) in held_plugins(transaction)? {
+        let is_released = released.is_some_and(|released| released.as_str() == plugin);
+        let until = if is_released { u64::MAX } else { now.0 };
+        let name = plugin.as_str();
+        for row in holds.range((name, 0, 0, 0)..=(name, until, u128::MAX, u16::MAX))?.take(limit) {
+            let row = row?.0;
+            let (_, due, event, ordinal) = row.value();
+            found.push((due, delivery_id(event, ordinal)));
+        }
+    }
+    found.sort_unstable();
+    found.truncate(limit);
+    found.into_iter().map(|(_, id)| hold(transaction, id)).collect()
+}
+
+/// When the earliest of any plugin is due.
+pub(super) fn next_plugin_hold(transaction: &ReadTransaction) -> Result<Option<UnixMs>, Failure> {
+    Ok(held_plugins(transaction)?.into_iter().map(|(_, due)| due).min())
+}
+
+/// The plugins that deliveries wait for, each with the earliest due time. Jumps from plugin to plugin.
+fn held_plugins(transaction: &ReadTransaction) -> Result<Vec<(String, UnixMs)>, Failure> {
+    let holds = transaction.open_table(HOLDS)?;
+    let mut plugins = Vec::new();
+    let mut from = String::new();
+    while let Some(row) = holds.range((from.as_str(), 0, 0, 0)..)?.next() {
+        let row = row?.0;
+        let (plugin, due, ..) = row.value();
+        // The least text that sorts after the plugin's name.
+        from = format!("{plugin}\0");
+        plugins.push((plugin.to_owned(), UnixMs(due)));
+    }
+    Ok(plugins)
+}
+
+fn hold(transaction: &ReadTransaction, id: DeliveryId) -> Result<PluginHold, Failure> {
+    let row = rows::indexed_delivery(&transaction.open_table(DELIVERIES)?, id)?;
+    let event = Arc::new(rows::event_of(&transaction.open_table(EVENTS)?, id)?);
+    Ok(PluginHold { delivery: row.into_delivery(id), event })
+}
