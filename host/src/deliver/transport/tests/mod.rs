@@ -1,0 +1,1 @@
+//! The transport against receivers that behave badly, over real sockets on loopback.
