@@ -8,7 +8,6 @@ use crate::model::{Endpoint, EndpointId};
 #[derive(Debug, Clone)]
 pub struct Directory;
 
-#[expect(clippy::unused_self, reason = "placeholder")]
 impl Directory {
     /// The endpoint as it is now.
     #[must_use]

@@ -6,7 +6,6 @@ use crate::model::{DeliveryId, EndpointId, Job, UnixMs};
 #[derive(Debug, Clone)]
 pub struct Lanes;
 
-#[expect(clippy::unused_async, clippy::unused_self, reason = "placeholder")]
 impl Lanes {
     /// The next job; `None` once shutdown was requested.
     pub async fn next(&self) -> Option<Job> {

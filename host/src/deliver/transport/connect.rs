@@ -115,8 +115,9 @@ impl Connector {
             Host::Ipv6(ip) => return Ok(vec![SocketAddr::new(ip.into(), port)]),
             // RFC 6761, 6.3: nobody else is asked what `localhost` is.
             Host::Domain("localhost") => {
-                let addresses = LOOPBACK.map(|ip| SocketAddr::new(ip, port));
-                return Ok(addresses.into_iter().filter(|a| self.policy.allows_address(*a)).collect());
+                let mut addresses = LOOPBACK.map(|ip| SocketAddr::new(ip, port)).to_vec();
+                addresses.retain(|address| self.policy.allows_address(*address));
+                return if addresses.is_empty() { Err(ConnectError::Address) } else { Ok(addresses) };
             }
             // The operator's own names may live in the hosts file or in the search list.
             Host::Domain(name) if self.policy.opens_name(name, port) => name.to_owned(),

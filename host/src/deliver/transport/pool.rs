@@ -182,3 +182,67 @@ async fn drive(
         pool.forget(&origin, id);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, DuplexStream, duplex};
+
+    use super::*;
+
+    const ORIGIN: &str = "https://example.com";
+
+    async fn idle(pool: &Pool) -> DuplexStream {
+        let (ours, theirs) = duplex(1024);
+        let connection = pool.open(ORIGIN, Box::new(ours)).await.unwrap();
+        pool.put(ORIGIN, connection).await;
+        theirs
+    }
+
+    fn count(pool: &Pool) -> (usize, usize) {
+        let idle = pool.lock();
+        (idle.count, idle.by_origin.values().map(Vec::len).sum())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_idle_connection_is_closed_before_its_receiver_would_close_it() {
+        let pool = Pool::default();
+        let mut theirs = idle(&pool).await;
+        tokio::time::sleep(IDLE_TIMEOUT / 2).await;
+        let connection = pool.take(ORIGIN).unwrap();
+        pool.put(ORIGIN, connection).await;
+        tokio::time::sleep(IDLE_TIMEOUT * 3 / 4).await;
+        assert_eq!(count(&pool), (1, 1), "its use began a new idle time");
+        assert_eq!(theirs.read(&mut [0]).await.unwrap(), 0);
+        assert_eq!(count(&pool), (0, 0));
+        assert!(pool.take(ORIGIN).is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_its_receiver_closes_leaves_the_pool() {
+        let pool = Pool::default();
+        drop(idle(&pool).await);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        assert_eq!(count(&pool), (0, 0));
+        assert!(pool.lock().by_origin.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_old_connection_is_not_kept() {
+        let pool = Pool::default();
+        let _theirs = idle(&pool).await;
+        let connection = pool.take(ORIGIN).unwrap();
+        tokio::time::sleep(MAX_AGE).await;
+        pool.put(ORIGIN, connection).await;
+        assert_eq!(count(&pool), (0, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn idle_connections_are_bounded() {
+        let pool = Pool::default();
+        let mut theirs = Vec::new();
+        for _ in 0..MAX_IDLE + 5 {
+            theirs.push(idle(&pool).await);
+        }
+        assert_eq!(count(&pool), (MAX_IDLE, MAX_IDLE));
+    }
+}

@@ -104,7 +104,8 @@ impl From<CertificateError> for TlsError {
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
                 Self::WrongName
             }
-            CertificateError::UnknownIssuer => Self::Untrusted,
+            // A bad signature is an authority that has the name of a trusted one and another key.
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => Self::Untrusted,
             other => Self::Certificate(other),
         }
     }
