@@ -13,7 +13,7 @@ const SPECIAL_V4: [Ipv4Net; 20] = [
     v4([10, 0, 0, 0], 8),         // private
     v4([100, 64, 0, 0], 10),      // carrier NAT; holds a metadata service (100.100.100.200)
     v4([127, 0, 0, 0], 8),        // loopback
-    v4([168, 63, 129, 16], 32),   // Azure's host agent
+    v4([168, 63, 129, 16], 32),   // Azure's WireServer
     v4([169, 254, 0, 0], 16),     // link-local; holds the metadata services of most clouds
     v4([172, 16, 0, 0], 12),      // private
     v4([192, 0, 0, 0], 24),       // protocol assignments; holds a metadata service (192.0.0.192)

@@ -71,6 +71,7 @@ async fn a_receiver_that_answers_before_it_has_read_does_not_get_the_rest_of_the
         let early = early.swap(false, Ordering::SeqCst);
         async move {
             if early {
+                peer.begun().await;
                 peer.write(OK).await;
                 std::future::pending::<()>().await;
             }

@@ -86,13 +86,21 @@ impl Peer {
                 self.seen.requests.lock().unwrap().push(String::from_utf8(request).unwrap());
                 return true;
             }
-            let mut chunk = [0; 4096];
-            match self.stream.read(&mut chunk).await {
-                Ok(0) | Err(_) => return false,
-                Ok(read) => {
-                    self.seen.bytes.fetch_add(read, Ordering::SeqCst);
-                    self.unread.extend_from_slice(&chunk[..read]);
-                }
+            if !self.begun().await {
+                return false;
+            }
+        }
+    }
+
+    /// Reads a part of a request; false at the end of the connection.
+    pub(super) async fn begun(&mut self) -> bool {
+        let mut chunk = [0; 4096];
+        match self.stream.read(&mut chunk).await {
+            Ok(0) | Err(_) => false,
+            Ok(read) => {
+                self.seen.bytes.fetch_add(read, Ordering::SeqCst);
+                self.unread.extend_from_slice(&chunk[..read]);
+                true
             }
         }
     }
