@@ -1,1 +1,150 @@
-//! Placeholder.
+//! The last stage: takes a delivery that is due, signs it, sends it past the guard, and records what came of it.
+//!
+//! ```text
+//! lanes -> endpoint as it is now -> sign -> guard, POST -> classify -> store.finish_attempt -> lanes
+//! ```
+//!
+//! Rules:
+//!
+//! - One attempt, one POST, one record. Nothing goes out unsigned and nothing is sent again behind the log's back.
+//! - The endpoint, its URL and its secrets are looked up at the moment of the attempt.
+//! - A slot that was taken is given back and a job that was taken is settled, whatever happens to the attempt.
+
+mod classify;
+mod guard;
+mod options;
+mod request;
+mod sign;
+#[cfg(test)]
+mod tests;
+mod transport;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use self::classify::{Conclusion, Moment, conclude};
+pub use self::guard::{AllowError, AllowedName, AllowedNetwork, Policy, TargetError, check_target};
+pub use self::options::{Options, OptionsError};
+pub use self::request::Post;
+pub use self::transport::{HttpTransport, SendFuture, Sent, Transport};
+use crate::clock::Clock;
+use crate::directory::Directory;
+use crate::lanes::Lanes;
+use crate::model::{Attempt, DeliveryState, Endpoint, HoldReason, Job, RetrySchedule, UnixMs};
+use crate::shutdown::Shutdown;
+use crate::store::{FinishedAttempt, Store};
+
+/// How long until a delivery whose endpoint has no active secret is looked at again. A new secret helps that soon.
+const HELD_WAIT: Duration = Duration::from_secs(60);
+/// How long until a delivery whose attempt could not be recorded is tried again.
+const UNRECORDED_WAIT: Duration = Duration::from_secs(1);
+
+/// The stage and what it works with.
+#[derive(Clone)]
+pub struct Deliver {
+    /// Where jobs come from.
+    pub lanes: Lanes,
+    /// Where endpoints are looked up.
+    pub directory: Directory,
+    /// Where attempts are recorded.
+    pub store: Arc<dyn Store>,
+    /// What makes them.
+    pub attempts: Attempts,
+}
+
+/// What turns a job into an attempt.
+#[derive(Clone)]
+pub struct Attempts {
+    /// What sends.
+    pub transport: Arc<dyn Transport>,
+    /// What tells the time.
+    pub clock: Clock,
+    /// When a failed one is tried again.
+    pub retry: RetrySchedule,
+}
+
+/// Delivers until shutdown is requested. Attempts that are in flight then are tasks of `shutdown`; they end within
+/// the time for one attempt.
+pub async fn run(stage: Deliver, shutdown: Shutdown) {
+    let stage = Arc::new(stage);
+    while let Some(job) = stage.lanes.next().await {
+        let stage = Arc::clone(&stage);
+        shutdown.spawn(async move { stage.deliver(job).await });
+    }
+}
+
+impl Deliver {
+    async fn deliver(&self, job: Job) {
+        let mut slot = Slot::new(self, &job);
+        let finished = self.attempts.attempt(&job, self.directory.get(job.endpoint).as_deref()).await;
+        slot.give_back();
+        let due_at = finished.due_at;
+        match self.store.finish_attempt(finished).await {
+            Ok(()) => slot.settle(due_at),
+            // The delivery still waits in the store, so dropping the slot has it tried again.
+            Err(error) => {
+                tracing::error!(delivery = %job.delivery, %error, "an attempt could not be recorded");
+            }
+        }
+    }
+}
+
+impl Attempts {
+    /// Makes the next attempt of a job, if its endpoint still exists and can sign.
+    async fn attempt(&self, job: &Job, endpoint: Option<&Endpoint>) -> FinishedAttempt {
+        let Some(endpoint) = endpoint else {
+            return self.finished(job, None, Conclusion { state: DeliveryState::Cancelled, due_at: None });
+        };
+        let started_at = self.clock.wall();
+        let Some(post) = Post::new(job, endpoint, started_at) else {
+            let state = DeliveryState::Held(HoldReason::NoActiveSecret);
+            let due_at = Some(self.clock.now().after(HELD_WAIT));
+            return self.finished(job, None, Conclusion { state, due_at });
+        };
+        let Sent { outcome, took } = self.transport.send(&post).await;
+        let number = job.attempts.saturating_add(1);
+        let moment = Moment { now: self.clock.now(), wall: self.clock.wall() };
+        let conclusion = conclude(&outcome, number, &self.retry, moment, &mut rand::rng());
+        let attempt = Attempt { number, started_at, took, request_headers: post.headers, outcome };
+        self.finished(job, Some(attempt), conclusion)
+    }
+
+    fn finished(&self, job: &Job, attempt: Option<Attempt>, conclusion: Conclusion) -> FinishedAttempt {
+        let Conclusion { state, due_at } = conclusion;
+        FinishedAttempt { delivery: job.delivery, attempt, state, due_at, at: self.clock.now() }
+    }
+}
+
+/// A job's place in its lane. Gives everything back when it is dropped, so that a panic in an attempt costs one
+/// attempt and not a slot of the endpoint for ever.
+struct Slot<'a> {
+    stage: &'a Deliver,
+    job: &'a Job,
+    sent: bool,
+    settled: bool,
+}
+
+impl<'a> Slot<'a> {
+    const fn new(stage: &'a Deliver, job: &'a Job) -> Self {
+        Self { stage, job, sent: false, settled: false }
+    }
+
+    fn give_back(&mut self) {
+        if !std::mem::replace(&mut self.sent, true) {
+            self.stage.lanes.sent(self.job.endpoint);
+        }
+    }
+
+    fn settle(&mut self, due_at: Option<UnixMs>) {
+        if !std::mem::replace(&mut self.settled, true) {
+            self.stage.lanes.settled(self.job.endpoint, self.job.delivery, due_at);
+        }
+    }
+}
+
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        self.give_back();
+        self.settle(Some(self.stage.attempts.clock.now().after(UNRECORDED_WAIT)));
+    }
+}
