@@ -2,7 +2,6 @@
 //!
 //! The world below is the host's own and only names what is generated. A plugin need not fit it: each exported
 //! interface is looked up by itself, on its semver track, and each is optional.
-#![expect(missing_docs, reason = "generated; the contract is documented in wit/hookway.wit")]
 
 wasmtime::component::bindgen!({
     path: "../wit",

@@ -194,7 +194,23 @@ pub enum LoadError {
     CapabilityInUse(&'static str),
 }
 
+impl From<CallError> for LoadError {
+    /// What went wrong with the first instance.
+    fn from(error: CallError) -> Self {
+        if let CallError::WrongTypes(what) = error { Self::WrongTypes(what) } else { Self::Start(error) }
+    }
+}
+
 impl CallError {
+    /// What it means for a binding of `plugin`.
+    pub(super) fn in_binding(self, plugin: &PluginName) -> BindingError {
+        if let Self::Unknown(name) = self {
+            BindingError::Unknown(name)
+        } else {
+            BindingError::Refused { plugin: plugin.clone(), error: self }
+        }
+    }
+
     /// Whether trying again later is pointless by the plugin's own word.
     #[must_use]
     pub const fn is_final(&self) -> bool {

@@ -10,11 +10,11 @@ use sha2::{Digest, Sha256};
 use wasmtime::component::{Component, InstancePre};
 
 use super::engine::Runtime;
-use super::error::{CallError, LoadError};
+use super::error::LoadError;
 use super::inspect::{Interfaces, inspect};
 use super::state::State;
 use super::text::clean;
-use super::version::{Blueprint, Capability, Version};
+use super::version::{Blueprint, Capability, Content, Version};
 use crate::model::{PluginName, TenantId};
 
 /// Trying each takes time while the old version serves; beyond this, the calls themselves tell.
@@ -65,7 +65,8 @@ impl Loader {
         let (pre, exported) = compiled.map_err(|error| LoadError::Compile(error.to_string()))??;
         let blueprint = Blueprint::new(pre, &exported).map_err(|error| wrong_types(&error))?;
         let id = self.ids.fetch_add(1, Ordering::Relaxed);
-        let version = Version::new(id, plugin.clone(), hash, size, blueprint, &self.runtime);
+        let file = Content { plugin: plugin.clone(), hash, size };
+        let version = Version::new(id, file, blueprint, &self.runtime);
         let tried = self.try_out(&version, in_use).await;
         if tried.is_err() {
             self.runtime.pool.forget(id);
@@ -76,10 +77,7 @@ impl Loader {
     async fn try_out(&self, version: &Version, in_use: &[InUse]) -> Result<(), LoadError> {
         let limit = self.runtime.options.init_deadline;
         let first = version.instance(&self.runtime, None, limit).await;
-        drop(first.map_err(|error| match error {
-            CallError::WrongTypes(what) => LoadError::WrongTypes(what),
-            other => LoadError::Start(other),
-        })?);
+        drop(first.map_err(LoadError::from)?);
         for used in in_use.iter().take(MAX_TRIED) {
             self.try_use(version, used).await?;
         }

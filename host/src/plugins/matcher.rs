@@ -17,9 +17,11 @@ const MAX_ANSWERS: usize = 50_000;
 #[derive(Debug, Default)]
 pub(super) struct MatchCache(Mutex<Answers>);
 
+type ByPatterns = HashMap<Box<[String]>, HashMap<Topic, bool>>;
+
 #[derive(Debug, Default)]
 struct Answers {
-    by_version: HashMap<u64, HashMap<Box<[String]>, HashMap<Topic, bool>>>,
+    by_version: HashMap<u64, ByPatterns>,
     count: usize,
 }
 

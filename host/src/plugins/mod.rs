@@ -124,13 +124,13 @@ impl Plugins {
     pub async fn check_binding(&self, tenant: &TenantId, binding: &Binding) -> Result<(), BindingError> {
         let plugin = &binding.plugin;
         let set = self.snapshot();
-        let version = set.version(plugin).map_err(|error| refused(plugin, error))?;
+        let version = set.version(plugin).map_err(|error| error.in_binding(plugin))?;
         if !version.has(Capability::Filter) && !version.has(Capability::Transform) {
             return Err(BindingError::NotBindable(plugin.clone()));
         }
         let limit = self.runtime.options.init_deadline;
         let checked = version.check(&self.runtime, tenant, &binding.config, limit).await;
-        checked.map_err(|error| refused(plugin, error))
+        checked.map_err(|error| error.in_binding(plugin))
     }
 
     /// Whether a plugin is a matcher that accepts the patterns.
@@ -139,13 +139,13 @@ impl Plugins {
     /// In a sentence for the person who sets the patterns.
     pub async fn check_patterns(&self, plugin: &PluginName, patterns: &[String]) -> Result<(), BindingError> {
         let set = self.snapshot();
-        let version = set.version(plugin).map_err(|error| refused(plugin, error))?;
+        let version = set.version(plugin).map_err(|error| error.in_binding(plugin))?;
         if !version.has(Capability::TopicMatcher) {
             return Err(BindingError::NotAMatcher(plugin.clone()));
         }
         let limit = self.runtime.options.init_deadline;
         let lease = version.lease_matcher(&self.runtime, patterns, limit).await;
-        lease.map_err(|error| refused(plugin, error))?.give_back(&self.runtime);
+        lease.map_err(|error| error.in_binding(plugin))?.give_back(&self.runtime);
         Ok(())
     }
 }
@@ -155,11 +155,4 @@ fn use_directory(dir: &Path) -> Result<(), Error> {
         .and_then(|()| std::fs::read_dir(dir))
         .map(drop)
         .map_err(|source| Error::Directory { dir: dir.to_owned(), source })
-}
-
-fn refused(plugin: &PluginName, error: CallError) -> BindingError {
-    match error {
-        CallError::Unknown(name) => BindingError::Unknown(name),
-        error => BindingError::Refused { plugin: plugin.clone(), error },
-    }
 }

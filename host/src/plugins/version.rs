@@ -53,6 +53,14 @@ pub(super) struct Exports {
     pub(super) topic_matcher: Option<topic_matcher::Guest>,
 }
 
+/// The file that a version was made of.
+pub(super) struct Content {
+    pub(super) plugin: PluginName,
+    /// The first 16 hex digits of the SHA-256.
+    pub(super) hash: Arc<str>,
+    pub(super) size: u64,
+}
+
 /// A version that is or was live. Calls in flight keep theirs alive.
 pub(super) struct Version {
     /// Never used twice in a process.
@@ -120,14 +128,8 @@ impl Blueprint {
 }
 
 impl Version {
-    pub(super) fn new(
-        id: u64,
-        plugin: PluginName,
-        hash: Arc<str>,
-        size: u64,
-        blueprint: Blueprint,
-        runtime: &Runtime,
-    ) -> Self {
+    pub(super) fn new(id: u64, file: Content, blueprint: Blueprint, runtime: &Runtime) -> Self {
+        let Content { plugin, hash, size } = file;
         let log = Arc::new(PluginLog::new(plugin.clone(), Arc::clone(&hash), runtime.clock));
         Self {
             id,

@@ -10,7 +10,7 @@ pub(super) fn filter(body: &str) -> Vec<u8> {
 pub(super) fn filter_with_init(body: &str) -> Vec<u8> {
     let lifecycle = r#"
       (type $init-type (func (param "config" string) (result (result (error string)))))
-      (func $init (type $init-type) (canon lift (core func $i "init") (memory $i "memory") (realloc (func $i "realloc"))))
+      (func $init (type $init-type) (canon lift (core func $i "init") (memory (core memory $i "memory")) (realloc (core func $i "realloc"))))
       (instance $lifecycle (export "init" (func $init)))
       (export "hookway:plugin/lifecycle@1.0.0" (instance $lifecycle))"#;
     component("hookway:plugin/filter@1.0.0", body, lifecycle)
@@ -104,7 +104,7 @@ fn component(export: &str, body: &str, more: &str) -> Vec<u8> {
       (type $filter-type (func (param "event" (borrow $event)) (param "to" (borrow $endpoint))
         (result (result $verdict (error $error)))))
       (func $filter (type $filter-type)
-        (canon lift (core func $i "filter") (memory $i "memory") (realloc (func $i "realloc"))))
+        (canon lift (core func $i "filter") (memory (core memory $i "memory")) (realloc (core func $i "realloc"))))
       (instance $exported (instantiate $shim
         (with "event" (type $event)) (with "endpoint" (type $endpoint)) (with "error" (type $error))
         (with "verdict" (type $verdict)) (with "filter" (func $filter))))
