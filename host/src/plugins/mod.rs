@@ -1,1 +1,158 @@
-//! Placeholder.
+//! Plugins: WebAssembly components from a directory, loaded, swapped and called.
+//!
+//! ```text
+//! directory -> scan -> inspect -> compile -> link -> try out -> registry ==swap==> PluginSet
+//!   watch      stable   bytes                          load                          judge, topic_matches
+//!                                                                                      pool -> instance -> guest
+//! ```
+//!
+//! - A bad file never replaces a good one: the plugin is `degraded`, with the reason in a sentence.
+//! - One event is judged by one [`PluginSet`]; calls in flight finish on the version they started with.
+//! - A guest gets nothing but its event, its endpoint and a log. Time, memory, stack, output and log lines are bounded,
+//!   and whatever it does ends in a [`Decision`], never in a panic or a blocked worker.
+//! - Instances are reused within one version, tenant and configuration, and dropped after any error.
+
+mod bindings;
+mod engine;
+mod error;
+mod inspect;
+mod instance;
+mod json;
+mod judge;
+mod limits;
+mod load;
+mod logs;
+mod matcher;
+mod options;
+mod output;
+mod pool;
+mod registry;
+mod scan;
+mod state;
+mod subject;
+mod text;
+mod ticker;
+mod trap;
+mod version;
+mod wasi;
+mod watch;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::sync::broadcast;
+
+use self::engine::Runtime;
+pub use self::error::{BindingError, CallError, Error, LoadError};
+pub use self::judge::{Decision, Judgement};
+pub use self::load::InUse;
+use self::load::Loader;
+pub use self::options::Options;
+pub use self::output::IllegalOutput;
+use self::registry::Registry;
+pub use self::registry::{PluginSet, PluginState, PluginStatus, Rejected};
+pub use self::subject::Subject;
+pub use self::version::Capability;
+use self::watch::Watcher;
+use crate::clock::Clock;
+use crate::model::{Binding, PluginName, TenantId};
+use crate::shutdown::Shutdown;
+
+/// The plugins of the gateway. Cheap to clone.
+#[derive(Clone)]
+pub struct Plugins {
+    runtime: Arc<Runtime>,
+    registry: Arc<Registry>,
+}
+
+impl Plugins {
+    /// Starts the engine, loads every file that is in the directory, then follows the directory until shutdown. The
+    /// directory is created if it is missing. A file that cannot be loaded is a `degraded` plugin, not an error.
+    ///
+    /// # Errors
+    /// When the directory cannot be used or the engine does not start.
+    pub async fn start(options: Options, clock: Clock, shutdown: &Shutdown) -> Result<Self, Error> {
+        use_directory(&options.dir)?;
+        let (dir, max_file_bytes) = (options.dir.clone(), options.max_file_bytes);
+        let runtime = Arc::new(Runtime::start(options, clock)?);
+        let registry = Arc::new(Registry::new(Arc::clone(&runtime)));
+        let loader = Loader::new(Arc::clone(&runtime));
+        let mut watcher = Watcher::new(dir, max_file_bytes, Arc::clone(&registry), loader, clock);
+        watcher.load_all().await;
+        shutdown.spawn(watcher.run(shutdown.clone()));
+        Ok(Self { runtime, registry })
+    }
+
+    /// The plugins as they are now: one consistent set for one event.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<PluginSet> {
+        self.registry.snapshot()
+    }
+
+    /// The names of plugins of which a new version went live, or that were unloaded, from now on. A receiver that is too far
+    /// behind gets `Lagged`, and must take it as news about every plugin.
+    #[must_use]
+    pub fn swaps(&self) -> broadcast::Receiver<PluginName> {
+        self.registry.swaps()
+    }
+
+    /// Tells how plugins are used, so that a new version is tried with the configurations and patterns in use before it
+    /// replaces the old one. Called while a plugin is loaded; must not block.
+    pub fn set_in_use(&self, look_up: impl Fn(&PluginName) -> Vec<InUse> + Send + Sync + 'static) {
+        self.registry.set_in_use(Arc::new(look_up));
+    }
+
+    /// The status of all plugins, by name.
+    #[must_use]
+    pub fn list(&self) -> Vec<PluginStatus> {
+        self.snapshot().list()
+    }
+
+    /// The status of one plugin.
+    #[must_use]
+    pub fn get(&self, plugin: &PluginName) -> Option<PluginStatus> {
+        self.snapshot().get(plugin)
+    }
+
+    /// Whether a binding would work: the plugin is there, can judge or change events, and its `init` accepts the configuration.
+    ///
+    /// # Errors
+    /// In a sentence for the person who makes the binding.
+    pub async fn check_binding(&self, tenant: &TenantId, binding: &Binding) -> Result<(), BindingError> {
+        let plugin = &binding.plugin;
+        let set = self.snapshot();
+        let version = set.version(plugin).map_err(|error| error.in_binding(plugin))?;
+        if !version.has(Capability::Filter) && !version.has(Capability::Transform) {
+            return Err(BindingError::NotBindable(plugin.clone()));
+        }
+        let limit = self.runtime.options.init_deadline;
+        let checked = version.check(&self.runtime, tenant, &binding.config, limit).await;
+        checked.map_err(|error| error.in_binding(plugin))
+    }
+
+    /// Whether a plugin is a matcher that accepts the patterns.
+    ///
+    /// # Errors
+    /// In a sentence for the person who sets the patterns.
+    pub async fn check_patterns(&self, plugin: &PluginName, patterns: &[String]) -> Result<(), BindingError> {
+        let set = self.snapshot();
+        let version = set.version(plugin).map_err(|error| error.in_binding(plugin))?;
+        if !version.has(Capability::TopicMatcher) {
+            return Err(BindingError::NotAMatcher(plugin.clone()));
+        }
+        let limit = self.runtime.options.init_deadline;
+        let lease = version.lease_matcher(&self.runtime, patterns, limit).await;
+        lease.map_err(|error| error.in_binding(plugin))?.give_back(&self.runtime);
+        Ok(())
+    }
+}
+
+fn use_directory(dir: &Path) -> Result<(), Error> {
+    std::fs::create_dir_all(dir)
+        .and_then(|()| std::fs::read_dir(dir))
+        .map(drop)
+        .map_err(|source| Error::Directory { dir: dir.to_owned(), source })
+}

@@ -1,0 +1,155 @@
+//! One instance of a component and the calls into it.
+//!
+//! After any error of the engine the instance is not used again: a trap leaves it in an unknown state, and after a
+//! value that could not be read its clean-up did not run. Errors that the guest returns are answers and leave it alone.
+
+use std::future::Future;
+use std::time::Duration;
+
+use wasmtime::Store;
+use wasmtime::component::{Resource, ResourceAny};
+
+use super::bindings::filter::Verdict;
+use super::bindings::transform::Outcome;
+use super::bindings::types::Error as GuestError;
+use super::engine::Runtime;
+use super::error::CallError;
+use super::pool::Slot;
+use super::state::{Current, State};
+use super::text::clean;
+use super::version::{Exports, Version};
+
+/// The engine interrupts guests at the deadline; what waits inside the host is cancelled this much later.
+const GRACE: Duration = Duration::from_millis(10);
+/// Handles are without content; see [`super::state`].
+const THE_ONE: u32 = 0;
+
+pub(super) struct Instance {
+    store: Store<State>,
+    exports: Exports,
+    matcher: Option<ResourceAny>,
+    calls_left: u32,
+    // Last, so that the slot is free only once the memory is.
+    _slot: Slot,
+}
+
+impl Instance {
+    /// Instantiates and calls `init`, if there is one, all within `limit`.
+    pub(super) async fn new(
+        runtime: &Runtime,
+        version: &Version,
+        config: Option<&str>,
+        limit: Duration,
+        slot: Slot,
+    ) -> Result<Self, CallError> {
+        let mut store = runtime.store(&version.log);
+        begin(runtime, &mut store, limit);
+        let start = async {
+            let instance = version.blueprint.pre.instantiate_async(&mut store).await?;
+            let exports = version.blueprint.load(&mut store, &instance);
+            let exports = match exports {
+                Ok(exports) => exports,
+                Err(error) => return Ok(Err(CallError::WrongTypes(clean(&format!("{error:#}"))))),
+            };
+            if let (Some(lifecycle), Some(config)) = (&exports.lifecycle, config)
+                && let Err(message) = lifecycle.call_init(&mut store, config).await?
+            {
+                return Ok(Err(CallError::Init(clean(&message))));
+            }
+            Ok(Ok(exports))
+        };
+        let exports = within(runtime, limit, start).await??;
+        let calls_left = calls(runtime.options.reuse);
+        Ok(Self { store, exports, matcher: None, calls_left, _slot: slot })
+    }
+
+    /// Whether the instance may serve another call.
+    pub(super) fn is_fresh_enough(&self) -> bool {
+        self.calls_left > 0 && !self.store.data().limiter.is_bloated()
+    }
+
+    pub(super) async fn filter(
+        &mut self,
+        runtime: &Runtime,
+        current: Current,
+    ) -> Result<Result<Verdict, GuestError>, CallError> {
+        self.begin_call(runtime, Some(current));
+        let filter = self.exports.filter.as_ref().ok_or(CallError::NotExported("filter"))?;
+        let (event, endpoint) = (Resource::new_borrow(THE_ONE), Resource::new_borrow(THE_ONE));
+        let call = filter.call_filter(&mut self.store, event, endpoint);
+        let answer = within(runtime, runtime.options.deadline, call).await;
+        self.store.data_mut().current = None;
+        answer
+    }
+
+    pub(super) async fn transform(
+        &mut self,
+        runtime: &Runtime,
+        current: Current,
+    ) -> Result<Result<Outcome, GuestError>, CallError> {
+        self.begin_call(runtime, Some(current));
+        let transform = self.exports.transform.as_ref().ok_or(CallError::NotExported("transform"))?;
+        let (event, endpoint) = (Resource::new_borrow(THE_ONE), Resource::new_borrow(THE_ONE));
+        let call = transform.call_transform(&mut self.store, event, endpoint);
+        let answer = within(runtime, runtime.options.deadline, call).await;
+        self.store.data_mut().current = None;
+        answer
+    }
+
+    /// Makes the instance the matcher for these patterns, within `limit`.
+    pub(super) async fn compile(
+        &mut self,
+        runtime: &Runtime,
+        patterns: &[String],
+        limit: Duration,
+    ) -> Result<(), CallError> {
+        begin(runtime, &mut self.store, limit);
+        let guest = self.exports.topic_matcher.as_ref().ok_or(CallError::NotExported("topic-matcher"))?;
+        let matcher = guest.matcher();
+        let call = matcher.call_compile(&mut self.store, patterns);
+        let compiled = within(runtime, limit, call).await?;
+        self.matcher = Some(compiled.map_err(|message| CallError::Patterns(clean(&message)))?);
+        Ok(())
+    }
+
+    /// Whether a pattern given to [`Instance::compile`] accepts the topic.
+    pub(super) async fn matches(&mut self, runtime: &Runtime, topic: &str) -> Result<bool, CallError> {
+        self.begin_call(runtime, None);
+        let guest = self.exports.topic_matcher.as_ref().ok_or(CallError::NotExported("topic-matcher"))?;
+        let compiled = self.matcher.ok_or(CallError::NotExported("topic-matcher"))?;
+        let matcher = guest.matcher();
+        let call = matcher.call_matches(&mut self.store, compiled, topic);
+        within(runtime, runtime.options.deadline, call).await
+    }
+
+    fn begin_call(&mut self, runtime: &Runtime, current: Option<Current>) {
+        self.calls_left = self.calls_left.saturating_sub(1);
+        begin(runtime, &mut self.store, runtime.options.deadline);
+        self.store.data_mut().current = current;
+    }
+}
+
+/// Sets the deadline and the quotas of the next call.
+fn begin(runtime: &Runtime, store: &mut Store<State>, limit: Duration) {
+    store.set_epoch_deadline(1);
+    let state = store.data_mut();
+    state.deadline = runtime.clock.deadline(limit);
+    state.log.reset();
+}
+
+async fn within<T>(
+    runtime: &Runtime,
+    limit: Duration,
+    call: impl Future<Output = wasmtime::Result<T>>,
+) -> Result<T, CallError> {
+    match tokio::time::timeout(limit + GRACE, call).await {
+        Ok(answer) => answer.map_err(|error| runtime.explain(&error, limit)),
+        Err(_) => Err(CallError::Deadline(limit)),
+    }
+}
+
+/// 20 % more or less, so that instances made at the same time do not end at the same time.
+fn calls(reuse: u32) -> u32 {
+    let spread = reuse / 5;
+    rand::random_range(reuse - spread..=reuse.saturating_add(spread)).max(1)
+}

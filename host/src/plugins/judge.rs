@@ -1,0 +1,207 @@
+//! An event before the plugins of an endpoint: all filters in the order of the bindings, then all transforms.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::bindings::filter::Verdict;
+use super::bindings::transform::Outcome;
+use super::bindings::types::Error as GuestError;
+use super::error::CallError;
+use super::output::replace;
+use super::registry::PluginSet;
+use super::state::Current;
+use super::subject::Subject;
+use super::text::clean;
+use super::version::{Capability, Version};
+use crate::model::{Binding, CustomRequest, Endpoint, OnFailure, PluginName, PluginRun, PluginRunOutcome};
+
+/// What the plugins of an endpoint made of an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judgement {
+    /// What becomes of the delivery.
+    pub decision: Decision,
+    /// What each plugin said, in the order of the calls.
+    pub runs: Vec<PluginRun>,
+}
+
+/// What becomes of a delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// It is sent, as a transform made it or, if `None`, as it is.
+    Send(Option<Arc<CustomRequest>>),
+    /// It is not sent.
+    Drop {
+        /// Which plugin says so.
+        plugin: PluginName,
+        /// Why.
+        reason: String,
+    },
+    /// A plugin failed; it is tried again later.
+    Hold {
+        /// Which plugin.
+        plugin: PluginName,
+        /// How it failed, in a sentence.
+        message: String,
+    },
+    /// A plugin says that it can never handle the event.
+    Refuse {
+        /// Which plugin.
+        plugin: PluginName,
+        /// What it said.
+        message: String,
+    },
+}
+
+/// What one call said.
+enum Answer {
+    Pass,
+    Unchanged,
+    Replace(CustomRequest),
+    Drop(String),
+}
+
+/// The state of one judgement.
+struct Trial<'a> {
+    set: &'a PluginSet,
+    subject: &'a Subject,
+    endpoint: &'a Arc<Endpoint>,
+    custom: Option<Arc<CustomRequest>>,
+    runs: Vec<PluginRun>,
+}
+
+impl PluginSet {
+    /// Asks the endpoint's plugins about an event. Never fails: failures go through each binding's `on_failure`.
+    pub async fn judge(&self, subject: &Subject, endpoint: &Arc<Endpoint>) -> Judgement {
+        let mut trial = Trial { set: self, subject, endpoint, custom: None, runs: Vec::new() };
+        let decision = trial.decide().await;
+        Judgement { decision, runs: trial.runs }
+    }
+}
+
+impl Trial<'_> {
+    async fn decide(&mut self) -> Decision {
+        let topic = &self.subject.event().topic;
+        let endpoint = Arc::clone(self.endpoint);
+        for role in [Capability::Filter, Capability::Transform] {
+            for binding in endpoint.plugins.iter().filter(|binding| binding.covers(topic)) {
+                if self.plays(binding, role)
+                    && let Some(decision) = self.run(binding, role).await
+                {
+                    return decision;
+                }
+            }
+        }
+        Decision::Send(self.custom.take())
+    }
+
+    /// Whether the binding is asked in this round. One that cannot be asked at all fails in the first.
+    fn plays(&self, binding: &Binding, role: Capability) -> bool {
+        let Ok(version) = self.set.version(&binding.plugin) else { return role == Capability::Filter };
+        let idle = !version.has(Capability::Filter) && !version.has(Capability::Transform);
+        version.has(role) || (idle && role == Capability::Filter)
+    }
+
+    /// Calls one plugin and records what it said. Some if that is the end.
+    async fn run(&mut self, binding: &Binding, role: Capability) -> Option<Decision> {
+        let started = Instant::now();
+        let set = self.set;
+        let version = set.version(&binding.plugin);
+        let result = match version {
+            Ok(version) => {
+                let result = self.call(version, binding, role).await;
+                version.count(&result);
+                result
+            }
+            Err(error) => Err(error),
+        };
+        let (outcome, decision) = self.weigh(binding, result);
+        self.runs.push(PluginRun {
+            plugin: binding.plugin.clone(),
+            version: set.version(&binding.plugin).map(|version| version.hash.to_string()).unwrap_or_default(),
+            outcome,
+            took: started.elapsed(),
+        });
+        decision
+    }
+
+    async fn call(
+        &self,
+        version: &Version,
+        binding: &Binding,
+        role: Capability,
+    ) -> Result<Answer, CallError> {
+        let runtime = &self.set.runtime;
+        let body = self.custom.as_ref().map(|custom| custom.body.clone());
+        let current = Current { subject: self.subject.clone(), endpoint: Arc::clone(self.endpoint), body };
+        let mut lease = version.lease(runtime, &self.endpoint.tenant, &binding.config).await?;
+        let answer = if role == Capability::Transform {
+            let answer = lease.instance.transform(runtime, current).await?;
+            answer.map(Said::Outcome)
+        } else {
+            let answer = lease.instance.filter(runtime, current).await?;
+            answer.map(Said::Verdict)
+        };
+        lease.give_back(runtime);
+        let answer = match answer.map_err(CallError::from)? {
+            Said::Verdict(Verdict::Deliver) => Answer::Pass,
+            Said::Outcome(Outcome::Unchanged) => Answer::Unchanged,
+            Said::Outcome(Outcome::Replace(request)) => {
+                Answer::Replace(replace(self.custom.as_deref(), request)?)
+            }
+            Said::Verdict(Verdict::Drop(reason)) | Said::Outcome(Outcome::Drop(reason)) => {
+                Answer::Drop(clean(&reason))
+            }
+        };
+        Ok(answer)
+    }
+
+    fn weigh(
+        &mut self,
+        binding: &Binding,
+        result: Result<Answer, CallError>,
+    ) -> (PluginRunOutcome, Option<Decision>) {
+        match result {
+            Ok(Answer::Pass) => (PluginRunOutcome::Passed, None),
+            Ok(Answer::Unchanged) => (PluginRunOutcome::Unchanged, None),
+            Ok(Answer::Replace(custom)) => {
+                self.custom = Some(Arc::new(custom));
+                (PluginRunOutcome::Replaced, None)
+            }
+            Ok(Answer::Drop(reason)) => {
+                let decision = Decision::Drop { plugin: binding.plugin.clone(), reason: reason.clone() };
+                (PluginRunOutcome::Dropped(reason), Some(decision))
+            }
+            Err(error) => (PluginRunOutcome::Failed(error.to_string()), after(binding, &error)),
+        }
+    }
+}
+
+/// What either interface says when all is well.
+enum Said {
+    Verdict(Verdict),
+    Outcome(Outcome),
+}
+
+impl From<GuestError> for CallError {
+    fn from(error: GuestError) -> Self {
+        match error {
+            GuestError::Invalid(message) => Self::Invalid(clean(&message)),
+            GuestError::Retry(message) => Self::Retry(clean(&message)),
+        }
+    }
+}
+
+/// What becomes of a delivery after a plugin failed; none if it goes on.
+fn after(binding: &Binding, error: &CallError) -> Option<Decision> {
+    let plugin = binding.plugin.clone();
+    match binding.on_failure {
+        OnFailure::Open => None,
+        OnFailure::Closed => {
+            let reason = format!("the plugin failed and its binding says `on_failure = \"closed\"`: {error}");
+            Some(Decision::Drop { plugin, reason })
+        }
+        OnFailure::Hold if error.is_final() => Some(Decision::Refuse { plugin, message: error.to_string() }),
+        OnFailure::Hold => Some(Decision::Hold { plugin, message: error.to_string() }),
+    }
+}

@@ -1,0 +1,87 @@
+//! Topics in the pattern language of a plugin.
+//!
+//! A matcher is pure by contract, so each answer is asked for once per version.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::error::CallError;
+use super::registry::PluginSet;
+use super::version::Capability;
+use crate::model::{PluginName, Topic};
+
+/// A few MiB. Patterns and topics are far fewer in practice; beyond it the cache starts afresh.
+const MAX_ANSWERS: usize = 50_000;
+
+/// Answers by version, patterns and topic.
+#[derive(Debug, Default)]
+pub(super) struct MatchCache(Mutex<Answers>);
+
+type ByPatterns = HashMap<Box<[String]>, HashMap<Topic, bool>>;
+
+#[derive(Debug, Default)]
+struct Answers {
+    by_version: HashMap<u64, ByPatterns>,
+    count: usize,
+}
+
+impl PluginSet {
+    /// Whether one of the patterns accepts the topic, as the plugin understands them.
+    ///
+    /// # Errors
+    /// When the plugin is not there, is no matcher, refuses the patterns or fails.
+    pub async fn topic_matches(
+        &self,
+        plugin: &PluginName,
+        patterns: &[String],
+        topic: &Topic,
+    ) -> Result<bool, CallError> {
+        let version = self.version(plugin)?;
+        if let Some(answer) = self.matches.get(version.id, patterns, topic) {
+            return Ok(answer);
+        }
+        if !version.has(Capability::TopicMatcher) {
+            return Err(CallError::NotExported(Capability::TopicMatcher.name()));
+        }
+        let result = async {
+            let limit = self.runtime.init_on_event();
+            let mut lease = version.lease_matcher(&self.runtime, patterns, limit).await?;
+            let answer = lease.instance.matches(&self.runtime, topic.as_str()).await?;
+            lease.give_back(&self.runtime);
+            Ok(answer)
+        }
+        .await;
+        version.count(&result);
+        if let Ok(answer) = result {
+            self.matches.put(version.id, patterns, topic, answer);
+        }
+        result
+    }
+}
+
+impl MatchCache {
+    fn get(&self, version: u64, patterns: &[String], topic: &Topic) -> Option<bool> {
+        self.answers().by_version.get(&version)?.get(patterns)?.get(topic).copied()
+    }
+
+    fn put(&self, version: u64, patterns: &[String], topic: &Topic, answer: bool) {
+        let mut answers = self.answers();
+        if answers.count >= MAX_ANSWERS {
+            *answers = Answers::default();
+        }
+        answers.count += 1;
+        let of_version = answers.by_version.entry(version).or_default();
+        of_version.entry(patterns.into()).or_default().insert(topic.clone(), answer);
+    }
+
+    /// Drops the answers of a version that is no longer live.
+    pub(super) fn forget(&self, version: u64) {
+        let mut answers = self.answers();
+        let of_version = answers.by_version.remove(&version).unwrap_or_default();
+        answers.count -= of_version.values().map(HashMap::len).sum::<usize>().min(answers.count);
+    }
+
+    fn answers(&self) -> MutexGuard<'_, Answers> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

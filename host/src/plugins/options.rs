@@ -1,0 +1,86 @@
+//! What an operator can set about plugins.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::fmt::serde::unsigned_duration::friendly::compact::required as friendly;
+use serde::{Deserialize, Serialize};
+
+/// Long enough for an interpreter with a garbage collector, short enough that a stuck plugin is no outage.
+const DEFAULT_DEADLINE: Duration = Duration::from_millis(50);
+/// Interpreters build their world in `init`; it runs when somebody binds or loads a plugin, not for each event.
+const DEFAULT_INIT_DEADLINE: Duration = Duration::from_secs(5);
+/// JavaScript and Python guests start at 9 to 13 MiB; a body of 1 MiB fits several times.
+const DEFAULT_MEMORY_BYTES: usize = 64 << 20;
+/// As much as ingest accepts: a transform may rewrite any event, not blow it up.
+const DEFAULT_OUTPUT_BYTES: usize = 1 << 20;
+/// The largest component seen in practice, an embedded Python, has 40 MB.
+const DEFAULT_MAX_FILE_BYTES: u64 = 64 << 20;
+/// Reuse hides the cost of a new instance at 100 calls already; the rest bounds what a leaking guest collects.
+const DEFAULT_REUSE: u32 = 1_000;
+/// Long enough to survive a pause between bursts, short enough to give the memory back.
+const DEFAULT_IDLE: Duration = Duration::from_secs(60);
+/// Calls are short and bound by the processor: more at once only adds waiting inside instead of outside.
+const DEFAULT_CONCURRENCY: usize = 16;
+/// Instances that exist at the same time, idle ones included. A slot reserves about 4 GiB of address space.
+const DEFAULT_INSTANCES: usize = 256;
+
+/// The `[plugins]` part of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// The directory that is watched for `NAME.wasm`. Created if it is missing.
+    pub dir: PathBuf,
+    /// How long one call may take, on the wall clock.
+    #[serde(with = "friendly")]
+    pub deadline: Duration,
+    /// How long instantiation and `init` may take together when a plugin is loaded or bound.
+    #[serde(with = "friendly")]
+    pub init_deadline: Duration,
+    /// How much linear memory one instance may have.
+    pub memory_bytes: usize,
+    /// How much a guest may hand to the host in one call: a body, its headers and reasons together.
+    pub output_bytes: usize,
+    /// The largest plugin file that is read.
+    pub max_file_bytes: u64,
+    /// How many calls one instance serves, give or take 20 %; 1 = a fresh instance for every call.
+    pub reuse: u32,
+    /// How long an instance may be idle before it is dropped.
+    #[serde(with = "friendly")]
+    pub idle: Duration,
+    /// How many calls of one plugin run at the same time; others wait.
+    pub concurrency: usize,
+    /// How many instances of all plugins exist at the same time.
+    pub instances: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            dir: PathBuf::from("plugins"),
+            deadline: DEFAULT_DEADLINE,
+            init_deadline: DEFAULT_INIT_DEADLINE,
+            memory_bytes: DEFAULT_MEMORY_BYTES,
+            output_bytes: DEFAULT_OUTPUT_BYTES,
+            max_file_bytes: DEFAULT_MAX_FILE_BYTES,
+            reuse: DEFAULT_REUSE,
+            idle: DEFAULT_IDLE,
+            concurrency: DEFAULT_CONCURRENCY,
+            instances: DEFAULT_INSTANCES,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_written_as_people_write_them_and_unknown_fields_are_errors() {
+        let options: Options = toml::from_str("deadline = \"20ms\"\nreuse = 1").unwrap();
+        assert_eq!((options.deadline, options.reuse), (Duration::from_millis(20), 1));
+        assert_eq!(options.memory_bytes, DEFAULT_MEMORY_BYTES);
+        assert!(toml::from_str::<Options>("dedline = \"20ms\"").is_err());
+        assert!(toml::to_string(&options).unwrap().contains("deadline = \"20ms\""));
+    }
+}

@@ -1,0 +1,144 @@
+//! What the host keeps for one instance, and the imports of the contract.
+//!
+//! `event` and `endpoint` are handles without content: while a call runs there is one of each, kept here, so a call
+//! allocates no resource. A guest only ever borrows them and cannot keep them beyond the call.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+use wasmtime::component::{HasSelf, Linker, Resource, ResourceTable};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+use super::bindings::{log, types};
+use super::json::Found;
+use super::limits::MemoryLimiter;
+use super::logs::LogSink;
+use super::subject::Subject;
+use crate::model::Endpoint;
+
+/// The event of the current call.
+#[derive(Debug)]
+#[expect(unreachable_pub, reason = "the generated code exports it")]
+pub struct EventHandle;
+
+/// The endpoint of the current call.
+#[derive(Debug)]
+#[expect(unreachable_pub, reason = "the generated code exports it")]
+pub struct EndpointHandle;
+
+/// What one call is about.
+#[derive(Debug, Clone)]
+pub(super) struct Current {
+    pub(super) subject: Subject,
+    pub(super) endpoint: Arc<Endpoint>,
+    /// What the transforms before this one made of the body.
+    pub(super) body: Option<Bytes>,
+}
+
+/// The data of one instance's store.
+pub(super) struct State {
+    pub(super) current: Option<Current>,
+    pub(super) deadline: Instant,
+    pub(super) limiter: MemoryLimiter,
+    pub(super) log: LogSink,
+    pub(super) wasi: WasiCtx,
+    pub(super) table: ResourceTable,
+}
+
+/// Adds everything that a plugin may import.
+pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    wasmtime_wasi::p2::add_to_linker_async(linker)?;
+    types::add_to_linker::<_, HasSelf<_>>(linker, |state| state)?;
+    log::add_to_linker::<_, HasSelf<_>>(linker, |state| state)
+}
+
+impl State {
+    fn current(&self) -> wasmtime::Result<&Current> {
+        self.current.as_ref().ok_or_else(|| wasmtime::format_err!("there is no event outside of a call"))
+    }
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl types::Host for State {}
+
+impl types::HostEvent for State {
+    fn id(&mut self, _: Resource<EventHandle>) -> wasmtime::Result<String> {
+        Ok(self.current()?.subject.event().id.as_str().to_owned())
+    }
+
+    fn topic(&mut self, _: Resource<EventHandle>) -> wasmtime::Result<String> {
+        Ok(self.current()?.subject.event().topic.as_str().to_owned())
+    }
+
+    fn tenant(&mut self, _: Resource<EventHandle>) -> wasmtime::Result<String> {
+        Ok(self.current()?.subject.event().tenant.as_str().to_owned())
+    }
+
+    fn timestamp_ms(&mut self, _: Resource<EventHandle>) -> wasmtime::Result<u64> {
+        let ms = self.current()?.subject.event().timestamp.as_millisecond();
+        Ok(u64::try_from(ms).unwrap_or(0))
+    }
+
+    fn data(&mut self, _: Resource<EventHandle>) -> wasmtime::Result<Vec<u8>> {
+        Ok(self.current()?.subject.event().data.to_vec())
+    }
+
+    fn get(&mut self, _: Resource<EventHandle>, pointer: String) -> wasmtime::Result<Option<types::Value>> {
+        Ok(self.current()?.subject.get(&pointer).map(types::Value::from))
+    }
+
+    fn body(&mut self, _: Resource<EventHandle>) -> wasmtime::Result<Vec<u8>> {
+        let current = self.current()?;
+        Ok(match &current.body {
+            Some(body) => body.to_vec(),
+            None => current.subject.event().envelope().to_vec(),
+        })
+    }
+
+    fn drop(&mut self, _: Resource<EventHandle>) -> wasmtime::Result<()> {
+        Ok(())
+    }
+}
+
+impl types::HostEndpoint for State {
+    fn id(&mut self, _: Resource<EndpointHandle>) -> wasmtime::Result<String> {
+        Ok(self.current()?.endpoint.id.to_string())
+    }
+
+    fn url(&mut self, _: Resource<EndpointHandle>) -> wasmtime::Result<String> {
+        Ok(self.current()?.endpoint.url.as_str().to_owned())
+    }
+
+    fn metadata(&mut self, _: Resource<EndpointHandle>, name: String) -> wasmtime::Result<Option<String>> {
+        Ok(self.current()?.endpoint.metadata.get(&name).cloned())
+    }
+
+    fn drop(&mut self, _: Resource<EndpointHandle>) -> wasmtime::Result<()> {
+        Ok(())
+    }
+}
+
+impl log::Host for State {
+    fn log(&mut self, level: log::Level, message: String) -> wasmtime::Result<()> {
+        self.log.write(level, &message);
+        Ok(())
+    }
+}
+
+impl From<Found<'_>> for types::Value {
+    fn from(found: Found<'_>) -> Self {
+        match found {
+            Found::Null => Self::Null,
+            Found::Bool(value) => Self::Boolean(value),
+            Found::Number(value) => Self::Number(value),
+            Found::Text(text) => Self::Text(text),
+            Found::Json(text) => Self::Json(text.to_owned()),
+        }
+    }
+}

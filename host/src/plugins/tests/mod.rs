@@ -1,0 +1,97 @@
+//! The plugin host against real files and hostile components.
+
+mod calls;
+mod files;
+mod guests;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{Options, Plugins, Subject};
+use crate::clock::Clock;
+use crate::model::{
+    Binding, Endpoint, EndpointId, EnvelopeCache, Event, EventKey, OnFailure, PluginName, Subscription,
+    TenantId, UnixMs,
+};
+use crate::shutdown::Shutdown;
+
+/// A gateway's plugins over a directory of their own.
+struct Fixture {
+    dir: tempfile::TempDir,
+    plugins: Plugins,
+    shutdown: Shutdown,
+}
+
+impl Fixture {
+    async fn start(files: &[(&str, &[u8])]) -> Self {
+        Self::with(files, |_| {}).await
+    }
+
+    async fn with(files: &[(&str, &[u8])], change: impl FnOnce(&mut Options)) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, bytes) in files {
+            std::fs::write(dir.path().join(name), bytes).unwrap();
+        }
+        let mut options = Options { dir: dir.path().to_owned(), instances: 16, ..Options::default() };
+        change(&mut options);
+        let shutdown = Shutdown::new();
+        let plugins = Plugins::start(options, Clock::system(), &shutdown).await.unwrap();
+        Self { dir, plugins, shutdown }
+    }
+
+    fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Writes a file beside the directory's plugins and renames it over `name`, as a careful author does.
+    fn rename_over(&self, name: &str, bytes: &[u8]) {
+        let temporary = self.path().join(format!("{name}.tmp"));
+        std::fs::write(&temporary, bytes).unwrap();
+        std::fs::rename(temporary, self.path().join(name)).unwrap();
+    }
+}
+
+impl Drop for Fixture {
+    fn drop(&mut self) {
+        self.shutdown.request();
+    }
+}
+
+fn name(text: &str) -> PluginName {
+    text.parse().unwrap()
+}
+
+fn binding(plugin: &str, on_failure: OnFailure) -> Binding {
+    Binding { plugin: name(plugin), config: "{}".into(), topics: Vec::new(), on_failure }
+}
+
+fn endpoint(plugins: Vec<Binding>) -> Arc<Endpoint> {
+    Arc::new(Endpoint {
+        id: EndpointId::new(UnixMs(1), 1),
+        tenant: TenantId::default(),
+        url: "https://example.com/hook".parse().unwrap(),
+        description: String::new(),
+        subscription: Subscription::Patterns(Vec::new()),
+        secrets: Vec::new(),
+        plugins,
+        metadata: BTreeMap::new(),
+        created_at: UnixMs(1),
+        updated_at: UnixMs(1),
+    })
+}
+
+fn subject(data: &'static str) -> Subject {
+    Subject::new(Arc::new(Event {
+        key: EventKey::new(UnixMs(1), 1),
+        id: "evt_1".parse().unwrap(),
+        tenant: TenantId::default(),
+        topic: "orders/created".parse().unwrap(),
+        timestamp: "2024-03-15T14:30:00Z".parse().unwrap(),
+        accepted_at: UnixMs(1),
+        data: Bytes::from_static(data.as_bytes()),
+        envelope: EnvelopeCache::default(),
+    }))
+}

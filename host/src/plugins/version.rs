@@ -1,0 +1,257 @@
+//! One loaded version of a plugin.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use wasmtime::AsContextMut;
+use wasmtime::component::{Instance as ComponentInstance, InstancePre};
+
+use super::bindings::{filter, lifecycle, topic_matcher, transform};
+use super::engine::Runtime;
+use super::error::CallError;
+use super::inspect::Interfaces;
+use super::instance::Instance;
+use super::logs::PluginLog;
+use super::pool::{Key, MAX_WAIT};
+use super::state::State;
+use crate::model::{PluginName, TenantId, UnixMs};
+
+/// When an instance has to be made while an event waits: enough for an interpreter, not enough for a stall.
+const INIT_ON_EVENT: Duration = Duration::from_millis(500);
+/// What a matcher's `init` gets: it has no binding, so no configuration.
+const NO_CONFIG: &str = "{}";
+
+/// What a plugin can do: an interface that its component exports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Capability {
+    /// `filter`: decides whether an event goes to an endpoint.
+    Filter,
+    /// `transform`: changes what is sent.
+    Transform,
+    /// `topic-matcher`: a topic pattern language of its own.
+    TopicMatcher,
+}
+
+/// A compiled and linked component, and where its exports are.
+pub(super) struct Blueprint {
+    pub(super) pre: InstancePre<State>,
+    lifecycle: Option<lifecycle::GuestIndices>,
+    filter: Option<filter::GuestIndices>,
+    transform: Option<transform::GuestIndices>,
+    topic_matcher: Option<topic_matcher::GuestIndices>,
+}
+
+/// The exports of one instance.
+pub(super) struct Exports {
+    pub(super) lifecycle: Option<lifecycle::Guest>,
+    pub(super) filter: Option<filter::Guest>,
+    pub(super) transform: Option<transform::Guest>,
+    pub(super) topic_matcher: Option<topic_matcher::Guest>,
+}
+
+/// The file that a version was made of.
+pub(super) struct Content {
+    pub(super) plugin: PluginName,
+    /// The first 16 hex digits of the SHA-256.
+    pub(super) hash: Arc<str>,
+    pub(super) size: u64,
+}
+
+/// A version that is or was live. Calls in flight keep theirs alive.
+pub(super) struct Version {
+    /// Never used twice in a process.
+    pub(super) id: u64,
+    pub(super) plugin: PluginName,
+    /// The first 16 hex digits of the SHA-256 of the file.
+    pub(super) hash: Arc<str>,
+    pub(super) size: u64,
+    pub(super) loaded_at: UnixMs,
+    pub(super) blueprint: Blueprint,
+    pub(super) log: Arc<PluginLog>,
+    permits: Semaphore,
+    calls: AtomicU64,
+    errors: AtomicU64,
+}
+
+/// An instance for one call. Dropping it drops the instance; [`Lease::give_back`] keeps it for the next call.
+pub(super) struct Lease<'a> {
+    pub(super) instance: Instance,
+    key: Key,
+    _permit: SemaphorePermit<'a>,
+}
+
+impl Capability {
+    /// The name of the interface.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Filter => "filter",
+            Self::Transform => "transform",
+            Self::TopicMatcher => "topic-matcher",
+        }
+    }
+}
+
+impl Blueprint {
+    /// # Errors
+    /// When an exported interface lacks a function.
+    pub(super) fn new(pre: InstancePre<State>, exported: &Interfaces) -> wasmtime::Result<Self> {
+        let lifecycle = exported.lifecycle.then(|| lifecycle::GuestIndices::new(&pre)).transpose()?;
+        let filter = exported.filter.then(|| filter::GuestIndices::new(&pre)).transpose()?;
+        let transform = exported.transform.then(|| transform::GuestIndices::new(&pre)).transpose()?;
+        let topic_matcher =
+            exported.topic_matcher.then(|| topic_matcher::GuestIndices::new(&pre)).transpose()?;
+        Ok(Self { pre, lifecycle, filter, transform, topic_matcher })
+    }
+
+    /// Finds the exports in an instance. This is where wrong function types show.
+    pub(super) fn load(
+        &self,
+        mut store: impl AsContextMut<Data = State>,
+        instance: &ComponentInstance,
+    ) -> wasmtime::Result<Exports> {
+        let lifecycle = self.lifecycle.as_ref().map(|indices| indices.load(&mut store, instance));
+        let filter = self.filter.as_ref().map(|indices| indices.load(&mut store, instance));
+        let transform = self.transform.as_ref().map(|indices| indices.load(&mut store, instance));
+        let topic_matcher = self.topic_matcher.as_ref().map(|indices| indices.load(&mut store, instance));
+        Ok(Exports {
+            lifecycle: lifecycle.transpose()?,
+            filter: filter.transpose()?,
+            transform: transform.transpose()?,
+            topic_matcher: topic_matcher.transpose()?,
+        })
+    }
+}
+
+impl Version {
+    pub(super) fn new(id: u64, file: Content, blueprint: Blueprint, runtime: &Runtime) -> Self {
+        let Content { plugin, hash, size } = file;
+        let log = Arc::new(PluginLog::new(plugin.clone(), Arc::clone(&hash), runtime.clock));
+        Self {
+            id,
+            plugin,
+            hash,
+            size,
+            loaded_at: runtime.clock.now(),
+            blueprint,
+            log,
+            permits: Semaphore::new(runtime.options.concurrency),
+            calls: AtomicU64::new(0),
+            errors: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) const fn has(&self, capability: Capability) -> bool {
+        match capability {
+            Capability::Filter => self.blueprint.filter.is_some(),
+            Capability::Transform => self.blueprint.transform.is_some(),
+            Capability::TopicMatcher => self.blueprint.topic_matcher.is_some(),
+        }
+    }
+
+    pub(super) fn capabilities(&self) -> Vec<Capability> {
+        let all = [Capability::Filter, Capability::Transform, Capability::TopicMatcher];
+        all.into_iter().filter(|&capability| self.has(capability)).collect()
+    }
+
+    /// Calls and how many of them failed.
+    pub(super) fn counts(&self) -> (u64, u64) {
+        (self.calls.load(Ordering::Relaxed), self.errors.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn count<T>(&self, result: &Result<T, CallError>) {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        if result.is_err() {
+            self.errors.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// An instance for a binding's events.
+    pub(super) async fn lease(
+        &self,
+        runtime: &Runtime,
+        tenant: &TenantId,
+        config: &Arc<str>,
+    ) -> Result<Lease<'_>, CallError> {
+        let permit = self.permit().await?;
+        let key = Key { version: self.id, tenant: Some(tenant.clone()), config: Arc::clone(config) };
+        let instance = match runtime.pool.take(&key) {
+            Some(instance) => instance,
+            None => self.instance(runtime, Some(config), runtime.init_on_event()).await?,
+        };
+        Ok(Lease { instance, key, _permit: permit })
+    }
+
+    /// Makes an instance for a binding as its first event would, and keeps it for that event.
+    pub(super) async fn check(
+        &self,
+        runtime: &Runtime,
+        tenant: &TenantId,
+        config: &Arc<str>,
+        limit: Duration,
+    ) -> Result<(), CallError> {
+        let instance = self.instance(runtime, Some(config), limit).await?;
+        let key = Key { version: self.id, tenant: Some(tenant.clone()), config: Arc::clone(config) };
+        runtime.pool.put(key, instance);
+        Ok(())
+    }
+
+    /// An instance that has compiled `patterns`.
+    pub(super) async fn lease_matcher(
+        &self,
+        runtime: &Runtime,
+        patterns: &[String],
+        limit: Duration,
+    ) -> Result<Lease<'_>, CallError> {
+        let permit = self.permit().await?;
+        let config = serde_json::Value::from(patterns).to_string();
+        let key = Key { version: self.id, tenant: None, config: config.into() };
+        let instance = match runtime.pool.take(&key) {
+            Some(instance) => instance,
+            None => {
+                let mut instance = self.instance(runtime, Some(NO_CONFIG), limit).await?;
+                instance.compile(runtime, patterns, limit).await?;
+                instance
+            }
+        };
+        Ok(Lease { instance, key, _permit: permit })
+    }
+
+    /// A new instance, initialised if there is a configuration.
+    pub(super) async fn instance(
+        &self,
+        runtime: &Runtime,
+        config: Option<&str>,
+        limit: Duration,
+    ) -> Result<Instance, CallError> {
+        let slot = runtime.pool.slot().await?;
+        Instance::new(runtime, self, config, limit, slot).await
+    }
+
+    async fn permit(&self) -> Result<SemaphorePermit<'_>, CallError> {
+        if let Ok(permit) = self.permits.try_acquire() {
+            return Ok(permit);
+        }
+        let permit = tokio::time::timeout(MAX_WAIT, self.permits.acquire()).await;
+        permit.ok().and_then(Result::ok).ok_or(CallError::Busy(MAX_WAIT))
+    }
+}
+
+impl Lease<'_> {
+    /// Keeps the instance for the next call of the same kind. Only after a call without an error of the engine.
+    pub(super) fn give_back(self, runtime: &Runtime) {
+        if self.instance.is_fresh_enough() {
+            runtime.pool.put(self.key, self.instance);
+        }
+    }
+}
+
+impl Runtime {
+    pub(super) fn init_on_event(&self) -> Duration {
+        self.options.init_deadline.min(INIT_ON_EVENT)
+    }
+}

@@ -1,0 +1,232 @@
+//! Keeps the plugins equal to the directory.
+//!
+//! Events of the file system are hints only: they differ between systems and are missing on some (NFS, swapped
+//! ConfigMaps). After a hint and a quiet moment, and every 2 s in any case, the directory is compared with what is known.
+//! A file is read once it is stable, and what decides is the hash of its content.
+
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use notify::event::{AccessKind, AccessMode};
+use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, timeout_at};
+use tracing::warn;
+
+use super::error::LoadError;
+use super::load::{Loader, version_hash};
+use super::registry::Registry;
+use super::scan::{Fingerprint, Found, Scan, read, scan};
+use crate::clock::Clock;
+use crate::model::{PluginName, UnixMs};
+use crate::shutdown::Shutdown;
+
+/// Copying a file makes many events; most copies are over by then.
+const QUIET: Duration = Duration::from_millis(200);
+/// Somebody who writes all the time does not keep others from being loaded.
+const MAX_QUIET: Duration = Duration::from_secs(2);
+/// Between the two looks that must see the same.
+const STABLE: Duration = Duration::from_millis(50);
+/// When a file was not stable.
+const RETRY: Duration = Duration::from_millis(100);
+/// The net under the events.
+const RESCAN: Duration = Duration::from_secs(2);
+/// Editors delete a file and write it again.
+const GONE: Duration = Duration::from_secs(2);
+
+/// Somebody may fill the directory with badly named files for ever.
+const MAX_WARNED: usize = 1_000;
+
+/// The one that changes the registry.
+pub(super) struct Watcher {
+    dir: PathBuf,
+    max_file_bytes: u64,
+    clock: Clock,
+    registry: Arc<Registry>,
+    loader: Loader,
+    known: HashMap<PluginName, Known>,
+    warned: HashSet<String>,
+    dir_was_readable: bool,
+}
+
+/// What was made of a file.
+struct Known {
+    /// As it was when it was last dealt with.
+    dealt_with: Option<Fingerprint>,
+    /// Since when it is not there.
+    gone_since: Option<UnixMs>,
+}
+
+/// Whether a pass left something to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pass {
+    Settled,
+    Unstable,
+}
+
+impl Watcher {
+    pub(super) fn new(
+        dir: PathBuf,
+        max_file_bytes: u64,
+        registry: Arc<Registry>,
+        loader: Loader,
+        clock: Clock,
+    ) -> Self {
+        Self {
+            dir,
+            max_file_bytes,
+            clock,
+            registry,
+            loader,
+            known: HashMap::new(),
+            warned: HashSet::new(),
+            dir_was_readable: true,
+        }
+    }
+
+    /// Loads what is there now.
+    pub(super) async fn load_all(&mut self) {
+        self.pass().await;
+    }
+
+    /// Follows the directory until shutdown.
+    pub(super) async fn run(mut self, shutdown: Shutdown) {
+        let hint = Arc::new(Notify::new());
+        let _events = self.subscribe(&hint);
+        let mut wait = Duration::ZERO;
+        loop {
+            tokio::select! {
+                biased;
+                () = shutdown.requested() => return,
+                () = hint.notified() => quiet(&hint).await,
+                () = sleep(wait) => {}
+            }
+            let pass = tokio::select! {
+                biased;
+                () = shutdown.requested() => return,
+                pass = self.pass() => pass,
+            };
+            self.registry.sweep();
+            wait = if pass == Pass::Unstable { RETRY } else { RESCAN };
+        }
+    }
+
+    /// Without events, plugins are still found every 2 s.
+    fn subscribe(&self, hint: &Arc<Notify>) -> Option<RecommendedWatcher> {
+        let hint = Arc::clone(hint);
+        let handler = move |event: notify::Result<notify::Event>| {
+            // Our own reads are events, too. Errors (an overflow) are hints as well.
+            if event.as_ref().map_or(true, |event| is_change(event.kind)) {
+                hint.notify_one();
+            }
+        };
+        let watch = || {
+            let mut watcher = notify::recommended_watcher(handler)?;
+            watcher.watch(&self.dir, RecursiveMode::NonRecursive)?;
+            Ok::<_, notify::Error>(watcher)
+        };
+        watch()
+            .inspect_err(|error| warn!(%error, "no file system events for the plugin directory: changes are seen every 2 s"))
+            .ok()
+    }
+
+    async fn pass(&mut self) -> Pass {
+        let Some(first) = self.scan().await else { return Pass::Settled };
+        self.unload_gone(&first);
+        if !first.found.iter().any(|found| self.is_news(found)) {
+            return Pass::Settled;
+        }
+        sleep(STABLE).await;
+        let Some(second) = self.scan().await else { return Pass::Settled };
+        let mut pass = Pass::Settled;
+        for found in second.found.into_iter().filter(|found| self.is_news(found)).collect::<Vec<_>>() {
+            let stable = first
+                .found
+                .iter()
+                .any(|before| before.plugin == found.plugin && before.fingerprint == found.fingerprint);
+            if !(stable && self.deal_with(&found).await) {
+                pass = Pass::Unstable;
+            }
+        }
+        pass
+    }
+
+    async fn scan(&mut self) -> Option<Scan> {
+        let dir = self.dir.clone();
+        let scanned = tokio::task::spawn_blocking(move || scan(&dir)).await.ok()?;
+        if let Err(error) = &scanned
+            && self.dir_was_readable
+        {
+            warn!(%error, dir = %self.dir.display(), "the plugin directory cannot be read: the plugins stay as they are");
+        }
+        self.dir_was_readable = scanned.is_ok();
+        let scan = scanned.ok()?;
+        for name in &scan.misnamed {
+            if self.warned.len() < MAX_WARNED && self.warned.insert(name.clone()) {
+                warn!(file = %name.escape_default(), "not loaded: name the file by 1 to 63 characters of a-z, 0-9, `_` and `-`, then `.wasm`");
+            }
+        }
+        Some(scan)
+    }
+
+    fn is_news(&self, found: &Found) -> bool {
+        self.known.get(&found.plugin).is_none_or(|known| known.dealt_with != found.fingerprint)
+    }
+
+    fn unload_gone(&mut self, scan: &Scan) {
+        let now = self.clock.now();
+        let there: HashSet<&PluginName> = scan.found.iter().map(|found| &found.plugin).collect();
+        self.known.retain(|plugin, known| {
+            if there.contains(plugin) {
+                known.gone_since = None;
+                return true;
+            }
+            let since = *known.gone_since.get_or_insert(now);
+            let stays = now.since(since) < GONE;
+            if !stays {
+                self.registry.unload(plugin);
+            }
+            stays
+        });
+    }
+
+    /// False if the file changed while it was read.
+    async fn deal_with(&mut self, found: &Found) -> bool {
+        let (plugin, path, max) = (&found.plugin, found.path.clone(), self.max_file_bytes);
+        self.registry.announce(plugin);
+        let content = tokio::task::spawn_blocking(move || read(&path, max)).await;
+        let content = content.unwrap_or_else(|error| Err(LoadError::Unreadable(error.to_string())));
+        match content {
+            Ok(Some(bytes)) => self.load(plugin, bytes).await,
+            Ok(None) => return false,
+            Err(error) => self.registry.reject(plugin, "", &error),
+        }
+        self.known.insert(plugin.clone(), Known { dealt_with: found.fingerprint, gone_since: None });
+        true
+    }
+
+    async fn load(&self, plugin: &PluginName, bytes: Vec<u8>) {
+        let hash = version_hash(&bytes);
+        if self.registry.is_live(plugin, &hash) {
+            self.registry.accept_again(plugin);
+            return;
+        }
+        let in_use = self.registry.in_use(plugin);
+        match self.loader.load(plugin, Arc::clone(&hash), bytes, &in_use).await {
+            Ok(version) => self.registry.publish(version),
+            Err(error) => self.registry.reject(plugin, &hash, &error),
+        }
+    }
+}
+
+const fn is_change(kind: EventKind) -> bool {
+    !matches!(kind, EventKind::Access(_))
+        || matches!(kind, EventKind::Access(AccessKind::Close(AccessMode::Write)))
+}
+
+async fn quiet(hint: &Notify) {
+    let end = Instant::now() + MAX_QUIET;
+    while Instant::now() < end && timeout_at(Instant::now() + QUIET, hint.notified()).await.is_ok() {}
+}
