@@ -229,6 +229,15 @@ impl Answer {
         Ok(self)
     }
 
+    /// Checks that the request was refused as bad input (400 or 422) with a problem that names `word`.
+    ///
+    /// # Errors
+    /// It was not.
+    pub fn expect_refusal(self, word: &str) -> Result<Self> {
+        let status = if self.status == StatusCode::BAD_REQUEST { 400 } else { 422 };
+        self.expect_problem(status, word)
+    }
+
     /// Checks that this is a problem document (RFC 9457) with this status whose text or pointer names `word`.
     ///
     /// # Errors
@@ -238,9 +247,11 @@ impl Answer {
         ensure!(self.status.as_u16() == status, "expected {status}, got {}: {}", self.status, self.body);
         ensure!(kind.starts_with("application/problem+json"), "a problem is problem+json, not {kind:?}");
         ensure!(self.body["status"] == status, "the status stands in the body too: {}", self.body);
-        let has_text = |name: &str| self.body[name].as_str().is_some_and(|text| !text.is_empty());
-        ensure!(has_text("code") && has_text("detail"), "a problem has `code` and `detail`: {}", self.body);
-        ensure!(self.body.to_string().contains(word), "the problem does not name {word:?}: {}", self.body);
+        let text = |name: &str| self.body[name].as_str().unwrap_or_default();
+        ensure!(!text("code").is_empty(), "a problem has a `code`: {}", self.body);
+        ensure!(text("detail").contains(' '), "the `detail` of a problem is a sentence: {}", self.body);
+        let named = text("detail").contains(word) || text("pointer").contains(word);
+        ensure!(named, "the problem does not name {word:?}: {}", self.body);
         Ok(self)
     }
 }
@@ -251,4 +262,33 @@ fn as_json(bytes: &[u8]) -> Value {
     }
     serde_json::from_slice(bytes)
         .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(bytes).into_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, body: Value) -> Answer {
+        let kind = http::HeaderValue::from_static("application/problem+json");
+        let headers = HeaderMap::from_iter([(http::header::CONTENT_TYPE, kind)]);
+        Answer { status: StatusCode::from_u16(status).unwrap(), headers, body }
+    }
+
+    #[test]
+    fn a_refusal_names_what_is_wrong() {
+        let body = json!({ "status": 422, "code": "invalid", "detail": "no such field", "pointer": "/dta" });
+        assert!(answer(422, body.clone()).expect_refusal("dta").is_ok());
+        assert!(answer(422, body.clone()).expect_refusal("data").is_err());
+        assert!(answer(202, body.clone()).expect_refusal("dta").is_err());
+        assert!(answer(400, body).expect_refusal("dta").is_err(), "the status of the body is another");
+        let bare = json!({ "status": 400, "code": "invalid", "detail": "invalid" });
+        assert!(answer(400, bare).expect_refusal("").is_err(), "a word is not a sentence");
+    }
+
+    #[test]
+    fn what_is_not_json_is_shown_as_text() {
+        assert_eq!(as_json(b""), Value::Null);
+        assert_eq!(as_json(b"{\"a\":1}"), json!({ "a": 1 }));
+        assert_eq!(as_json(b"oops"), json!("oops"));
+    }
 }
