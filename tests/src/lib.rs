@@ -1,1 +1,25 @@
-//! placeholder
+//! The harness of the black-box tests: the real binary, real sockets, real components.
+//!
+//! Nothing here knows the inside of the gateway: it is started as a process and asked over HTTP. The same pieces run
+//! `cargo xtask demo`. What fails says so in a sentence ([`anyhow::Error`]); nobody branches on it.
+//!
+//! - [`gateway`]: starts, stops, kills and restarts the binary.
+//! - [`client`]: the HTTP API.
+//! - [`receiver`]: a scripted receiver that records every request.
+//! - [`guests`]: the built components. [`events`]: something to send.
+//! - [`patience`]: how long a wait may last.
+
+pub mod client;
+pub mod events;
+pub mod gateway;
+pub mod guests;
+pub mod patience;
+pub mod receiver;
+
+use std::path::{Path, PathBuf};
+
+/// The root of the workspace.
+#[must_use]
+pub fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_path_buf).unwrap_or_default()
+}

@@ -1,0 +1,307 @@
+//! The real binary as a process: started on a directory and port of its own, stopped, killed, restarted.
+
+use std::fs::{self, File};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+
+use anyhow::{Context, Result, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+
+use crate::client::Client;
+use crate::guests;
+use crate::patience::within;
+
+/// What the binary prints before the address it listens on.
+const LISTENING: &str = "listening on http://";
+/// What it prints before the key, on the first start of a data directory.
+const ADMIN_KEY: &str = "admin key (shown once): ";
+/// How much of the log a failed test shows: the end tells most.
+const LOG_TAIL_BYTES: usize = 16 * 1024;
+
+/// How a gateway is started.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    binary: Option<PathBuf>,
+    settings: Vec<String>,
+    plugins: Vec<(String, PathBuf)>,
+    quiet: bool,
+}
+
+/// A running gateway and its directory. Dropping it kills the process and removes the directory.
+#[derive(Debug)]
+pub struct Gateway {
+    setup: Setup,
+    home: TempDir,
+    address: SocketAddr,
+    key: String,
+    child: Child,
+}
+
+/// What the binary said on its first lines.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Greeting {
+    address: Option<SocketAddr>,
+    key: Option<String>,
+}
+
+impl Default for Setup {
+    /// Receivers on the loopback address are allowed, and a failed delivery is retried soon, eight times.
+    fn default() -> Self {
+        let settings = [
+            "deliver.allow_http=true",
+            r#"deliver.allow_networks=["127.0.0.0/8"]"#,
+            r#"deliver.retry=["50ms","100ms","100ms","200ms","200ms","400ms","400ms"]"#,
+        ];
+        let settings = settings.map(str::to_owned).to_vec();
+        Self { binary: None, settings, plugins: Vec::new(), quiet: false }
+    }
+}
+
+impl Setup {
+    /// A setting more, `section.key=value`; of two for the same key the later one counts.
+    #[must_use]
+    pub fn set(mut self, setting: &str) -> Self {
+        self.settings.push(setting.to_owned());
+        self
+    }
+
+    /// A plugin that lies in the plugin directory at the start.
+    #[must_use]
+    pub fn plugin(mut self, name: &str, component: PathBuf) -> Self {
+        self.plugins.push((name.to_owned(), component));
+        self
+    }
+
+    /// The binary to start, instead of the one beside the running program.
+    #[must_use]
+    pub fn binary(mut self, binary: PathBuf) -> Self {
+        self.binary = Some(binary);
+        self
+    }
+
+    /// The log is not printed at the end. In a test it always is: the runner shows it when the test fails.
+    #[must_use]
+    pub const fn quiet(mut self) -> Self {
+        self.quiet = true;
+        self
+    }
+
+    /// Starts the binary on a new directory and a free port.
+    ///
+    /// # Errors
+    /// It is not built, or does not come up; its log is in the message.
+    pub async fn start(self) -> Result<Gateway> {
+        let home = tempfile::Builder::new().prefix("hookway-").tempdir().context("no temporary directory")?;
+        fs::create_dir_all(home.path().join("plugins"))?;
+        for (name, component) in &self.plugins {
+            guests::install(component, &home.path().join("plugins"), name)?;
+        }
+        let (child, greeting) = self.spawn(home.path(), "127.0.0.1:0", true).await?;
+        let address = greeting.address.context("the gateway says where it listens")?;
+        let key = greeting.key.context("the gateway prints a key on its first start")?;
+        Ok(Gateway { setup: self, home, address, key, child })
+    }
+
+    async fn spawn(&self, home: &Path, listen: &str, first: bool) -> Result<(Child, Greeting)> {
+        let log = File::options().create(true).append(true).open(home.join("gateway.log"))?;
+        let binary = self.binary.clone().map_or_else(beside_this_program, Ok)?;
+        let mut command = Command::new(&binary);
+        command.args(["serve", "--listen", listen]);
+        command.arg("--data-dir").arg(home.join("data")).arg("--plugins-dir").arg(home.join("plugins"));
+        for setting in &self.settings {
+            command.args(["--set", setting]);
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).kill_on_drop(true);
+        let mut child = command.spawn().with_context(|| format!("{} does not start", binary.display()))?;
+        let stdout = child.stdout.take().context("stdout is piped")?;
+        let mut lines = BufReader::new(stdout).lines();
+        let greeting = within("the gateway listens", greet(&mut lines, first)).await?;
+        match greeting {
+            Ok(greeting) => {
+                tokio::spawn(read_on(lines));
+                Ok((child, greeting))
+            }
+            Err(error) => {
+                Err(error.context(format!("the gateway did not come up; its log:\n{}", tail(home))))
+            }
+        }
+    }
+}
+
+impl Gateway {
+    /// One with the default setup and without plugins.
+    ///
+    /// # Errors
+    /// It does not come up.
+    pub async fn start() -> Result<Self> {
+        Setup::default().start().await
+    }
+
+    /// A client with the admin key.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        Client::new(self.base(), &self.key)
+    }
+
+    /// `http://127.0.0.1:PORT`.
+    #[must_use]
+    pub fn base(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The admin key of the first start.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// Its directory, with `data`, `plugins` and `gateway.log`.
+    #[must_use]
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// Where a plugin file is put to be loaded.
+    #[must_use]
+    pub fn plugins_dir(&self) -> PathBuf {
+        self.home().join("plugins")
+    }
+
+    /// Memory of the process in KiB: `VmRSS` of `/proc/PID/status`.
+    ///
+    /// # Errors
+    /// The process is gone, or this is not Linux.
+    pub fn resident_kib(&self) -> Result<u64> {
+        let pid = self.child.id().context("the gateway has ended")?;
+        let status =
+            fs::read_to_string(format!("/proc/{pid}/status")).context("memory is read on Linux only")?;
+        resident_kib(&status).context("/proc/PID/status has VmRSS")
+    }
+
+    /// SIGTERM: asks it to drain and end.
+    ///
+    /// # Errors
+    /// It has ended already.
+    pub fn terminate(&self) -> Result<()> {
+        let pid = self.child.id().and_then(|pid| Pid::from_raw(pid.cast_signed()));
+        kill_process(pid.context("the gateway has ended already")?, Signal::TERM)
+            .context("the gateway could not be told to stop")
+    }
+
+    /// Waits until the process has ended.
+    ///
+    /// # Errors
+    /// It does not end in time.
+    pub async fn ended(&mut self) -> Result<ExitStatus> {
+        Ok(within("the gateway ends", self.child.wait()).await??)
+    }
+
+    /// SIGTERM and wait; an exit code other than 0 is an error.
+    ///
+    /// # Errors
+    /// It does not end in time, or not with 0.
+    pub async fn stop(&mut self) -> Result<()> {
+        self.terminate()?;
+        let status = self.ended().await?;
+        ensure!(status.success(), "the gateway ended with {status}; its log:\n{}", tail(self.home()));
+        Ok(())
+    }
+
+    /// SIGKILL: no chance to tidy up.
+    ///
+    /// # Errors
+    /// It has ended already.
+    pub async fn kill(&mut self) -> Result<()> {
+        within("the gateway is dead", self.child.kill()).await?.context("the gateway had ended already")
+    }
+
+    /// Starts it again on the same directory and port.
+    ///
+    /// # Errors
+    /// It still runs, or does not come up.
+    pub async fn restart(&mut self) -> Result<()> {
+        ensure!(self.child.id().is_none(), "the gateway still runs");
+        let listen = self.address.to_string();
+        let (child, greeting) = self.setup.spawn(self.home.path(), &listen, false).await?;
+        ensure!(greeting.address == Some(self.address), "the gateway came back elsewhere: {greeting:?}");
+        self.child = child;
+        Ok(())
+    }
+
+    /// The end of its log.
+    #[must_use]
+    pub fn log_tail(&self) -> String {
+        tail(self.home())
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        if !self.setup.quiet {
+            show(&format!("--- log of the gateway at {}\n{}---", self.address, self.log_tail()));
+        }
+    }
+}
+
+impl Greeting {
+    fn read(&mut self, line: &str) {
+        if let Some(address) = line.strip_prefix(LISTENING) {
+            self.address = address.trim().parse().ok();
+        } else if let Some(key) = line.strip_prefix(ADMIN_KEY) {
+            self.key = Some(key.trim().to_owned());
+        }
+    }
+
+    const fn is_complete(&self, with_key: bool) -> bool {
+        self.address.is_some() && (self.key.is_some() || !with_key)
+    }
+}
+
+/// Reads lines until the address is known, and on a first start the key.
+async fn greet(lines: &mut Lines<BufReader<ChildStdout>>, first: bool) -> Result<Greeting> {
+    let mut greeting = Greeting::default();
+    while !greeting.is_complete(first) {
+        match lines.next_line().await? {
+            Some(line) => greeting.read(&line),
+            None => bail!("it ended after saying {greeting:?}"),
+        }
+    }
+    Ok(greeting)
+}
+
+/// Keeps the pipe open and empty, so that a later line never blocks or breaks the process.
+async fn read_on(mut lines: Lines<BufReader<ChildStdout>>) {
+    while let Ok(Some(_)) = lines.next_line().await {}
+}
+
+/// `target/PROFILE/hookway`: this program is `target/PROFILE/xtask` or `target/PROFILE/deps/it-...`.
+fn beside_this_program() -> Result<PathBuf> {
+    let program = std::env::current_exe().context("where this program lies is unknown")?;
+    let name = format!("hookway{}", std::env::consts::EXE_SUFFIX);
+    let places = program.ancestors().skip(1).take(2).map(|folder| folder.join(&name));
+    places.into_iter().find(|place| place.is_file()).context(
+        "the gateway is not built: run `cargo xtask test`, which builds it first, or `cargo build -p hookway`",
+    )
+}
+
+fn resident_kib(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse().ok()
+}
+
+fn tail(home: &Path) -> String {
+    let log = fs::read(home.join("gateway.log")).unwrap_or_default();
+    String::from_utf8_lossy(&log[log.len().saturating_sub(LOG_TAIL_BYTES)..]).into_owned()
+}
+
+#[expect(clippy::print_stderr, reason = "the test runner captures it and shows it when the test fails")]
+fn show(text: &str) {
+    eprintln!("{text}");
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,71 @@
+//! The receiver's connections: HTTP/1.1 by hyper, with a way to break them.
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::{Answer, Received, Records, Reply};
+
+/// Accepts until it is aborted; its connections end with it.
+pub(super) async fn accept(listener: TcpListener, records: Arc<Records>) {
+    let mut connections = JoinSet::new();
+    while let Ok((stream, _)) = listener.accept().await {
+        connections.spawn(serve(stream, Arc::clone(&records)));
+        while connections.try_join_next().is_some() {}
+    }
+}
+
+async fn serve(stream: TcpStream, records: Arc<Records>) -> io::Result<()> {
+    let (stream, twin) = duplicate(stream)?;
+    let twin = Arc::new(twin);
+    let service = service_fn(move |request| answer(request, Arc::clone(&records), Arc::clone(&twin)));
+    // A connection that the other side breaks is part of what is tested.
+    let _ended =
+        hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+    Ok(())
+}
+
+/// A second handle of the socket, because hyper owns the first: a reset needs `SO_LINGER` set from inside the service.
+fn duplicate(stream: TcpStream) -> io::Result<(TcpStream, TcpStream)> {
+    stream.set_nodelay(true)?;
+    let stream = stream.into_std()?;
+    let twin = TcpStream::from_std(stream.try_clone()?)?;
+    Ok((TcpStream::from_std(stream)?, twin))
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    records: Arc<Records>,
+    socket: Arc<TcpStream>,
+) -> io::Result<Response<Full<Bytes>>> {
+    let (head, body) = request.into_parts();
+    let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+    let path = head.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
+    let received = Received { path, method: head.method, headers: head.headers, body, at: Instant::now() };
+    match records.record(received) {
+        Answer::Reply(reply) => send(reply).await,
+        Answer::Hang => std::future::pending().await,
+        Answer::Reset => {
+            socket.set_zero_linger()?;
+            Err(io::ErrorKind::ConnectionReset.into())
+        }
+    }
+}
+
+async fn send(reply: Reply) -> io::Result<Response<Full<Bytes>>> {
+    tokio::time::sleep(reply.delay).await;
+    let mut response = Response::builder().status(reply.status);
+    for (name, value) in reply.headers {
+        response = response.header(name, value);
+    }
+    response.body(Full::new(reply.body)).map_err(io::Error::other)
+}
