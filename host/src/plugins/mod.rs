@@ -31,7 +31,11 @@ impl Plugins {
         Ok(())
     }
     /// Stub.
-    pub async fn check_patterns(&self, _plugin: &PluginName, _patterns: &[String]) -> Result<(), BindingError> {
+    pub async fn check_patterns(
+        &self,
+        _plugin: &PluginName,
+        _patterns: &[String],
+    ) -> Result<(), BindingError> {
         Ok(())
     }
 }
