@@ -9,14 +9,17 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 
+use crate::api::Api;
 use crate::clock::Clock;
 use crate::config::Settings;
+use crate::deliver::{Attempts, Deliver, HttpTransport, Transport};
 use crate::directory::Directory;
 use crate::dispatch::{Dispatch, Outbox};
 use crate::http::Keys;
+use crate::ingest::Ingest;
 use crate::lanes::Lanes;
-use crate::model::{ApiKey, EndpointId, Job, UnixMs};
-use crate::plugins::Plugins;
+use crate::model::{ApiKey, EndpointId, Event, Job, PluginName, UnixMs};
+use crate::plugins::{InUse, Plugins};
 use crate::shutdown::Shutdown;
 use crate::store::Store;
 use crate::{api, deliver, handoff, http, ingest, plugins, store};
@@ -35,7 +38,7 @@ pub struct App {
     directory: Directory,
     plugins: Plugins,
     lanes: Lanes,
-    transport: Arc<dyn deliver::Transport>,
+    transport: Arc<dyn Transport>,
     clock: Clock,
     shutdown: Shutdown,
 }
@@ -52,7 +55,7 @@ pub enum Error {
     Plugins(#[from] plugins::Error),
     /// The settings of deliveries do not work.
     #[error(transparent)]
-    Deliver(#[from] deliver::Error),
+    Deliver(#[from] deliver::OptionsError),
 }
 
 impl App {
@@ -66,15 +69,22 @@ impl App {
         clock: Clock,
         shutdown: Shutdown,
     ) -> Result<Self, Error> {
-        let transport = Arc::new(deliver::HttpTransport::new(&settings.deliver)?);
+        let transport = Arc::new(HttpTransport::new(&settings.deliver)?);
         let admin_key = http::ensure_admin_key(&*store, &clock).await?;
-        let keys = Keys::load(&*store).await?;
+        let keys = Keys::load(&*store, clock).await?;
         let directory = Directory::load(Arc::clone(&store)).await?;
-        let options = plugins::Options { dir: Some(settings.plugins_dir()), ..settings.plugins.clone() };
+        let options = plugins::Options { dir: settings.plugins_dir(), ..settings.plugins.clone() };
         let plugins = Plugins::start(options, clock, &shutdown).await?;
-        let lanes =
-            Lanes::start(settings.lanes.clone(), Arc::clone(&store), directory.clone(), clock, shutdown.clone())
-                .await?;
+        let users = directory.clone();
+        plugins.set_in_use(move |plugin| uses(&users, plugin));
+        let lanes = Lanes::start(
+            settings.lanes.clone(),
+            Arc::clone(&store),
+            directory.clone(),
+            clock,
+            shutdown.clone(),
+        )
+        .await?;
         Ok(Self { settings, keys, admin_key, store, directory, plugins, lanes, transport, clock, shutdown })
     }
 
@@ -87,29 +97,88 @@ impl App {
     /// Serves until the stop signal, then ends what is under way. True if all of it ended in time; what did not is in
     /// the store and goes on after the next start.
     pub async fn run(self, listener: TcpListener) -> bool {
-        let Self { settings, keys, store, directory, plugins, lanes, transport, clock, shutdown, .. } = self;
+        let shutdown = self.shutdown.clone();
         let (accepted, events) = handoff::channel(HANDOFF_EVENTS);
-
-        let deliver = deliver::Deliver::new(&settings.deliver, Arc::clone(&store), directory.clone(), lanes.clone(), transport, clock);
-        shutdown.spawn(deliver::run(deliver, shutdown.clone()));
-
-        let outbox = Arc::new(LanesOutbox(lanes));
-        let dispatch = Dispatch::new(
-            settings.dispatch.clone(),
-            Arc::clone(&store),
-            (directory.clone(), plugins.clone()),
-            outbox,
-            clock,
-        );
-        shutdown.spawn(dispatch.run(events, shutdown.clone()));
-
-        let policy = settings.deliver.policy();
-        let target_check = Arc::new(move |url: &str| deliver::check_target(url, &policy).map_err(|error| error.to_string()));
-        let router = ingest::router(settings.ingest.clone(), Arc::clone(&store), accepted, keys.clone(), clock)
-            .merge(api::router(store, directory, plugins, keys, clock, target_check));
-        http::serve(listener, router, settings.http.clone(), shutdown.clone()).await;
+        shutdown.spawn(deliver::run(self.deliver(), shutdown.clone()));
+        shutdown.spawn(self.dispatch().run(events, shutdown.clone()));
+        let router = ingest::router(self.ingest(accepted)).merge(api::router(self.api()));
+        http::serve(listener, router, self.settings.http.clone(), shutdown.clone()).await;
         shutdown.finished(DRAIN).await
     }
+
+    fn ingest(&self, accepted: handoff::Sender<Arc<Event>>) -> Ingest {
+        Ingest {
+            store: Arc::clone(&self.store),
+            keys: self.keys.clone(),
+            clock: self.clock,
+            accepted,
+            options: self.settings.ingest.clone(),
+        }
+    }
+
+    fn dispatch(&self) -> Dispatch {
+        Dispatch::new(
+            self.settings.dispatch.clone(),
+            Arc::clone(&self.store),
+            (self.directory.clone(), self.plugins.clone()),
+            Arc::new(LanesOutbox(self.lanes.clone())),
+            self.clock,
+        )
+    }
+
+    fn deliver(&self) -> Deliver {
+        Deliver {
+            lanes: self.lanes.clone(),
+            directory: self.directory.clone(),
+            store: Arc::clone(&self.store),
+            attempts: Attempts {
+                transport: Arc::clone(&self.transport),
+                clock: self.clock,
+                retry: self.settings.deliver.retry.clone(),
+            },
+        }
+    }
+
+    fn api(&self) -> Api {
+        let policy = self.settings.deliver.policy();
+        let (store, shutdown) = (Arc::clone(&self.store), self.shutdown.clone());
+        Api {
+            store: Arc::clone(&self.store),
+            keys: self.keys.clone(),
+            clock: self.clock,
+            directory: self.directory.clone(),
+            plugins: self.plugins.clone(),
+            target_check: Arc::new(move |url| deliver::check_target(url, &policy).map_err(|e| e.to_string())),
+            readiness: Arc::new(move || readiness(&*store, &shutdown)),
+        }
+    }
+}
+
+/// How endpoints use a plugin, so that a new version is tried with that before it replaces the old one.
+fn uses(directory: &Directory, plugin: &PluginName) -> Vec<InUse> {
+    let mut uses = Vec::new();
+    for endpoint in directory.list() {
+        for binding in endpoint.plugins.iter().filter(|binding| binding.plugin == *plugin) {
+            uses.push(InUse::Binding {
+                tenant: endpoint.tenant.clone(),
+                config: Arc::clone(&binding.config),
+            });
+        }
+        if endpoint.subscription.matcher() == Some(plugin) {
+            uses.push(InUse::Patterns(endpoint.subscription.patterns()));
+        }
+    }
+    uses
+}
+
+fn readiness(store: &dyn Store, shutdown: &Shutdown) -> Result<(), String> {
+    if shutdown.is_requested() {
+        return Err("the gateway is stopping".to_owned());
+    }
+    if !store.is_writable() {
+        return Err("the store cannot be written; see the log for the first error, then restart".to_owned());
+    }
+    Ok(())
 }
 
 /// Dispatch does not know lanes; this is where the two meet.

@@ -49,7 +49,7 @@ impl ServeArgs {
         let named = [
             ("--listen", "listen", self.listen),
             ("--data-dir", "data_dir", self.data_dir),
-            ("--plugins-dir", "plugins.dir", self.plugins_dir),
+            ("--plugins-dir", "plugins_dir", self.plugins_dir),
         ];
         let flags = named
             .into_iter()

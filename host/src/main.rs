@@ -47,7 +47,7 @@ async fn run(settings: Settings) -> Result<(), Failure> {
     let (clock, shutdown) = (Clock::system(), Shutdown::new());
     std::fs::create_dir_all(&settings.data_dir)
         .map_err(|error| format!("data_dir: cannot make {}: {error}", settings.data_dir.display()))?;
-    let store = Arc::new(RedbStore::open(&settings.data_dir.join("hookway.redb"), &settings.store)?);
+    let store = Arc::new(RedbStore::open(&settings.data_dir.join("hookway.redb"), clock, &settings.store)?);
     let listener = TcpListener::bind(settings.listen)
         .await
         .map_err(|error| format!("listen: cannot listen on {}: {error}", settings.listen))?;
@@ -68,7 +68,7 @@ async fn run(settings: Settings) -> Result<(), Failure> {
     if !drained {
         tracing::warn!("some attempts did not end in time; they are made again after the next start");
     }
-    store.close();
+    store.close()?;
     Ok(())
 }
 

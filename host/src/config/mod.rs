@@ -24,6 +24,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Where events, endpoints and keys are kept.
     pub data_dir: PathBuf,
+    /// The directory that plugins are loaded from; `plugins` in the data directory if it is not set.
+    pub plugins_dir: Option<PathBuf>,
     /// Logging.
     pub log: telemetry::Options,
     /// The HTTP server.
@@ -92,10 +94,10 @@ impl Settings {
         Self::from_assignments(assignments)
     }
 
-    /// The directory that plugins are loaded from: `plugins.dir`, or `plugins` in the data directory.
+    /// The directory that plugins are loaded from: `plugins_dir`, or `plugins` in the data directory.
     #[must_use]
     pub fn plugins_dir(&self) -> PathBuf {
-        self.plugins.dir.clone().unwrap_or_else(|| self.data_dir.join("plugins"))
+        self.plugins_dir.clone().unwrap_or_else(|| self.data_dir.join("plugins"))
     }
 }
 
@@ -103,7 +105,9 @@ impl Settings {
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 pub fn environment() -> Vec<(String, String)> {
-    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect()
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
 }
 
 impl Errors {
@@ -131,6 +135,7 @@ impl Default for Settings {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7400)),
             data_dir: PathBuf::from("hookway-data"),
+            plugins_dir: None,
             log: telemetry::Options::default(),
             http: http::Options::default(),
             ingest: ingest::Options::default(),

@@ -49,7 +49,10 @@ impl Assignment {
     /// The assignment of a flag of its own, such as `--listen`.
     #[must_use]
     pub fn from_flag(flag: &str, name: &str, value: &str) -> Self {
-        Self { value: Value::String(value.to_owned()), ..Self::new(Origin::Flag(flag.to_owned()), name, value) }
+        Self {
+            value: Value::String(value.to_owned()),
+            ..Self::new(Origin::Flag(flag.to_owned()), name, value)
+        }
     }
 
     fn new(origin: Origin, name: &str, value: &str) -> Self {
@@ -66,24 +69,29 @@ impl Assignment {
         let try_value = |value: &Value| {
             let mut table = Table::new();
             self.put(value.clone(), &mut table);
-            Value::Table(table).try_into::<T>().map(|_| value.clone()).map_err(|error| error.message().to_owned())
+            Value::Table(table)
+                .try_into::<T>()
+                .map(|_| value.clone())
+                .map_err(|error| error.message().to_owned())
         };
-        let as_text = || match &self.value {
-            Value::String(_) | Value::Array(_) | Value::Table(_) => None,
-            other => try_value(&Value::String(other.to_string())).ok(),
+        let looks_like_more = self.value.is_integer() || self.value.is_float() || self.value.is_bool();
+        let as_text = || {
+            let text = Value::String(self.value.to_string());
+            looks_like_more.then(|| try_value(&text).ok()).flatten()
         };
         try_value(&self.value).or_else(|error| as_text().ok_or(error))
     }
 
     pub(super) fn put(&self, value: Value, table: &mut Table) {
-        let table = match &self.section {
-            None => table,
-            Some(section) => match table.entry(section.clone()).or_insert_with(|| Value::Table(Table::new())) {
-                Value::Table(inner) => inner,
-                _ => return,
-            },
+        let Some(section) = &self.section else {
+            table.insert(self.key.clone(), value);
+            return;
         };
-        table.insert(self.key.clone(), value);
+        if let Value::Table(inner) =
+            table.entry(section.clone()).or_insert_with(|| Value::Table(Table::new()))
+        {
+            inner.insert(self.key.clone(), value);
+        }
     }
 }
 
@@ -99,18 +107,16 @@ pub(super) fn from_file(path: &Path) -> Result<Vec<Assignment>, Errors> {
 pub(super) fn from_toml(name: &str, text: &str) -> Result<Vec<Assignment>, Errors> {
     let table: Table = text.parse().map_err(|error| Errors::one(format!("{name}: {error}")))?;
     let mut all = Vec::new();
+    let assignment = |section: Option<&String>, key: String, value| {
+        let setting = section.map_or_else(|| key.clone(), |section| format!("{section}.{key}"));
+        Assignment { origin: Origin::File(name.to_owned(), setting), section: section.cloned(), key, value }
+    };
     for (key, value) in table {
-        match value {
-            Value::Table(section) if SECTIONS.contains(&key.as_str()) => {
-                for (inner, value) in section {
-                    let origin = Origin::File(name.to_owned(), format!("{key}.{inner}"));
-                    all.push(Assignment { origin, section: Some(key.clone()), key: inner, value });
-                }
-            }
-            value => {
-                let origin = Origin::File(name.to_owned(), key.clone());
-                all.push(Assignment { origin, section: None, key, value });
-            }
+        if let (true, Value::Table(section)) = (SECTIONS.contains(&key.as_str()), &value) {
+            let settings = section.clone().into_iter();
+            all.extend(settings.map(|(inner, value)| assignment(Some(&key), inner, value)));
+        } else {
+            all.push(assignment(None, key, value));
         }
     }
     Ok(all)
@@ -122,9 +128,9 @@ pub(super) fn from_environment(variables: impl Iterator<Item = (String, String)>
         .filter(|(name, _)| name != ENV_FILE)
         .filter_map(|(name, value)| {
             let setting = name.strip_prefix(ENV_PREFIX)?.to_lowercase();
-            let section = SECTIONS
-                .iter()
-                .find_map(|section| setting.strip_prefix(section)?.strip_prefix('_').map(|key| (section, key)));
+            let section = SECTIONS.iter().find_map(|section| {
+                setting.strip_prefix(section)?.strip_prefix('_').map(|key| (section, key))
+            });
             let path = section.map_or_else(|| setting.clone(), |(section, key)| format!("{section}.{key}"));
             Some(Assignment::new(Origin::Variable(name), &path, &value))
         })
@@ -136,7 +142,10 @@ pub(super) fn from_environment(variables: impl Iterator<Item = (String, String)>
 /// A TOML value where it is one, a text otherwise: `true`, `3`, `["a"]`, `15s`.
 fn parse_value(text: &str) -> Value {
     let document: Result<Table, _> = format!("value = {text}").parse();
-    document.ok().and_then(|mut table| table.remove("value")).unwrap_or_else(|| Value::String(text.to_owned()))
+    document
+        .ok()
+        .and_then(|mut table| table.remove("value"))
+        .unwrap_or_else(|| Value::String(text.to_owned()))
 }
 
 impl fmt::Display for Origin {

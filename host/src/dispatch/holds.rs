@@ -1,7 +1,6 @@
 //! Deliveries that wait for a plugin: asked again when they are due, and at once when the plugin is replaced.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinSet;

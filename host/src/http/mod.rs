@@ -20,7 +20,6 @@ mod query;
 mod server;
 mod stall;
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -41,8 +40,6 @@ use jiff::fmt::serde::unsigned_duration::friendly::compact::required as friendly
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
-    /// The address to listen on. Loopback by default: TLS belongs to the proxy in front.
-    pub listen: SocketAddr,
     /// Connections at the same time; more wait in the backlog of the kernel. Each costs a file descriptor and about
     /// 20 kB.
     pub max_connections: usize,
@@ -63,7 +60,6 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7400)),
             // Above any real number of producers: slow clients must not be able to use it up cheaply.
             max_connections: 8192,
             header_timeout: Duration::from_secs(10),

@@ -186,7 +186,7 @@ impl Lanes {
             match inner.store.cancel_waiting(endpoint, inner.clock.now(), CANCEL_BATCH).await {
                 Ok(0) => return,
                 Ok(cancelled) => {
-                    tracing::debug!(%endpoint, cancelled, "cancelled deliveries of a deleted endpoint")
+                    tracing::debug!(%endpoint, cancelled, "cancelled deliveries of a deleted endpoint");
                 }
                 Err(error) => {
                     tracing::error!(%endpoint, %error, "cannot cancel the deliveries of a deleted endpoint");

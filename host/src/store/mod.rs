@@ -84,6 +84,9 @@ pub trait Store: Send + Sync + 'static {
     /// Cancels deliveries of an endpoint that wait, at most `limit`; returns how many. Zero means none is left.
     fn cancel_waiting(&self, endpoint: EndpointId, now: UnixMs, limit: usize) -> StoreFuture<'_, usize>;
 
+    /// Whether writes can succeed: false after the storage failed and after the store was closed.
+    fn is_writable(&self) -> bool;
+
     // --- endpoints and keys
 
     /// Creates an endpoint, durably.

@@ -96,13 +96,6 @@ impl RedbStore {
         Ok(Self { clock, shared, undispatched, writer })
     }
 
-    /// Whether writes can succeed: false after the storage failed and after the store was closed.
-    #[must_use]
-    pub fn is_writable(&self) -> bool {
-        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        writer.as_ref().is_some_and(|writer| !writer.thread.is_finished())
-    }
-
     /// Commits what was called before, waits for reads in progress, and closes the file. Later calls get
     /// [`Error::Closed`]. Blocks for as long as a commit takes; closing twice does nothing.
     ///

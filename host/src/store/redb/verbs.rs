@@ -1,6 +1,6 @@
 //! The trait, verb by verb: each is handed to the writer or to a reader.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use super::accept::Accept;
 use super::delivering::CancelWaiting;
@@ -60,6 +60,11 @@ impl Store for RedbStore {
 
     fn cancel_waiting(&self, endpoint: EndpointId, now: UnixMs, limit: usize) -> StoreFuture<'_, usize> {
         self.write(CancelWaiting { endpoint, at: now, limit })
+    }
+
+    fn is_writable(&self) -> bool {
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        writer.as_ref().is_some_and(|writer| !writer.thread.is_finished())
     }
 
     fn create_endpoint(&self, endpoint: Endpoint) -> StoreFuture<'_, ()> {
