@@ -18,6 +18,7 @@
 //! - [`model`]: the words as types, pure.
 //! - [`clock`], [`shutdown`], [`handoff`], [`telemetry`]: what every stage needs.
 //! - [`store`]: durable state, one verb = one transaction; [`store::redb`] keeps it in one file.
+//! - [`http`]: what everything that speaks HTTP to producers and operators shares: connections, keys, bodies, problems.
 //! - [`ingest`]: events in over HTTP.
 //! - [`matching`]: topic -> endpoints; [`directory`]: all endpoints in memory, with their index.
 //! - [`plugins`]: loads, swaps and calls WebAssembly components.
@@ -36,6 +37,7 @@ pub mod deliver;
 pub mod directory;
 pub mod dispatch;
 pub mod handoff;
+pub mod http;
 pub mod ingest;
 pub mod lanes;
 pub mod matching;

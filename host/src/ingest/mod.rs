@@ -1,1 +1,74 @@
-//! Placeholder.
+//! Events in over HTTP: `POST /v1/events`.
+//!
+//! - One event as `application/json`, or many as `application/x-ndjson`, all or none.
+//! - `202` only after the store has them on stable storage; until then nothing is answered and nothing handed on.
+//! - `data` is kept byte for byte: numbers of thirty digits, the order of keys and spaces survive.
+//! - Whatever is refused has changed nothing, and the answer names the field and, in NDJSON, the line.
+
+mod event;
+mod handler;
+mod idempotency;
+mod ndjson;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::FromRef;
+use axum::routing::post;
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Clock;
+use crate::handoff;
+use crate::http::Keys;
+use crate::model::Event;
+use crate::store::Store;
+
+/// How much is taken at once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// Bytes of one event as JSON, alone or as a line of NDJSON.
+    pub max_event_bytes: usize,
+    /// Bytes of a body of NDJSON.
+    pub max_batch_bytes: usize,
+    /// Events in a body of NDJSON.
+    pub max_batch_events: usize,
+}
+
+/// What ingest needs. Cheap to clone.
+#[derive(Clone)]
+pub struct Ingest {
+    /// Where events are kept.
+    pub store: Arc<dyn Store>,
+    /// Who may post.
+    pub keys: Keys,
+    /// Tells when they came.
+    pub clock: Clock,
+    /// Where new events go once they are stored.
+    pub accepted: handoff::Sender<Arc<Event>>,
+    /// How much is taken at once.
+    pub options: Options,
+}
+
+/// The routes of ingest.
+pub fn router(ingest: Ingest) -> Router {
+    Router::new().route("/v1/events", post(handler::post_events)).with_state(ingest)
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            // Webhook receivers commonly take a megabyte or less.
+            max_event_bytes: 1024 * 1024,
+            // One commit carries the whole batch, and no other commit can begin meanwhile.
+            max_batch_bytes: 16 * 1024 * 1024,
+            max_batch_events: 10_000,
+        }
+    }
+}
+
+impl FromRef<Ingest> for Keys {
+    fn from_ref(ingest: &Ingest) -> Self {
+        ingest.keys.clone()
+    }
+}

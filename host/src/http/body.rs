@@ -1,0 +1,160 @@
+//! Request bodies, read within a size and a time.
+//!
+//! The time is kept by [`Timed`], which wraps every body before any handler sees it: a stalled body ends with an error
+//! wherever it is read. The size is the handler's business and is kept by [`read_body`].
+
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::Body;
+use bytes::{Bytes, BytesMut};
+use http::StatusCode;
+use http_body_util::BodyExt as _;
+use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+use tokio::time::{Instant, Sleep};
+
+use super::Problem;
+
+/// A body that fails with [`TooSlow`] when it is not complete in time.
+pub(super) struct Timed {
+    body: Incoming,
+    deadline: Instant,
+    /// Made when the body first has to be waited for; most have arrived with their head.
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+/// The body was not complete in time.
+#[derive(Debug, thiserror::Error)]
+#[error("the body was not complete in time")]
+struct TooSlow;
+
+impl Timed {
+    pub(super) fn new(body: Incoming, limit: Duration) -> Self {
+        Self { body, deadline: Instant::now() + limit, timer: None }
+    }
+}
+
+impl HttpBody for Timed {
+    type Data = Bytes;
+    type Error = axum::BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::BoxError>>> {
+        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
+            return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
+        }
+        let deadline = self.deadline;
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+        timer.as_mut().poll(context).map(|()| Some(Err(TooSlow.into())))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// The whole body, of at most `limit` bytes. A body that came in one piece is not copied.
+///
+/// # Errors
+/// 413 when it is larger, known from `Content-Length` before anything is read; 408 when it is not complete in time; 400
+/// when the connection broke or the chunks are malformed.
+pub async fn read_body(body: Body, limit: usize) -> Result<Bytes, Problem> {
+    let too_large =
+        || Problem::too_large(format!("the body may have at most {limit} bytes; send less at once"));
+    if body.size_hint().lower() > limit as u64 {
+        return Err(too_large());
+    }
+    let mut body = pin!(body);
+    let mut first = Bytes::new();
+    let mut all = BytesMut::new();
+    while let Some(frame) = body.as_mut().frame().await {
+        let Ok(data) = frame.map_err(|error| broken(&error))?.into_data() else { continue };
+        if first.len() + all.len() + data.len() > limit {
+            return Err(too_large());
+        }
+        if first.is_empty() && all.is_empty() {
+            first = data;
+        } else {
+            // Copied, not kept as pieces: many tiny pieces would cost a multiple of the limit.
+            all.extend_from_slice(&std::mem::take(&mut first));
+            all.extend_from_slice(&data);
+        }
+    }
+    Ok(if all.is_empty() { first } else { all.freeze() })
+}
+
+/// The body as text: JSON is UTF-8 (RFC 8259, section 8.1).
+///
+/// # Errors
+/// 400 with the place of the first byte that is not.
+pub fn text(body: &[u8]) -> Result<&str, Problem> {
+    std::str::from_utf8(body).map_err(|error| {
+        let place = error.valid_up_to();
+        Problem::malformed(format!("the body is not UTF-8 at byte {place}; send JSON as UTF-8"))
+    })
+}
+
+fn broken(error: &axum::Error) -> Problem {
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    while let Some(error) = cause {
+        if error.is::<TooSlow>() {
+            let detail = "the body was not complete in time; send it faster or in smaller requests";
+            return Problem::new(StatusCode::REQUEST_TIMEOUT, "timeout", detail);
+        }
+        cause = error.source();
+    }
+    Problem::malformed("the body ended early or its chunks are malformed; send the request again")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use super::*;
+
+    /// A body of unknown size that comes in these pieces.
+    struct Pieces(Vec<&'static [u8]>);
+
+    impl HttpBody for Pieces {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            let piece = (!self.0.is_empty()).then(|| self.0.remove(0));
+            Poll::Ready(piece.map(|piece| Ok(Frame::data(Bytes::from_static(piece)))))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_in_one_piece_is_not_copied() {
+        let bytes = Bytes::from_static(b"hello");
+        let read = read_body(Body::from(bytes.clone()), 5).await.unwrap();
+        assert_eq!(read.as_ptr(), bytes.as_ptr());
+    }
+
+    #[tokio::test]
+    async fn the_limit_holds_with_and_without_a_length() {
+        let pieces = || Body::new(Pieces(vec![b"ab", b"", b"cd", b"e"]));
+        assert_eq!(read_body(pieces(), 5).await.unwrap(), "abcde");
+        for body in [pieces(), Body::from("abcde")] {
+            assert_eq!(read_body(body, 4).await.unwrap_err().status(), StatusCode::PAYLOAD_TOO_LARGE);
+        }
+    }
+
+    #[test]
+    fn what_is_not_utf_8_is_refused_with_the_place() {
+        let problem = text(b"{\"a\":\"\xff\"}").unwrap_err();
+        assert_eq!(problem.status(), StatusCode::BAD_REQUEST);
+        assert!(problem.detail().contains("byte 6"), "{}", problem.detail());
+    }
+}

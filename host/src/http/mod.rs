@@ -1,0 +1,73 @@
+//! What everything that speaks HTTP to producers and operators shares.
+//!
+//! - [`serve`]: connections, with the limits that keep slow and hostile clients from holding them.
+//! - [`Keys`], [`Caller`]: who may do what.
+//! - [`Json`], [`Query`], [`Limit`], [`read_body`]: requests, read within limits.
+//! - [`Problem`]: every error.
+//!
+//! Handlers take these as arguments, in this order: the caller before the body, so that nobody without a key makes
+//! the gateway read one.
+
+mod auth;
+mod body;
+mod connection;
+mod content;
+mod depth;
+mod json;
+mod problem;
+mod query;
+mod server;
+mod stall;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::auth::{Caller, Keys, ensure_admin_key};
+pub use self::body::{read_body, text};
+pub use self::content::{Media, media_type, refuse_encoding};
+pub use self::depth::{MAX_DEPTH, is_deeper_than};
+pub use self::json::{Json, parse};
+pub use self::problem::Problem;
+pub use self::query::{Limit, Query};
+pub use self::server::serve;
+
+use jiff::fmt::serde::unsigned_duration::friendly::compact::required as friendly;
+
+/// How the gateway listens, and how long it has patience with clients.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// The address to listen on. Loopback by default: TLS belongs to the proxy in front.
+    pub listen: SocketAddr,
+    /// Connections at the same time; more wait in the backlog of the kernel. Each costs a file descriptor and about
+    /// 20 kB.
+    pub max_connections: usize,
+    /// For a connection to send the head of its first or next request.
+    #[serde(with = "friendly")]
+    pub header_timeout: Duration,
+    /// For a client to send the whole body of a request.
+    #[serde(with = "friendly")]
+    pub body_timeout: Duration,
+    /// For a client to take the next piece of an answer.
+    #[serde(with = "friendly")]
+    pub write_timeout: Duration,
+    /// For requests in flight to finish at shutdown.
+    #[serde(with = "friendly")]
+    pub shutdown_timeout: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7400)),
+            // Above any real number of producers: slow clients must not be able to use it up cheaply.
+            max_connections: 8192,
+            header_timeout: Duration::from_secs(10),
+            body_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
+            shutdown_timeout: Duration::from_secs(30),
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! `POST /v1/events`: read, store, hand on, answer; in this order.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse as _, Response};
+use http::StatusCode;
+use serde::Serialize;
+
+use super::{Ingest, event, idempotency, ndjson};
+use crate::http::{Caller, Media, Problem, media_type, read_body, refuse_encoding, text};
+use crate::store::{self, Accepted, NewEvent};
+
+#[derive(Serialize)]
+struct One {
+    event_id: String,
+    duplicate: bool,
+}
+
+#[derive(Serialize)]
+struct Many {
+    accepted: usize,
+    duplicates: usize,
+    events: Vec<One>,
+}
+
+impl Ingest {
+    /// Stores events, then hands on those that are new.
+    async fn accept(&self, events: Vec<NewEvent>) -> Result<Vec<Accepted>, store::Error> {
+        let accepted = self.store.accept(events).await?;
+        for new in accepted.iter().filter(|event| !event.duplicate) {
+            self.accepted.offer(Arc::clone(&new.event));
+        }
+        Ok(accepted)
+    }
+}
+
+impl From<&Accepted> for One {
+    fn from(accepted: &Accepted) -> Self {
+        Self { event_id: accepted.event.id.to_string(), duplicate: accepted.duplicate }
+    }
+}
+
+/// Takes one event or many.
+pub(super) async fn post_events(
+    State(ingest): State<Ingest>,
+    caller: Caller,
+    request: Request,
+) -> Result<Response, Problem> {
+    caller.may_post()?;
+    refuse_encoding(request.headers())?;
+    match media_type(request.headers())? {
+        Media::Json => one(&ingest, &caller, request).await,
+        Media::NdJson => many(&ingest, &caller, request).await,
+    }
+}
+
+async fn one(ingest: &Ingest, caller: &Caller, request: Request) -> Result<Response, Problem> {
+    let idempotency_key = idempotency::key(request.headers())?;
+    let body = read_body(request.into_body(), ingest.options.max_event_bytes).await?;
+    let event = event::read(text(&body)?, &body, caller, ingest.clock.now())?;
+    let accepted = ingest.accept(vec![NewEvent { idempotency_key, ..event }]).await?;
+    let answer = accepted.iter().map(One::from).next();
+    Ok((StatusCode::ACCEPTED, axum::Json(answer)).into_response())
+}
+
+async fn many(ingest: &Ingest, caller: &Caller, request: Request) -> Result<Response, Problem> {
+    idempotency::refuse(request.headers())?;
+    let body = read_body(request.into_body(), ingest.options.max_batch_bytes).await?;
+    let lines = ndjson::lines(text(&body)?, &ingest.options)?;
+    let now = ingest.clock.now();
+    let events = lines
+        .iter()
+        .map(|(number, line)| {
+            event::read(line, &body, caller, now).map_err(|problem| problem.on_line(*number))
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    let accepted = ingest.accept(events).await.map_err(|error| on_its_line(error, &lines))?;
+    let duplicates = accepted.iter().filter(|event| event.duplicate).count();
+    let events = accepted.iter().map(One::from).collect();
+    let answer = Many { accepted: accepted.len() - duplicates, duplicates, events };
+    Ok((StatusCode::ACCEPTED, axum::Json(answer)).into_response())
+}
+
+/// The store counts events, the producer counts lines.
+fn on_its_line(error: store::Error, lines: &[(usize, &str)]) -> Problem {
+    let line = if let store::Error::IdReused { index, .. } = &error { lines.get(*index) } else { None };
+    match line.map(|(number, _)| *number) {
+        Some(number) => Problem::from(error).on_line(number),
+        None => error.into(),
+    }
+}
