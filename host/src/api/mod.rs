@@ -1,1 +1,92 @@
-//! Placeholder.
+//! Management over HTTP: endpoints, the delivery log, events, plugins, health.
+//!
+//! - Every route but `/healthz` and `/readyz` wants a key; a tenant's key sees its tenant and nothing else: what belongs
+//!   to others is 404, as if it did not exist.
+//! - Lists are `{data, next_cursor}` and take `limit` and `cursor`; a cursor is an opaque text.
+//! - Times are RFC 3339 in UTC. A signing secret is shown in the answer to its creation and never again.
+//! - What changes something either changes all of it or nothing; a refusal names the field by a JSON pointer.
+
+mod attempt_view;
+mod binding_input;
+mod deliveries;
+mod delivery_view;
+mod endpoint_check;
+mod endpoint_input;
+mod endpoint_view;
+mod endpoints;
+mod events;
+mod health;
+mod page;
+mod plugins;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::FromRef;
+use axum::routing::get;
+use tokio::sync::Mutex;
+use url::Url;
+
+use crate::clock::Clock;
+use crate::directory::Directory;
+use crate::http::Keys;
+use crate::plugins::Plugins;
+use crate::shutdown::Shutdown;
+use crate::store::Store;
+
+/// Whether deliveries may go to this URL: the URL normalised, or a sentence that says why not.
+pub type TargetCheck = Arc<dyn Fn(&str) -> Result<Url, String> + Send + Sync>;
+
+/// What the management API needs. Cheap to clone.
+#[derive(Clone)]
+pub struct Api {
+    /// The log.
+    pub store: Arc<dyn Store>,
+    /// Who may call.
+    pub keys: Keys,
+    /// Tells when things were made and changed.
+    pub clock: Clock,
+    /// The endpoints.
+    pub directory: Directory,
+    /// The plugins that endpoints can be bound to.
+    pub plugins: Plugins,
+    /// Whether deliveries may go to a URL.
+    pub target_check: TargetCheck,
+    /// Says when the gateway is no longer ready.
+    pub shutdown: Shutdown,
+}
+
+/// What the handlers share: the parts, and who may change endpoints.
+struct Shared {
+    api: Api,
+    /// Held while an endpoint is compared with what a change was made from, and replaced.
+    changes: Mutex<()>,
+}
+
+/// The routes of the management API.
+pub fn router(api: Api) -> Router {
+    let endpoint = get(endpoints::get).patch(endpoints::update).delete(endpoints::delete);
+    Router::new()
+        .route("/v1/endpoints", get(endpoints::list).post(endpoints::create))
+        .route("/v1/endpoints/{id}", endpoint)
+        .route("/v1/deliveries", get(deliveries::list))
+        .route("/v1/deliveries/{id}", get(deliveries::get))
+        .route("/v1/events/{id}", get(events::get))
+        .route("/v1/plugins", get(plugins::list))
+        .route("/v1/plugins/{name}", get(plugins::get))
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .with_state(Arc::new(Shared { api, changes: Mutex::new(()) }))
+}
+
+impl FromRef<Arc<Shared>> for Api {
+    fn from_ref(shared: &Arc<Shared>) -> Self {
+        shared.api.clone()
+    }
+}
+
+impl FromRef<Arc<Shared>> for Keys {
+    fn from_ref(shared: &Arc<Shared>) -> Self {
+        shared.api.keys.clone()
+    }
+}

@@ -141,6 +141,14 @@ impl Caller {
         self.posting_tenant(None).map(drop)
     }
 
+    /// Whether the caller may manage any tenant at all.
+    ///
+    /// # Errors
+    /// 403 if the key may not.
+    pub fn may_manage(&self) -> Result<(), Problem> {
+        self.managed_tenant(None).map(drop)
+    }
+
     fn own_tenant(&self) -> Option<&TenantId> {
         match &self.scope {
             Scope::Tenant(own) | Scope::EventsWrite(Some(own)) => Some(own),

@@ -2,7 +2,7 @@
 //!
 //! - [`serve`]: connections, with the limits that keep slow and hostile clients from holding them.
 //! - [`Keys`], [`Caller`]: who may do what.
-//! - [`Json`], [`Query`], [`Limit`], [`read_body`]: requests, read within limits.
+//! - [`Json`], [`Query`], [`PathText`], [`Limit`], [`read_body`]: requests, read within limits.
 //! - [`Problem`]: every error.
 //!
 //! Handlers take these as arguments, in this order: the caller before the body, so that nobody without a key makes
@@ -14,6 +14,7 @@ mod connection;
 mod content;
 mod depth;
 mod json;
+mod path;
 mod problem;
 mod query;
 mod server;
@@ -29,6 +30,7 @@ pub use self::body::{read_body, text};
 pub use self::content::{Media, media_type, refuse_encoding};
 pub use self::depth::{MAX_DEPTH, is_deeper_than};
 pub use self::json::{Json, parse};
+pub use self::path::PathText;
 pub use self::problem::Problem;
 pub use self::query::{Limit, Query};
 pub use self::server::serve;

@@ -1,0 +1,64 @@
+//! What callers say about a plugin of an endpoint.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::endpoint_input::{at_most, plugin_name};
+use crate::http::Problem;
+use crate::model::{Binding, OnFailure, TopicPattern};
+
+/// Instances of a plugin are pooled by the text of their configuration, and each keeps its own.
+const MAX_CONFIG_BYTES: usize = 64 * 1024;
+/// As many as an endpoint has.
+const MAX_TOPICS: usize = 100;
+
+/// One element of `plugins`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct BindingInput {
+    plugin: Option<String>,
+    /// Kept as it was written; absent or `null` = `{}`.
+    config: Option<Box<RawValue>>,
+    topics: Vec<String>,
+    on_failure: OnFailure,
+}
+
+impl BindingInput {
+    /// The binding that this describes; `pointer` is where it stands.
+    ///
+    /// # Errors
+    /// 422 for the first field that cannot be taken.
+    pub(super) fn into_binding(self, pointer: &str) -> Result<Binding, Problem> {
+        let at = |field: &str| format!("{pointer}/{field}");
+        let name = self.plugin.ok_or_else(|| {
+            Problem::invalid(
+                at("plugin"),
+                "`plugin` is missing: the name of the plugin's file without `.wasm`",
+            )
+        })?;
+        let config = self.config.as_deref().map_or("{}", RawValue::get);
+        at_most(MAX_CONFIG_BYTES, config.len(), &at("config"), "bytes")?;
+        at_most(MAX_TOPICS, self.topics.len(), &at("topics"), "topics")?;
+        Ok(Binding {
+            plugin: plugin_name(&name, &at("plugin"))?,
+            config: Arc::from(config),
+            topics: patterns(&self.topics, &at("topics"))?,
+            on_failure: self.on_failure,
+        })
+    }
+}
+
+/// Patterns of our own language; `pointer` is where their list stands.
+///
+/// # Errors
+/// 422 for the first that is none.
+pub(super) fn patterns(texts: &[String], pointer: &str) -> Result<Vec<TopicPattern>, Problem> {
+    let parse = |(index, text): (usize, &String)| {
+        text.parse().map_err(|error: crate::model::PatternError| {
+            Problem::invalid(format!("{pointer}/{index}"), error.to_string())
+        })
+    };
+    texts.iter().enumerate().map(parse).collect()
+}

@@ -1,0 +1,141 @@
+//! `GET /v1/deliveries`: the delivery log.
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Deserializer, de};
+
+use super::Api;
+use super::attempt_view::RecordView;
+use super::delivery_view::RowView;
+use super::page::Page;
+use crate::http::{Caller, Limit, PathText, Problem, Query};
+use crate::model::{DeliveryId, EndpointId, EventId, TenantId, Topic, UnixMs};
+use crate::store::DeliveryFilter;
+
+/// The words of [`crate::model::DeliveryState::name`].
+const STATES: [&str; 7] = ["pending", "retrying", "delivered", "failed", "held", "filtered", "cancelled"];
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Params {
+    tenant: Option<TenantId>,
+    #[serde(deserialize_with = "parsed")]
+    endpoint: Option<EndpointId>,
+    #[serde(deserialize_with = "state")]
+    status: Option<String>,
+    topic: Option<Topic>,
+    event_id: Option<EventId>,
+    #[serde(deserialize_with = "time")]
+    since: Option<UnixMs>,
+    #[serde(deserialize_with = "time")]
+    until: Option<UnixMs>,
+    limit: Limit,
+    #[serde(deserialize_with = "parsed")]
+    cursor: Option<DeliveryId>,
+}
+
+/// Newest first.
+pub(super) async fn list(
+    State(api): State<Api>,
+    caller: Caller,
+    Query(params): Query<Params>,
+) -> Result<Json<Page<RowView>>, Problem> {
+    let filter = DeliveryFilter {
+        tenant: caller.visible_tenant(params.tenant)?,
+        endpoint: params.endpoint,
+        state: params.status,
+        topic: params.topic,
+        event_id: params.event_id,
+        since: params.since,
+        until: params.until,
+    };
+    let page = api.store.deliveries(filter, params.cursor, params.limit.get()).await?;
+    Ok(Json(Page {
+        data: page.rows.iter().map(RowView::from).collect(),
+        next_cursor: page.next.map(|cursor| cursor.to_string()),
+    }))
+}
+
+/// One, with every attempt.
+pub(super) async fn get(
+    State(api): State<Api>,
+    caller: Caller,
+    PathText(id): PathText,
+) -> Result<Json<RecordView>, Problem> {
+    let record = match id.parse::<DeliveryId>() {
+        Ok(id) => api.store.delivery(id).await?,
+        Err(_) => None,
+    };
+    let record = record.filter(|record| caller.manages(&record.event.tenant));
+    let record = record.ok_or_else(|| Problem::not_found("there is no delivery of this id"))?;
+    Ok(Json(RecordView::from(&record)))
+}
+
+/// A parameter whose type knows how to read text.
+fn parsed<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    T: std::str::FromStr<Err: std::fmt::Display>,
+    D: Deserializer<'de>,
+{
+    String::deserialize(deserializer)?.parse().map(Some).map_err(de::Error::custom)
+}
+
+fn state<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if STATES.contains(&text.as_str()) {
+        return Ok(Some(text));
+    }
+    Err(de::Error::custom(format!("`status` is one of {}", STATES.join(", "))))
+}
+
+fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<UnixMs>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let time: jiff::Timestamp = text.parse().map_err(|_| {
+        de::Error::custom(
+            "a time is as in RFC 3339, for example `2024-03-15T14:30:00Z` (a `+` is sent as `%2B`)",
+        )
+    })?;
+    Ok(Some(UnixMs(u64::try_from(time.as_millisecond()).unwrap_or(0))))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::extract::FromRequestParts as _;
+    use http::Request;
+
+    use super::*;
+
+    async fn params(query: &str) -> Result<Params, Problem> {
+        let request = Request::get(format!("/v1/deliveries?{query}")).body(()).unwrap();
+        Query::from_request_parts(&mut request.into_parts().0, &()).await.map(|Query(params)| params)
+    }
+
+    #[tokio::test]
+    async fn every_filter_is_read() {
+        let id = "01JDB6ZK3V8M2Q4R5S6T7V8W9X";
+        let query = format!(
+            "tenant=acme&endpoint=ep_{id}&status=held&topic=a/b&event_id=e-1&since=2024-03-15T14:30:00Z\
+             &until=2024-03-15T14:30:01%2B00:00&limit=3&cursor=dlv_{id}_0"
+        );
+        let params = params(&query).await.unwrap();
+        assert_eq!(params.since, Some(UnixMs(1_710_513_000_000)));
+        assert_eq!(params.until, Some(UnixMs(1_710_513_001_000)));
+        assert_eq!(params.cursor.unwrap().to_string(), format!("dlv_{id}_0"));
+        assert_eq!((params.status.as_deref(), params.limit.get()), (Some("held"), 3));
+    }
+
+    #[tokio::test]
+    async fn a_filter_that_cannot_be_read_is_refused_and_named() {
+        for (query, word) in [
+            ("status=done", "status"),
+            ("endpoint=ep_1", "endpoint"),
+            ("since=yesterday", "since"),
+            ("cursor=1", "cursor"),
+            ("topic=a%20b", "topic"),
+            ("event=x", "event"),
+        ] {
+            let problem = params(query).await.unwrap_err();
+            assert!(problem.detail().contains(word), "{query}: {}", problem.detail());
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! How the delivery log is shown.
+
+use serde::Serialize;
+
+use crate::model::{Delivery, DeliveryState, Event, FailReason, HoldReason, PluginRun, PluginRunOutcome};
+use crate::store::DeliverySummary;
+
+/// A delivery, without its attempts.
+#[derive(Debug, Serialize)]
+pub(super) struct DeliveryView {
+    id: String,
+    event_id: String,
+    topic: String,
+    tenant: String,
+    endpoint_id: String,
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    attempts: u16,
+    created_at: String,
+    due_at: Option<String>,
+    finished_at: Option<String>,
+    plugins: Vec<PluginRunView>,
+}
+
+/// A row of the log.
+#[derive(Debug, Serialize)]
+pub(super) struct RowView {
+    #[serde(flatten)]
+    delivery: DeliveryView,
+    last_status: Option<u16>,
+    last_duration_ms: Option<u128>,
+}
+
+#[derive(Debug, Serialize)]
+struct PluginRunView {
+    plugin: String,
+    version: String,
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+    duration_us: u128,
+}
+
+impl DeliveryView {
+    pub(super) fn new(delivery: &Delivery, event: &Event) -> Self {
+        Self {
+            id: delivery.id.to_string(),
+            event_id: event.id.to_string(),
+            topic: event.topic.to_string(),
+            tenant: event.tenant.to_string(),
+            endpoint_id: delivery.endpoint.to_string(),
+            status: delivery.state.name(),
+            reason: reason(&delivery.state),
+            attempts: delivery.attempts,
+            created_at: delivery.created_at.to_string(),
+            due_at: delivery.due_at.map(|at| at.to_string()),
+            finished_at: delivery.finished_at.map(|at| at.to_string()),
+            plugins: delivery.plugins.iter().map(PluginRunView::from).collect(),
+        }
+    }
+}
+
+impl From<&DeliverySummary> for RowView {
+    fn from(row: &DeliverySummary) -> Self {
+        Self {
+            delivery: DeliveryView::new(&row.delivery, &row.event),
+            last_status: row.last_status,
+            last_duration_ms: row.last_took.map(|took| took.as_millis()),
+        }
+    }
+}
+
+impl From<&PluginRun> for PluginRunView {
+    fn from(run: &PluginRun) -> Self {
+        let (outcome, detail) = match &run.outcome {
+            PluginRunOutcome::Passed => ("passed", None),
+            PluginRunOutcome::Dropped(reason) => ("dropped", Some(reason.clone())),
+            PluginRunOutcome::Unchanged => ("unchanged", None),
+            PluginRunOutcome::Replaced => ("replaced", None),
+            PluginRunOutcome::Failed(message) => ("failed", Some(message.clone())),
+        };
+        Self {
+            plugin: run.plugin.to_string(),
+            version: run.version.clone(),
+            outcome,
+            detail,
+            duration_us: run.took.as_micros(),
+        }
+    }
+}
+
+/// Why the delivery stands where it stands, as a sentence.
+fn reason(state: &DeliveryState) -> Option<String> {
+    let sentence = match state {
+        DeliveryState::Pending | DeliveryState::Retrying | DeliveryState::Delivered => return None,
+        DeliveryState::Failed(FailReason::Exhausted) => {
+            "the last attempt of the retry schedule failed".to_owned()
+        }
+        DeliveryState::Failed(FailReason::PluginRefused { plugin, message }) => {
+            format!("the plugin `{plugin}` can never handle this event: {message}")
+        }
+        DeliveryState::Failed(FailReason::PluginFailed { plugin, message }) => {
+            format!("the plugin `{plugin}` failed over the whole retry schedule, last with: {message}")
+        }
+        DeliveryState::Held(HoldReason::PluginFailed { plugin, message, tries }) => {
+            format!("the plugin `{plugin}` could not judge it ({tries} tries so far): {message}")
+        }
+        DeliveryState::Held(HoldReason::NoActiveSecret) => {
+            "the endpoint has no active secret to sign with".to_owned()
+        }
+        DeliveryState::Filtered { plugin, reason } => format!("the plugin `{plugin}` dropped it: {reason}"),
+        DeliveryState::Cancelled => "its endpoint was deleted before it was delivered".to_owned(),
+    };
+    Some(sentence)
+}

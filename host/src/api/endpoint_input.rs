@@ -1,0 +1,156 @@
+//! What callers say about an endpoint, and the endpoint that comes of it. Pure: nothing is looked up or stored.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer};
+
+use super::TargetCheck;
+use super::binding_input::{BindingInput, patterns};
+use crate::http::Problem;
+use crate::model::{Endpoint, PluginName, Subscription};
+
+/// An index over all patterns of all endpoints is kept in memory.
+const MAX_TOPICS: usize = 100;
+/// The longest pattern in the language of a plugin; our own are as long as topics.
+const MAX_PATTERN_BYTES: usize = 256;
+/// Each costs time in every delivery.
+const MAX_PLUGINS: usize = 16;
+const MAX_DESCRIPTION_BYTES: usize = 1024;
+const MAX_METADATA: usize = 32;
+const MAX_METADATA_KEY_BYTES: usize = 64;
+const MAX_METADATA_VALUE_BYTES: usize = 1024;
+
+/// The body of `POST /v1/endpoints`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Create {
+    pub(super) tenant: Option<String>,
+    pub(super) secret: Option<String>,
+    url: Option<String>,
+    topics: Option<Vec<String>>,
+    matcher: Option<String>,
+    plugins: Option<Vec<BindingInput>>,
+    description: Option<String>,
+    metadata: Option<BTreeMap<String, String>>,
+}
+
+/// The body of `PATCH /v1/endpoints/{id}`: what is absent stays as it is.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Patch {
+    url: Option<String>,
+    topics: Option<Vec<String>>,
+    /// `Some(None)` = `null`: back to our own patterns.
+    #[serde(deserialize_with = "even_null")]
+    matcher: Option<Option<String>>,
+    plugins: Option<Vec<BindingInput>>,
+    description: Option<String>,
+    metadata: Option<BTreeMap<String, String>>,
+}
+
+impl Create {
+    /// All but the tenant and the secret, as changes to an endpoint that has nothing yet; and its checked URL.
+    ///
+    /// # Errors
+    /// 422 when the URL or the topics are missing.
+    pub(super) fn into_patch(self) -> Result<(String, Patch), Problem> {
+        let Self { url, topics, matcher, plugins, description, metadata, tenant: _, secret: _ } = self;
+        let url =
+            url.ok_or_else(|| Problem::invalid("/url", "`url` is missing: where deliveries are sent to"))?;
+        if topics.is_none() {
+            let detail = "`topics` is missing: the patterns it subscribes to, for example `[\"orders/*\"]`";
+            return Err(Problem::invalid("/topics", detail));
+        }
+        Ok((url, Patch { url: None, topics, matcher: matcher.map(Some), plugins, description, metadata }))
+    }
+}
+
+impl Patch {
+    /// The endpoint after these changes.
+    ///
+    /// # Errors
+    /// 422 for the first field that cannot be taken.
+    pub(super) fn apply(
+        self,
+        mut endpoint: Endpoint,
+        target_check: &TargetCheck,
+    ) -> Result<Endpoint, Problem> {
+        if let Some(url) = self.url {
+            endpoint.url = target_check(&url).map_err(|reason| Problem::invalid("/url", reason))?;
+        }
+        if self.topics.is_some() || self.matcher.is_some() {
+            endpoint.subscription = subscription(&endpoint.subscription, self.topics, self.matcher)?;
+        }
+        if let Some(plugins) = self.plugins {
+            at_most(MAX_PLUGINS, plugins.len(), "/plugins", "plugins")?;
+            let bindings = plugins.into_iter().enumerate();
+            endpoint.plugins = bindings
+                .map(|(index, input)| input.into_binding(&format!("/plugins/{index}")))
+                .collect::<Result<_, _>>()?;
+        }
+        if let Some(description) = self.description {
+            at_most(MAX_DESCRIPTION_BYTES, description.len(), "/description", "bytes")?;
+            endpoint.description = description;
+        }
+        if let Some(metadata) = self.metadata {
+            check_metadata(&metadata)?;
+            endpoint.metadata = metadata;
+        }
+        Ok(endpoint)
+    }
+}
+
+fn subscription(
+    current: &Subscription,
+    topics: Option<Vec<String>>,
+    matcher: Option<Option<String>>,
+) -> Result<Subscription, Problem> {
+    let texts = topics.unwrap_or_else(|| current.patterns());
+    if texts.is_empty() {
+        return Err(Problem::invalid("/topics", "an endpoint has at least one topic; `**` takes all events"));
+    }
+    at_most(MAX_TOPICS, texts.len(), "/topics", "topics")?;
+    let matcher = match matcher {
+        None => current.matcher().cloned(),
+        Some(None) => None,
+        Some(Some(name)) => Some(plugin_name(&name, "/matcher")?),
+    };
+    let Some(plugin) = matcher else { return patterns(&texts, "/topics").map(Subscription::Patterns) };
+    for (index, text) in texts.iter().enumerate() {
+        at_most(MAX_PATTERN_BYTES, text.len(), &format!("/topics/{index}"), "bytes")?;
+    }
+    Ok(Subscription::Matcher { plugin, patterns: texts })
+}
+
+fn check_metadata(metadata: &BTreeMap<String, String>) -> Result<(), Problem> {
+    at_most(MAX_METADATA, metadata.len(), "/metadata", "entries")?;
+    for (key, value) in metadata {
+        if !(1..=MAX_METADATA_KEY_BYTES).contains(&key.len()) {
+            let detail = format!("a key of `metadata` has 1 to {MAX_METADATA_KEY_BYTES} bytes");
+            return Err(Problem::invalid("/metadata", detail));
+        }
+        let pointer = format!("/metadata/{}", key.replace('~', "~0").replace('/', "~1"));
+        at_most(MAX_METADATA_VALUE_BYTES, value.len(), &pointer, "bytes")?;
+    }
+    Ok(())
+}
+
+pub(super) fn plugin_name(text: &str, pointer: &str) -> Result<PluginName, Problem> {
+    text.parse().map_err(|error: crate::model::PluginNameError| Problem::invalid(pointer, error.to_string()))
+}
+
+pub(super) fn at_most(limit: usize, count: usize, pointer: &str, what: &str) -> Result<(), Problem> {
+    if count <= limit {
+        return Ok(());
+    }
+    let field = pointer.trim_start_matches('/');
+    Err(Problem::invalid(pointer, format!("`{field}` may have at most {limit} {what}; this has {count}")))
+}
+
+/// Tells `null` from an absent field.
+fn even_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+#[cfg(test)]
+mod tests;

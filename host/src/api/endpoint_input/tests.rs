@@ -1,0 +1,108 @@
+//! What is taken for an endpoint and what is refused, by pointer.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+
+use super::*;
+use crate::http::parse;
+use crate::model::{EndpointId, OnFailure, TenantId, UnixMs};
+
+fn target_check() -> TargetCheck {
+    Arc::new(|text: &str| text.parse().map_err(|_| "`url` is no URL".to_owned()))
+}
+
+fn endpoint() -> Endpoint {
+    Endpoint {
+        id: EndpointId::new(UnixMs(1), 1),
+        tenant: TenantId::default(),
+        url: "https://example.com/hook".parse().unwrap(),
+        description: "before".to_owned(),
+        subscription: Subscription::Patterns(vec!["orders/*".parse().unwrap()]),
+        secrets: Vec::new(),
+        plugins: Vec::new(),
+        metadata: BTreeMap::new(),
+        created_at: UnixMs(1),
+        updated_at: UnixMs(1),
+    }
+}
+
+fn patched(endpoint: Endpoint, json: &str) -> Result<Endpoint, Problem> {
+    parse::<Patch>(json)?.apply(endpoint, &target_check())
+}
+
+#[test]
+fn a_patch_changes_what_it_names_and_nothing_else() {
+    assert_eq!(patched(endpoint(), "{}").unwrap(), endpoint());
+    let after = patched(endpoint(), r#"{"description":"after","metadata":{"team":"a"}}"#).unwrap();
+    assert_eq!(after.description, "after");
+    assert_eq!(after.metadata["team"], "a");
+    assert_eq!((after.url, after.subscription), (endpoint().url, endpoint().subscription));
+}
+
+#[test]
+fn topics_are_read_in_the_language_of_the_matcher() {
+    let mqtt = patched(endpoint(), r##"{"matcher":"mqtt-topics","topics":["orders/+/#"]}"##).unwrap();
+    assert_eq!(mqtt.subscription.matcher().unwrap().as_str(), "mqtt-topics");
+    let other = patched(mqtt.clone(), r##"{"topics":["a/#"]}"##).unwrap();
+    assert_eq!(other.subscription.patterns(), ["a/#"]);
+    let problem = patched(mqtt.clone(), r#"{"matcher":null}"#).unwrap_err();
+    assert_eq!(problem.pointer(), Some("/topics/0"), "the patterns stay, and are none of ours");
+    let own = patched(mqtt, r#"{"matcher":null,"topics":["a/*"]}"#).unwrap();
+    assert_eq!(own.subscription, Subscription::Patterns(vec!["a/*".parse().unwrap()]));
+}
+
+#[test]
+fn a_binding_keeps_its_configuration_as_it_was_written() {
+    let json = r#"{"plugins":[{"plugin":"cel-filter","config":{"b": 1.0,  "a":2}},{"plugin":"x","on_failure":"open","topics":["a/*"]}]}"#;
+    let bindings = patched(endpoint(), json).unwrap().plugins;
+    assert_eq!(&*bindings[0].config, r#"{"b": 1.0,  "a":2}"#);
+    assert_eq!((&*bindings[1].config, bindings[1].on_failure), ("{}", OnFailure::Open));
+    assert_eq!(bindings[0].on_failure, OnFailure::Hold);
+}
+
+#[test]
+fn what_cannot_be_taken_is_named_by_its_pointer() {
+    let long = "x".repeat(1025);
+    let topics = |count| serde_json::to_string(&vec!["a"; count]).unwrap();
+    let cases = [
+        (r#"{"url":"nonsense"}"#.to_owned(), "/url"),
+        (r#"{"url":5}"#.to_owned(), "/url"),
+        (r#"{"topics":[]}"#.to_owned(), "/topics"),
+        (r#"{"topics":["a","b c"]}"#.to_owned(), "/topics/1"),
+        (r#"{"topics":["a",7]}"#.to_owned(), "/topics/1"),
+        (format!(r#"{{"topics":{}}}"#, topics(101)), "/topics"),
+        (format!(r#"{{"matcher":"m","topics":["{long}"]}}"#), "/topics/0"),
+        (r#"{"matcher":"../x"}"#.to_owned(), "/matcher"),
+        (r#"{"plugins":[{}]}"#.to_owned(), "/plugins/0/plugin"),
+        (r#"{"plugins":[{"plugin":"A"}]}"#.to_owned(), "/plugins/0/plugin"),
+        (r#"{"plugins":[{"plugin":"a","on_failure":"explode"}]}"#.to_owned(), "/plugins/0/on_failure"),
+        (r#"{"plugins":[{"plugin":"a","topics":["a","*b"]}]}"#.to_owned(), "/plugins/0/topics/1"),
+        (r#"{"plugins":[{"plugin":"a","confg":1}]}"#.to_owned(), "/plugins/0/confg"),
+        (
+            format!(r#"{{"plugins":[{{"plugin":"a","config":"{}"}}]}}"#, "x".repeat(65_536)),
+            "/plugins/0/config",
+        ),
+        (format!(r#"{{"plugins":[{}]}}"#, [r#"{"plugin":"a"}"#; 17].join(",")), "/plugins"),
+        (format!(r#"{{"description":"{long}"}}"#), "/description"),
+        (format!(r#"{{"metadata":{{"a/b":"{long}"}}}}"#), "/metadata/a~1b"),
+        (r#"{"metadata":{"a":1}}"#.to_owned(), "/metadata/a"),
+        (r#"{"metadata":{"":"a"}}"#.to_owned(), "/metadata"),
+        (r#"{"tenant":"other"}"#.to_owned(), "/tenant"),
+        (r#"{"secret":"whsec_"}"#.to_owned(), "/secret"),
+    ];
+    for (json, pointer) in cases {
+        let problem = patched(endpoint(), &json).expect_err(&json);
+        assert_eq!(problem.pointer(), Some(pointer), "{json:.80}: {}", problem.detail());
+        assert_eq!(problem.status(), StatusCode::UNPROCESSABLE_ENTITY, "{json:.80}");
+    }
+}
+
+#[test]
+fn a_new_endpoint_needs_a_url_and_topics() {
+    let pointer =
+        |json| parse::<Create>(json).unwrap().into_patch().unwrap_err().pointer().map(str::to_owned);
+    assert_eq!(pointer(r#"{"topics":["a"]}"#).as_deref(), Some("/url"));
+    assert_eq!(pointer(r#"{"url":"https://example.com"}"#).as_deref(), Some("/topics"));
+    assert!(parse::<Create>(r#"{"urll":"x"}"#).is_err());
+}

@@ -1,0 +1,98 @@
+//! How an endpoint is shown. A secret's value is shown once, in the answer to its creation.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::model::{Binding, Endpoint, OnFailure, Secret};
+
+/// An endpoint.
+#[derive(Debug, Serialize)]
+pub(super) struct EndpointView {
+    id: String,
+    tenant: String,
+    url: String,
+    description: String,
+    topics: Vec<String>,
+    matcher: Option<String>,
+    plugins: Vec<BindingView>,
+    metadata: BTreeMap<String, String>,
+    secrets: Vec<SecretView>,
+    created_at: String,
+    updated_at: String,
+}
+
+#[derive(Debug, Serialize)]
+struct BindingView {
+    plugin: String,
+    config: Box<RawValue>,
+    topics: Vec<String>,
+    on_failure: OnFailure,
+}
+
+#[derive(Serialize)]
+struct SecretView {
+    id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<String>,
+    created_at: String,
+    expires_at: Option<String>,
+}
+
+impl EndpointView {
+    /// The endpoint as everybody may see it.
+    ///
+    /// # Errors
+    /// A stored configuration that is not JSON.
+    pub(super) fn new(endpoint: &Endpoint) -> Result<Self, serde_json::Error> {
+        Self::build(endpoint, |_| None)
+    }
+
+    /// The endpoint with the values of its secrets, for whoever just made it.
+    ///
+    /// # Errors
+    /// A stored configuration that is not JSON.
+    pub(super) fn with_secrets(endpoint: &Endpoint) -> Result<Self, serde_json::Error> {
+        Self::build(endpoint, |secret| Some(secret.key.reveal()))
+    }
+
+    fn build(endpoint: &Endpoint, value: fn(&Secret) -> Option<String>) -> Result<Self, serde_json::Error> {
+        let secret = |secret: &Secret| SecretView {
+            id: secret.id.to_string(),
+            value: value(secret),
+            created_at: secret.created_at.to_string(),
+            expires_at: secret.expires_at.map(|at| at.to_string()),
+        };
+        Ok(Self {
+            id: endpoint.id.to_string(),
+            tenant: endpoint.tenant.to_string(),
+            url: endpoint.url.to_string(),
+            description: endpoint.description.clone(),
+            topics: endpoint.subscription.patterns(),
+            matcher: endpoint.subscription.matcher().map(ToString::to_string),
+            plugins: endpoint.plugins.iter().map(BindingView::new).collect::<Result<_, _>>()?,
+            metadata: endpoint.metadata.clone(),
+            secrets: endpoint.secrets.iter().map(secret).collect(),
+            created_at: endpoint.created_at.to_string(),
+            updated_at: endpoint.updated_at.to_string(),
+        })
+    }
+}
+
+impl BindingView {
+    fn new(binding: &Binding) -> Result<Self, serde_json::Error> {
+        Ok(Self {
+            plugin: binding.plugin.to_string(),
+            config: serde_json::from_str(&binding.config)?,
+            topics: binding.topics.iter().map(ToString::to_string).collect(),
+            on_failure: binding.on_failure,
+        })
+    }
+}
+
+impl std::fmt::Debug for SecretView {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SecretView({}, [REDACTED])", self.id)
+    }
+}

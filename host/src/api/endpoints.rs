@@ -1,0 +1,157 @@
+//! `/v1/endpoints`: create, list, get, change, delete.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use http::StatusCode;
+use http::header::LOCATION;
+use serde::Deserialize;
+
+use super::endpoint_input::{Create, Patch};
+use super::endpoint_view::EndpointView;
+use super::page::Page;
+use super::{Api, Shared};
+use crate::http::{Caller, Json as Input, Limit, PathText, Problem, Query};
+use crate::model::{Endpoint, EndpointId, Secret, SecretId, SigningKey, Subscription, TenantId, UnixMs};
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Params {
+    tenant: Option<TenantId>,
+    limit: Limit,
+    cursor: Option<String>,
+}
+
+/// Creates one. The answer is the only one that ever shows the secret.
+pub(super) async fn create(
+    State(api): State<Api>,
+    caller: Caller,
+    Input(mut input): Input<Create>,
+) -> Result<Response, Problem> {
+    let tenant = tenant(input.tenant.take())?;
+    let tenant = caller.managed_tenant(tenant).map_err(|problem| problem.at("/tenant"))?;
+    let now = api.clock.now();
+    let secret = secret(input.secret.take(), now)?;
+    let (url, patch) = input.into_patch()?;
+    let url = (api.target_check)(&url).map_err(|reason| Problem::invalid("/url", reason))?;
+    let blank = Endpoint {
+        id: EndpointId::new(now, rand::random()),
+        tenant,
+        url,
+        description: String::new(),
+        subscription: Subscription::Patterns(Vec::new()),
+        secrets: vec![secret],
+        plugins: Vec::new(),
+        metadata: Default::default(),
+        created_at: now,
+        updated_at: now,
+    };
+    let endpoint = patch.apply(blank.clone(), &api.target_check)?;
+    api.check_plugins(&blank, &endpoint).await?;
+    let endpoint = api.directory.create(endpoint).await?;
+    tracing::info!(endpoint = %endpoint.id, tenant = %endpoint.tenant, "endpoint created");
+    let view = EndpointView::with_secrets(&endpoint).map_err(|error| Problem::internal(&error))?;
+    let location = format!("/v1/endpoints/{}", endpoint.id);
+    Ok((StatusCode::CREATED, [(LOCATION, location)], Json(view)).into_response())
+}
+
+/// The caller's, by rising id.
+pub(super) async fn list(
+    State(api): State<Api>,
+    caller: Caller,
+    Query(params): Query<Params>,
+) -> Result<Json<Page<EndpointView>>, Problem> {
+    let tenant = caller.visible_tenant(params.tenant)?;
+    let after = params.cursor.as_deref().map(cursor).transpose()?;
+    let endpoints = api.directory.list();
+    let mut rest = endpoints.iter().filter(|endpoint| {
+        tenant.as_ref().is_none_or(|tenant| endpoint.tenant == *tenant)
+            && after.is_none_or(|after| endpoint.id > after)
+    });
+    let page: Vec<_> = rest.by_ref().take(params.limit.get()).collect();
+    let next_cursor = rest.next().and(page.last()).map(|endpoint| endpoint.id.to_string());
+    let data = page.into_iter().map(|endpoint| show(endpoint)).collect::<Result<_, _>>()?;
+    Ok(Json(Page { data, next_cursor }))
+}
+
+/// One.
+pub(super) async fn get(
+    State(api): State<Api>,
+    caller: Caller,
+    PathText(id): PathText,
+) -> Result<Json<EndpointView>, Problem> {
+    show(&*api.find(&caller, &id)?).map(Json)
+}
+
+/// Changes what is named and leaves the rest.
+pub(super) async fn update(
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+    PathText(id): PathText,
+    Input(patch): Input<Patch>,
+) -> Result<Json<EndpointView>, Problem> {
+    let api = &shared.api;
+    let before = api.find(&caller, &id)?;
+    let mut after = patch.apply(Endpoint::clone(&before), &api.target_check)?;
+    after.updated_at = api.clock.now();
+    api.check_plugins(&before, &after).await?;
+    // Plugins may take seconds to answer, so only the exchange is exclusive.
+    let _exclusive = shared.changes.lock().await;
+    if api.find(&caller, &id)? != before {
+        let detail =
+            "another request changed this endpoint at the same time; read it and send the change again";
+        return Err(Problem::conflict("changed_meanwhile", detail));
+    }
+    let endpoint = api.directory.update(after).await?;
+    tracing::info!(endpoint = %endpoint.id, tenant = %endpoint.tenant, "endpoint changed");
+    show(&endpoint).map(Json)
+}
+
+/// Deletes one; what waits for it is cancelled, its log stays.
+pub(super) async fn delete(
+    State(api): State<Api>,
+    caller: Caller,
+    PathText(id): PathText,
+) -> Result<StatusCode, Problem> {
+    let endpoint = api.find(&caller, &id)?;
+    api.directory.delete(endpoint.id).await?;
+    tracing::info!(endpoint = %endpoint.id, tenant = %endpoint.tenant, "endpoint deleted");
+    Ok(StatusCode::NO_CONTENT)
+}
+
+impl Api {
+    /// The endpoint of this id, if there is one and the caller may know of it.
+    fn find(&self, caller: &Caller, id: &str) -> Result<Arc<Endpoint>, Problem> {
+        let endpoint = id.parse().ok().and_then(|id| self.directory.get(id));
+        endpoint
+            .filter(|endpoint| caller.manages(&endpoint.tenant))
+            .ok_or_else(|| Problem::not_found("there is no endpoint of this id"))
+    }
+}
+
+fn show(endpoint: &Endpoint) -> Result<EndpointView, Problem> {
+    EndpointView::new(endpoint).map_err(|error| Problem::internal(&error))
+}
+
+fn tenant(text: Option<String>) -> Result<Option<TenantId>, Problem> {
+    let parsed = text.map(|text| text.parse::<TenantId>()).transpose();
+    parsed.map_err(|error| Problem::invalid("/tenant", error.to_string()))
+}
+
+fn secret(given: Option<String>, now: UnixMs) -> Result<Secret, Problem> {
+    let key = match given {
+        Some(text) => text.parse(),
+        None => SigningKey::new(rand::random::<[u8; 32]>().to_vec()),
+    };
+    let key = key.map_err(|error| Problem::invalid("/secret", error.to_string()))?;
+    Ok(Secret { id: SecretId::new(now, rand::random()), key, created_at: now, expires_at: None })
+}
+
+fn cursor(text: &str) -> Result<EndpointId, Problem> {
+    text.parse().map_err(|_| {
+        let detail = "`cursor` is the `next_cursor` of the page before";
+        Problem::new(StatusCode::BAD_REQUEST, "invalid_query", detail)
+    })
+}

@@ -1,0 +1,21 @@
+//! The id or name in the path of a route.
+
+use axum::extract::{FromRequestParts, Path};
+use http::request::Parts;
+
+use super::Problem;
+
+/// The one parameter of a route's path. Whether it names anything is for the handler to say.
+#[derive(Debug, Clone)]
+pub struct PathText(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for PathText {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        match Path::from_request_parts(parts, state).await {
+            Ok(Path(text)) => Ok(Self(text)),
+            Err(_) => Err(Problem::not_found("the path names nothing: it is not UTF-8")),
+        }
+    }
+}
