@@ -1,0 +1,257 @@
+//! Hostile and slow clients over real sockets, with limits short enough to wait for.
+
+use std::net::SocketAddr;
+
+use axum::body::Body;
+use axum::routing::{get, post};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+
+use super::*;
+use crate::http::read_body;
+
+/// A limit that a test waits for.
+const SHORT: Duration = Duration::from_millis(50);
+/// A limit that no test waits for: what ends, ended for another reason.
+const LONG: Duration = Duration::from_secs(3600);
+
+struct Server {
+    address: SocketAddr,
+    shutdown: Shutdown,
+    task: JoinHandle<()>,
+}
+
+fn patient() -> Options {
+    Options {
+        header_timeout: LONG,
+        body_timeout: LONG,
+        write_timeout: LONG,
+        shutdown_timeout: LONG,
+        ..Options::default()
+    }
+}
+
+fn router() -> Router {
+    let echo = post(async |body: Body| read_body(body, 1000).await);
+    Router::new()
+        .route("/", get(async || "hello"))
+        .route("/echo", echo)
+        .route("/big", get(async || vec![b'x'; 64 * 1024 * 1024]))
+        .route("/panic", get(async || panic!("a handler panics") as ()))
+}
+
+async fn start(router: Router, options: Options) -> Server {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let shutdown = Shutdown::new();
+    let task = tokio::spawn(serve(listener, router, options, shutdown.clone()));
+    Server { address, shutdown, task }
+}
+
+impl Server {
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+
+    /// Sends this and returns all that comes until the server closes.
+    async fn exchange(&self, request: impl AsRef<[u8]>) -> String {
+        let mut stream = self.connect().await;
+        stream.write_all(request.as_ref()).await.unwrap();
+        until_closed(&mut stream).await
+    }
+}
+
+async fn until_closed(stream: &mut TcpStream) -> String {
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    String::from_utf8(answer).unwrap()
+}
+
+/// Reads one answer whose body is `hello`, and leaves the connection open.
+async fn read_hello(stream: &mut TcpStream) {
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"hello") {
+        assert_ne!(stream.read_buf(&mut answer).await.unwrap(), 0, "closed early: {answer:?}");
+    }
+}
+
+fn status(answer: &str) -> &str {
+    answer.split(' ').nth(1).unwrap_or("none")
+}
+
+#[tokio::test]
+async fn a_silent_connection_and_half_a_header_are_closed_in_time() {
+    let server = start(router(), Options { header_timeout: SHORT, ..patient() }).await;
+    for sent in ["", "GET / HT", "GET / HTTP/1.1\r\nhost: a\r\nx-half: "] {
+        server.exchange(sent).await;
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_is_idle_after_an_answer_is_closed_in_time() {
+    let server = start(router(), Options { header_timeout: SHORT, ..patient() }).await;
+    let answer = server.exchange("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    assert!(answer.ends_with("hello"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_stalled_body_is_answered_with_408_and_closed() {
+    let server = start(router(), Options { body_timeout: SHORT, ..patient() }).await;
+    for sent in [
+        "POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nhalf",
+        "POST /echo HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n",
+    ] {
+        let answer = server.exchange(sent).await;
+        assert_eq!(status(&answer), "408", "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_never_reads_its_answer_is_cut_off() {
+    let server = start(router(), Options { write_timeout: SHORT, max_connections: 1, ..patient() }).await;
+    let mut deaf = server.connect().await;
+    deaf.write_all(b"GET /big HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    let answer = server.exchange("GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;
+    assert!(answer.ends_with("hello"), "its slot is free again: {answer}");
+}
+
+#[tokio::test]
+async fn a_client_in_the_middle_of_a_large_body_gets_its_413() {
+    let server = start(router(), patient()).await;
+    let head = "POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: 8000000\r\n\r\n";
+    let answer = server.exchange([head.as_bytes(), &vec![b'x'; 8_000_000]].concat()).await;
+    assert_eq!(status(&answer), "413", "{answer}");
+    assert!(answer.contains("at most 1000 bytes"), "{answer}");
+}
+
+#[tokio::test]
+async fn heads_that_are_too_large_are_refused() {
+    let server = start(router(), patient()).await;
+    let head = |fields: String| format!("GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n{fields}\r\n");
+    let many = |count| (0..count).map(|n| format!("x-{n}: y\r\n")).collect::<String>();
+    assert_eq!(status(&server.exchange(head(many(62))).await), "200");
+    for fields in [many(63), many(500), format!("x: {}\r\n", "y".repeat(17_000))] {
+        assert_eq!(status(&server.exchange(head(fields)).await), "431");
+    }
+}
+
+#[tokio::test]
+async fn requests_that_can_be_read_in_two_ways_are_refused() {
+    let server = start(router(), patient()).await;
+    for fields in [
+        "",
+        "host: a\r\nhost: b\r\n",
+        "host: a\r\ncontent-length: 1\r\ncontent-length: 2\r\n",
+        "host: a\r\ntransfer-encoding: gzip\r\n",
+        "host: a\r\ntransfer-encoding: chunked, gzip\r\n",
+        "host: a\r\nx : y\r\n",
+        "host: a\r\nx: y\r\n folded\r\n",
+    ] {
+        let answer = server.exchange(format!("POST /echo HTTP/1.1\r\n{fields}\r\n")).await;
+        assert_eq!(status(&answer), "400", "{fields:?}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_smuggled_behind_a_body_with_two_lengths() {
+    let server = start(router(), patient()).await;
+    let smuggled = "0\r\n\r\nGET / HTTP/1.1\r\nhost: a\r\n\r\n";
+    for lengths in [
+        "content-length: 5\r\ntransfer-encoding: chunked\r\n",
+        "transfer-encoding: chunked\r\ncontent-length: 5\r\n",
+    ] {
+        let answer =
+            server.exchange(format!("POST /echo HTTP/1.1\r\nhost: a\r\n{lengths}\r\n{smuggled}")).await;
+        assert_eq!(answer.matches("HTTP/1.1").count(), 1, "{answer}");
+        assert!(!answer.contains("hello"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_carries_many_requests() {
+    let server = start(router(), patient()).await;
+    let mut stream = server.connect().await;
+    for _ in 0..3 {
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+        read_hello(&mut stream).await;
+    }
+}
+
+#[tokio::test]
+async fn unknown_routes_and_methods_are_problems() {
+    let server = start(router(), patient()).await;
+    let request = |line: &str| format!("{line} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+    let answer = server.exchange(request("GET /nowhere")).await;
+    assert_eq!(status(&answer), "404");
+    assert!(answer.contains("application/problem+json"), "{answer}");
+    let answer = server.exchange(request("DELETE /")).await;
+    assert_eq!(status(&answer), "405");
+    assert!(answer.contains("application/problem+json") && answer.contains("allow: GET,HEAD"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_panic_costs_its_own_connection_only() {
+    let server = start(router(), Options { max_connections: 1, ..patient() }).await;
+    assert_eq!(server.exchange("GET /panic HTTP/1.1\r\nhost: a\r\n\r\n").await, "");
+    let answer = server.exchange("GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;
+    assert!(answer.ends_with("hello"), "{answer}");
+}
+
+#[tokio::test]
+async fn connections_over_the_cap_wait_for_their_turn() {
+    let server = start(router(), Options { max_connections: 1, ..patient() }).await;
+    let mut first = server.connect().await;
+    first.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    read_hello(&mut first).await;
+    let mut second = server.connect().await;
+    second.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    let served_early = tokio::time::timeout(SHORT, second.readable()).await;
+    assert!(served_early.is_err());
+    drop(first);
+    read_hello(&mut second).await;
+}
+
+#[tokio::test]
+async fn shutdown_finishes_the_request_in_flight_and_takes_no_more() {
+    let (entered, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (told, gate) = (Arc::clone(&entered), Arc::clone(&release));
+    let slow = async move || {
+        told.notify_one();
+        gate.notified().await;
+        "hello"
+    };
+    let server =
+        start(Router::new().route("/slow", get(slow)).route("/", get(async || "hello")), patient()).await;
+    let mut idle = server.connect().await;
+    idle.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    read_hello(&mut idle).await;
+    let mut busy = server.connect().await;
+    busy.write_all(b"GET /slow HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    entered.notified().await;
+
+    server.shutdown.request();
+    assert_eq!(until_closed(&mut idle).await, "", "an idle connection is closed at once");
+    release.notify_one();
+    assert!(until_closed(&mut busy).await.ends_with("hello"));
+    server.task.await.unwrap();
+    assert!(TcpStream::connect(server.address).await.is_err());
+}
+
+#[tokio::test]
+async fn shutdown_does_not_wait_for_ever() {
+    let entered = Arc::new(Notify::new());
+    let told = Arc::clone(&entered);
+    let stuck = async move || -> () {
+        told.notify_one();
+        std::future::pending().await
+    };
+    let options = Options { shutdown_timeout: SHORT, ..patient() };
+    let server = start(Router::new().route("/stuck", get(stuck)), options).await;
+    let mut stream = server.connect().await;
+    stream.write_all(b"GET /stuck HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    entered.notified().await;
+    server.shutdown.request();
+    server.task.await.unwrap();
+    assert_eq!(until_closed(&mut stream).await, "");
+}
