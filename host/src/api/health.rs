@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::Api;
@@ -12,12 +13,10 @@ pub(super) async fn alive() -> Json<Value> {
     Json(json!({ "status": "ok" }))
 }
 
-/// The gateway takes events: it is not stopping, and its store can be read.
+/// The gateway takes events. As soon as it does not, a load balancer should know.
 pub(super) async fn ready(State(api): State<Api>) -> Result<Json<Value>, Problem> {
-    if api.shutdown.is_requested() {
-        let detail = "the gateway is stopping; send requests to another one";
-        return Err(Problem::new(http::StatusCode::SERVICE_UNAVAILABLE, "stopping", detail));
+    match (api.readiness)() {
+        Ok(()) => Ok(Json(json!({ "status": "ok" }))),
+        Err(reason) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", reason)),
     }
-    api.store.undispatched(None, 1).await?;
-    Ok(Json(json!({ "status": "ok" })))
 }

@@ -31,11 +31,14 @@ use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::http::Keys;
 use crate::plugins::Plugins;
-use crate::shutdown::Shutdown;
 use crate::store::Store;
 
 /// Whether deliveries may go to this URL: the URL normalised, or a sentence that says why not.
 pub type TargetCheck = Arc<dyn Fn(&str) -> Result<Url, String> + Send + Sync>;
+
+/// Whether the gateway takes events now: it is not stopping and its store can be written. Otherwise a sentence that says
+/// why not.
+pub type Readiness = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
 
 /// What the management API needs. Cheap to clone.
 #[derive(Clone)]
@@ -52,8 +55,8 @@ pub struct Api {
     pub plugins: Plugins,
     /// Whether deliveries may go to a URL.
     pub target_check: TargetCheck,
-    /// Says when the gateway is no longer ready.
-    pub shutdown: Shutdown,
+    /// Whether the gateway takes events now.
+    pub readiness: Readiness,
 }
 
 /// What the handlers share: the parts, and who may change endpoints.

@@ -177,6 +177,7 @@ impl From<store::Error> for Problem {
                 );
                 Self::conflict("id_reused", detail)
             }
+            store::Error::TooManyDeliveries(_) => Self::internal(&error),
             store::Error::Storage(_) | store::Error::Closed | store::Error::Unusable(_) => {
                 Self::unavailable(&error)
             }

@@ -90,3 +90,6 @@ fn on_its_line(error: store::Error, lines: &[(usize, &str)]) -> Problem {
         None => error.into(),
     }
 }
+
+#[cfg(test)]
+mod tests;

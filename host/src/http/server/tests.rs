@@ -1,5 +1,6 @@
 //! Hostile and slow clients over real sockets, with limits short enough to wait for.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 
 use axum::body::Body;
@@ -242,7 +243,7 @@ async fn shutdown_finishes_the_request_in_flight_and_takes_no_more() {
 async fn shutdown_does_not_wait_for_ever() {
     let entered = Arc::new(Notify::new());
     let told = Arc::clone(&entered);
-    let stuck = async move || -> () {
+    let stuck = async move || -> Infallible {
         told.notify_one();
         std::future::pending().await
     };

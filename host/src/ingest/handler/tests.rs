@@ -1,0 +1,249 @@
+//! The route as a producer sees it, over a store that remembers what it was given.
+
+use std::sync::Mutex;
+
+use axum::body::Body;
+use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE};
+use http::request::Builder;
+use serde_json::{Value, json};
+use tower_service::Service as _;
+
+use super::*;
+use crate::clock::Clock;
+use crate::handoff::{self, Received, Receiver};
+use crate::http::Keys;
+use crate::ingest::{Options, router};
+use crate::model::{
+    ApiKey, ApiKeyRecord, DeliveryId, Endpoint, EndpointId, EnvelopeCache, Event, EventId, EventKey,
+    PluginName, Scope, TenantId, UnixMs,
+};
+use crate::store::{
+    DeliveryFilter, DeliveryRecord, Due, EventRecord, FanOut, FinishedAttempt, Page, PluginHold, Store,
+    StoreFuture, Verdict,
+};
+
+/// Takes events in memory: an id that it has is a duplicate, `broken` fails, and `reused` has other content.
+#[derive(Default)]
+struct Shelf(Mutex<Vec<Arc<Event>>>);
+
+/// The verbs that ingest never uses.
+macro_rules! unused_verbs {
+    ($($name:ident($($argument:ident: $type:ty),*) -> $output:ty;)*) => {$(
+        fn $name(&self, $($argument: $type),*) -> StoreFuture<'_, $output> {
+            $(let _ = $argument;)*
+            Box::pin(async { Err(store::Error::Closed) })
+        }
+    )*};
+}
+
+impl Store for Shelf {
+    fn accept(&self, events: Vec<NewEvent>) -> StoreFuture<'_, Vec<Accepted>> {
+        Box::pin(async move {
+            let has = |id: &str| {
+                events.iter().position(|event| event.id.as_ref().is_some_and(|given| given.as_str() == id))
+            };
+            if has("broken").is_some() {
+                return Err(store::Error::Closed);
+            }
+            if let Some(index) = has("reused") {
+                return Err(store::Error::IdReused { index, first: "reused".to_owned() });
+            }
+            let mut shelf = self.0.lock().unwrap();
+            Ok(events.into_iter().map(|event| put(&mut shelf, event)).collect())
+        })
+    }
+
+    unused_verbs! {
+        undispatched(after: Option<EventKey>, limit: usize) -> Vec<Arc<Event>>;
+        fan_out(fan_out: FanOut) -> ();
+        plugin_holds(now: UnixMs, released: Option<PluginName>, limit: usize) -> Vec<PluginHold>;
+        next_plugin_hold() -> Option<UnixMs>;
+        redispatch(id: DeliveryId, verdict: Verdict, durable: bool) -> ();
+        waiting_endpoints() -> Vec<(EndpointId, UnixMs)>;
+        due(endpoint: EndpointId, now: UnixMs, limit: usize) -> Due;
+        finish_attempt(finished: FinishedAttempt) -> ();
+        cancel_waiting(endpoint: EndpointId, now: UnixMs, limit: usize) -> usize;
+        create_endpoint(endpoint: Endpoint) -> ();
+        update_endpoint(endpoint: Endpoint) -> ();
+        delete_endpoint(id: EndpointId) -> ();
+        endpoints() -> Vec<Endpoint>;
+        create_key(key: ApiKeyRecord) -> ();
+        keys() -> Vec<ApiKeyRecord>;
+        event(tenant: &TenantId, id: &EventId) -> Option<EventRecord>;
+        deliveries(filter: DeliveryFilter, cursor: Option<DeliveryId>, limit: usize) -> Page;
+        delivery(id: DeliveryId) -> Option<DeliveryRecord>;
+    }
+}
+
+fn put(shelf: &mut Vec<Arc<Event>>, new: NewEvent) -> Accepted {
+    let known = shelf.iter().find(|event| new.id.as_ref() == Some(&event.id)).map(Arc::clone);
+    if let Some(event) = known {
+        return Accepted { event, duplicate: true };
+    }
+    let key = EventKey::new(new.received_at, shelf.len() as u128);
+    let event = Arc::new(Event {
+        key,
+        id: new.id.unwrap_or_else(|| key.into()),
+        tenant: new.tenant,
+        topic: new.topic,
+        timestamp: new.timestamp.unwrap_or_default(),
+        accepted_at: new.received_at,
+        data: new.data,
+        envelope: EnvelopeCache::default(),
+    });
+    shelf.push(Arc::clone(&event));
+    Accepted { event, duplicate: false }
+}
+
+struct Gateway {
+    router: axum::Router,
+    shelf: Arc<Shelf>,
+    handed_on: Receiver<Arc<Event>>,
+    key: String,
+}
+
+fn gateway(scope: Scope) -> Gateway {
+    let key = ApiKey::new(UnixMs(1), 1, [1; 32]);
+    let clock = Clock::starting_at(UnixMs(1));
+    let (accepted, handed_on) = handoff::channel(100);
+    let shelf = Arc::new(Shelf::default());
+    let options = Options { max_event_bytes: 100, max_batch_bytes: 300, max_batch_events: 3 };
+    let ingest = Ingest {
+        store: Arc::clone(&shelf) as Arc<dyn Store>,
+        keys: Keys::new(vec![key.record(scope, "", UnixMs(1))], clock),
+        clock,
+        accepted,
+        options,
+    };
+    Gateway { router: router(ingest), shelf, handed_on, key: key.reveal() }
+}
+
+impl Gateway {
+    fn request(&self) -> Builder {
+        http::Request::post("/v1/events").header(AUTHORIZATION, format!("Bearer {}", self.key))
+    }
+
+    async fn send(&mut self, request: Builder, body: impl Into<Body>) -> (StatusCode, Value) {
+        let (head, body) = self.router.call(request.body(body.into()).unwrap()).await.unwrap().into_parts();
+        let bytes = axum::body::to_bytes(body, 10_000).await.unwrap();
+        (head.status, serde_json::from_slice(&bytes).unwrap())
+    }
+
+    async fn json(&mut self, body: &'static str) -> (StatusCode, Value) {
+        self.send(self.request(), body).await
+    }
+
+    async fn ndjson(&mut self, body: &'static str) -> (StatusCode, Value) {
+        self.send(self.request().header(CONTENT_TYPE, "application/x-ndjson"), body).await
+    }
+
+    fn stored(&self) -> usize {
+        self.shelf.0.lock().unwrap().len()
+    }
+
+    /// How many were handed on; ends the gateway.
+    async fn handed_on(mut self) -> usize {
+        drop(self.router);
+        let mut count = 0;
+        while let Received::Item(_) = self.handed_on.receive().await {
+            count += 1;
+        }
+        count
+    }
+}
+
+#[tokio::test]
+async fn an_event_is_stored_then_handed_on_then_answered() {
+    let mut gateway = gateway(Scope::Admin);
+    let (status, answer) = gateway.json(r#"{"event":"a/b","data":1,"event_id":"e-1"}"#).await;
+    assert_eq!((status, answer), (StatusCode::ACCEPTED, json!({"event_id": "e-1", "duplicate": false})));
+    assert_eq!(gateway.stored(), 1);
+    assert_eq!(gateway.handed_on().await, 1);
+}
+
+#[tokio::test]
+async fn a_duplicate_gets_the_same_id_and_is_not_handed_on_again() {
+    let mut gateway = gateway(Scope::Admin);
+    for duplicate in [false, true] {
+        let (status, answer) = gateway.json(r#"{"event":"a","data":1,"event_id":"e-1"}"#).await;
+        assert_eq!(
+            (status, answer),
+            (StatusCode::ACCEPTED, json!({"event_id": "e-1", "duplicate": duplicate}))
+        );
+    }
+    assert_eq!(gateway.handed_on().await, 1);
+}
+
+#[tokio::test]
+async fn lines_are_answered_in_their_order() {
+    let mut gateway = gateway(Scope::Admin);
+    let (status, answer) = gateway
+        .ndjson("{\"event\":\"a\",\"data\":1,\"event_id\":\"x\"}\n\n{\"event\":\"a\",\"data\":1,\"event_id\":\"x\"}\r\n")
+        .await;
+    let events = json!([{"event_id": "x", "duplicate": false}, {"event_id": "x", "duplicate": true}]);
+    assert_eq!(status, StatusCode::ACCEPTED);
+    assert_eq!(answer, json!({"accepted": 1, "duplicates": 1, "events": events}));
+}
+
+#[tokio::test]
+async fn one_bad_line_keeps_all_of_them_out_and_is_named() {
+    let mut gateway = gateway(Scope::Admin);
+    let (status, answer) =
+        gateway.ndjson("{\"event\":\"a\",\"data\":1}\n\n{\"event\":\"a b\",\"data\":1}").await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!((&answer["line"], &answer["pointer"]), (&json!(3), &json!("/event")));
+    let reused = "\n{\"event\":\"a\",\"data\":1}\n{\"event\":\"a\",\"data\":1,\"event_id\":\"reused\"}";
+    let (status, answer) = gateway.ndjson(reused).await;
+    assert_eq!((status, &answer["line"]), (StatusCode::CONFLICT, &json!(3)));
+    assert_eq!(gateway.stored(), 0);
+    assert_eq!(gateway.handed_on().await, 0);
+}
+
+#[tokio::test]
+async fn what_is_too_large_is_refused_and_not_stored() {
+    let mut gateway = gateway(Scope::Admin);
+    let large = format!(r#"{{"event":"a","data":"{}"}}"#, "x".repeat(100));
+    let request = gateway.request();
+    assert_eq!(gateway.send(request, large.clone()).await.0, StatusCode::PAYLOAD_TOO_LARGE);
+    let ndjson = gateway.request().header(CONTENT_TYPE, "application/x-ndjson");
+    let (status, answer) = gateway.send(ndjson, large).await;
+    assert_eq!((status, &answer["line"]), (StatusCode::PAYLOAD_TOO_LARGE, &json!(1)));
+    assert_eq!(gateway.stored(), 0);
+}
+
+#[tokio::test]
+async fn a_request_that_cannot_be_taken_says_why() {
+    let mut gateway = gateway(Scope::Admin);
+    let body = r#"{"event":"a","data":1}"#;
+    let cases = [
+        (gateway.request().header(CONTENT_TYPE, "text/plain"), StatusCode::UNSUPPORTED_MEDIA_TYPE),
+        (gateway.request().header(CONTENT_ENCODING, "gzip"), StatusCode::UNSUPPORTED_MEDIA_TYPE),
+        (gateway.request().header("idempotency-key", "a b"), StatusCode::BAD_REQUEST),
+        (http::Request::post("/v1/events"), StatusCode::UNAUTHORIZED),
+    ];
+    for (request, expected) in cases {
+        assert_eq!(gateway.send(request, body).await.0, expected);
+    }
+    let ndjson =
+        gateway.request().header(CONTENT_TYPE, "application/x-ndjson").header("idempotency-key", "a");
+    assert_eq!(gateway.send(ndjson, body).await.0, StatusCode::BAD_REQUEST);
+    let request = gateway.request();
+    assert_eq!(gateway.send(request, &b"{\"event\":\"\xff\"}"[..]).await.0, StatusCode::BAD_REQUEST);
+    assert_eq!(gateway.stored(), 0);
+}
+
+#[tokio::test]
+async fn a_store_that_fails_is_503_and_nothing_is_handed_on() {
+    let mut gateway = gateway(Scope::Admin);
+    let (status, answer) = gateway.json(r#"{"event":"a","data":1,"event_id":"broken"}"#).await;
+    assert_eq!((status, &answer["code"]), (StatusCode::SERVICE_UNAVAILABLE, &json!("unavailable")));
+    assert_eq!(gateway.handed_on().await, 0);
+}
+
+#[tokio::test]
+async fn a_key_that_may_not_post_is_refused_before_the_body_is_read() {
+    let mut gateway = gateway(Scope::Tenant("acme".parse().unwrap()));
+
+    let request = gateway.request();
+    assert_eq!(gateway.send(request, "not json").await.0, StatusCode::FORBIDDEN);
+}
