@@ -26,7 +26,7 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// flight within `options.shutdown_timeout`, and returns.
 pub async fn serve(listener: TcpListener, router: Router, options: Options, shutdown: Shutdown) {
     let service = Guarded::new(with_fallbacks(router), &options);
-    let slots = Arc::new(Semaphore::new(options.max_connections));
+    let slots = Arc::new(Semaphore::new(options.max_connections.get() as usize));
     let options = Arc::new(options);
     let connections = TaskTracker::new();
     let cut_off = CancellationToken::new();

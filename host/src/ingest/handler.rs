@@ -8,7 +8,7 @@ use http::StatusCode;
 use serde::Serialize;
 
 use super::{Ingest, event, idempotency, ndjson};
-use crate::http::{Caller, Media, Problem, media_type, read_body, refuse_encoding, text};
+use crate::http::{Caller, Media, Problem, media_type, read_body, refuse_encoding, text, uninterrupted};
 use crate::store::{self, Accepted, NewEvent};
 
 #[derive(Serialize)]
@@ -25,13 +25,17 @@ struct Many {
 }
 
 impl Ingest {
-    /// Stores events, then hands on those that are new.
+    /// Stores events, then hands on those that are new, even if the producer hangs up in between.
     async fn accept(&self, events: Vec<NewEvent>) -> Result<Vec<Accepted>, store::Error> {
-        let accepted = self.store.accept(events).await?;
-        for new in accepted.iter().filter(|event| !event.duplicate) {
-            self.accepted.offer(Arc::clone(&new.event));
-        }
-        Ok(accepted)
+        let (store, next) = (Arc::clone(&self.store), self.accepted.clone());
+        uninterrupted(async move {
+            let accepted = store.accept(events).await?;
+            for new in accepted.iter().filter(|event| !event.duplicate) {
+                next.offer(Arc::clone(&new.event));
+            }
+            Ok(accepted)
+        })
+        .await
     }
 }
 
