@@ -18,7 +18,7 @@
 //! - [`model`]: the words as types, pure.
 //! - [`clock`], [`shutdown`], [`handoff`], [`telemetry`]: what every stage needs.
 //! - [`store`]: durable state, one verb = one transaction; [`store::redb`] keeps it in one file.
-//! - [`http`]: what everything that speaks HTTP to producers and operators shares: connections, keys, bodies, problems.
+//! - [`http`]: what all that speaks HTTP to producers and operators shares: connections, keys, problems.
 //! - [`ingest`]: events in over HTTP.
 //! - [`matching`]: topic -> endpoints; [`directory`]: all endpoints in memory, with their index.
 //! - [`plugins`]: loads, swaps and calls WebAssembly components.
