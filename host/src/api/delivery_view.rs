@@ -114,3 +114,26 @@ fn reason(state: &DeliveryState) -> Option<String> {
     };
     Some(sentence)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_delivery_that_did_not_arrive_says_why() {
+        let plugin = || "cel-filter".parse().unwrap();
+        let message = || "no such field".to_owned();
+        let states = [
+            DeliveryState::Failed(FailReason::PluginRefused { plugin: plugin(), message: message() }),
+            DeliveryState::Failed(FailReason::PluginFailed { plugin: plugin(), message: message() }),
+            DeliveryState::Held(HoldReason::PluginFailed { plugin: plugin(), message: message(), tries: 3 }),
+            DeliveryState::Filtered { plugin: plugin(), reason: message() },
+        ];
+        for state in states {
+            let reason = reason(&state).unwrap();
+            assert!(reason.contains("`cel-filter`") && reason.ends_with("no such field"), "{reason}");
+        }
+        assert_eq!(reason(&DeliveryState::Delivered), None);
+        assert!(reason(&DeliveryState::Failed(FailReason::Exhausted)).unwrap().contains("last attempt"));
+    }
+}

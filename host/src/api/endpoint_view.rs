@@ -96,3 +96,57 @@ impl std::fmt::Debug for SecretView {
         write!(f, "SecretView({}, [REDACTED])", self.id)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::{EndpointId, SecretId, SigningKey, Subscription, TenantId, UnixMs};
+
+    fn endpoint() -> Endpoint {
+        let at = UnixMs(1_710_513_000_000);
+        Endpoint {
+            id: EndpointId::new(at, 1),
+            tenant: TenantId::default(),
+            url: "https://example.com/hook".parse().unwrap(),
+            description: String::new(),
+            subscription: Subscription::Patterns(vec!["orders/*".parse().unwrap()]),
+            secrets: vec![Secret {
+                id: SecretId::new(at, 2),
+                key: SigningKey::new(vec![7; 24]).unwrap(),
+                created_at: at,
+                expires_at: None,
+            }],
+            plugins: vec![Binding {
+                plugin: "cel-filter".parse().unwrap(),
+                config: r#"{"b": 1.0,  "a":2}"#.into(),
+                topics: Vec::new(),
+                on_failure: OnFailure::Closed,
+            }],
+            metadata: BTreeMap::new(),
+            created_at: at,
+            updated_at: at,
+        }
+    }
+
+    #[test]
+    fn a_secret_is_shown_to_its_maker_only() {
+        let value = SigningKey::new(vec![7; 24]).unwrap().reveal();
+        let shown = serde_json::to_value(EndpointView::with_secrets(&endpoint()).unwrap()).unwrap();
+        assert_eq!(shown["secrets"][0]["value"], value);
+        let later = serde_json::to_string(&EndpointView::new(&endpoint()).unwrap()).unwrap();
+        assert!(!later.contains("whsec_") && !later.contains("value"), "{later}");
+        assert!(!format!("{:?}", EndpointView::with_secrets(&endpoint()).unwrap()).contains(&value));
+    }
+
+    #[test]
+    fn an_endpoint_is_shown_as_it_was_written() {
+        let text = serde_json::to_string(&EndpointView::new(&endpoint()).unwrap()).unwrap();
+        assert!(text.contains(r#""config":{"b": 1.0,  "a":2}"#), "{text}");
+        let shown: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(shown["topics"], json!(["orders/*"]));
+        assert_eq!((&shown["matcher"], &shown["plugins"][0]["on_failure"]), (&json!(null), &json!("closed")));
+        assert_eq!(shown["created_at"], "2024-03-15T14:30:00.000Z");
+    }
+}

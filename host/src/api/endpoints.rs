@@ -13,7 +13,7 @@ use super::endpoint_input::{Create, Patch};
 use super::endpoint_view::EndpointView;
 use super::page::Page;
 use super::{Api, Shared};
-use crate::http::{Caller, Json as Input, Limit, PathText, Problem, Query};
+use crate::http::{Caller, Json as Input, Limit, PathText, Problem, Query, uninterrupted};
 use crate::model::{Endpoint, EndpointId, Secret, SecretId, SigningKey, Subscription, TenantId, UnixMs};
 
 #[derive(Debug, Default, Deserialize)]
@@ -50,7 +50,7 @@ pub(super) async fn create(
     };
     let endpoint = patch.apply(blank.clone(), &api.target_check)?;
     api.check_plugins(&blank, &endpoint).await?;
-    let endpoint = api.directory.create(endpoint).await?;
+    let endpoint = uninterrupted(async move { api.directory.create(endpoint).await }).await?;
     tracing::info!(endpoint = %endpoint.id, tenant = %endpoint.tenant, "endpoint created");
     let view = EndpointView::with_secrets(&endpoint).map_err(|error| Problem::internal(&error))?;
     let location = format!("/v1/endpoints/{}", endpoint.id);
@@ -97,14 +97,7 @@ pub(super) async fn update(
     let mut after = patch.apply(Endpoint::clone(&before), &api.target_check)?;
     after.updated_at = api.clock.now();
     api.check_plugins(&before, &after).await?;
-    // Plugins may take seconds to answer, so only the exchange is exclusive.
-    let _exclusive = shared.changes.lock().await;
-    if api.find(&caller, &id)? != before {
-        let detail =
-            "another request changed this endpoint at the same time; read it and send the change again";
-        return Err(Problem::conflict("changed_meanwhile", detail));
-    }
-    let endpoint = api.directory.update(after).await?;
+    let endpoint = uninterrupted(Arc::clone(&shared).exchange(before, after)).await?;
     tracing::info!(endpoint = %endpoint.id, tenant = %endpoint.tenant, "endpoint changed");
     show(&endpoint).map(Json)
 }
@@ -116,7 +109,8 @@ pub(super) async fn delete(
     PathText(id): PathText,
 ) -> Result<StatusCode, Problem> {
     let endpoint = api.find(&caller, &id)?;
-    api.directory.delete(endpoint.id).await?;
+    let id = endpoint.id;
+    uninterrupted(async move { api.directory.delete(id).await }).await?;
     tracing::info!(endpoint = %endpoint.id, tenant = %endpoint.tenant, "endpoint deleted");
     Ok(StatusCode::NO_CONTENT)
 }
@@ -128,6 +122,25 @@ impl Api {
         endpoint
             .filter(|endpoint| caller.manages(&endpoint.tenant))
             .ok_or_else(|| Problem::not_found("there is no endpoint of this id"))
+    }
+}
+
+impl Shared {
+    /// Replaces `before` by `after`, unless somebody else was faster. Only this is exclusive, as plugins may take
+    /// seconds to say whether they agree.
+    async fn exchange(
+        self: Arc<Self>,
+        before: Arc<Endpoint>,
+        after: Endpoint,
+    ) -> Result<Arc<Endpoint>, Problem> {
+        let _exclusive = self.changes.lock().await;
+        let directory = &self.api.directory;
+        if directory.get(after.id).is_some_and(|now| now != before) {
+            let detail =
+                "another request changed this endpoint at the same time; read it and send the change again";
+            return Err(Problem::conflict("changed_meanwhile", detail));
+        }
+        Ok(directory.update(after).await?)
     }
 }
 

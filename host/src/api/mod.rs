@@ -1,7 +1,7 @@
 //! Management over HTTP: endpoints, the delivery log, events, plugins, health.
 //!
-//! - Every route but `/healthz` and `/readyz` wants a key; a tenant's key sees its tenant and nothing else: what belongs
-//!   to others is 404, as if it did not exist.
+//! - Every route but `/healthz` and `/readyz` wants a key; a tenant's key sees its tenant and nothing else: what
+//!   belongs to others is 404, as if it did not exist.
 //! - Lists are `{data, next_cursor}` and take `limit` and `cursor`; a cursor is an opaque text.
 //! - Times are RFC 3339 in UTC. A signing secret is shown in the answer to its creation and never again.
 //! - What changes something either changes all of it or nothing; a refusal names the field by a JSON pointer.
@@ -36,8 +36,8 @@ use crate::store::Store;
 /// Whether deliveries may go to this URL: the URL normalised, or a sentence that says why not.
 pub type TargetCheck = Arc<dyn Fn(&str) -> Result<Url, String> + Send + Sync>;
 
-/// Whether the gateway takes events now: it is not stopping and its store can be written. Otherwise a sentence that says
-/// why not.
+/// Whether the gateway takes events now: it is not stopping and its store can be written. Otherwise a sentence that
+/// says why not.
 pub type Readiness = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
 
 /// What the management API needs. Cheap to clone.

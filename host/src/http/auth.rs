@@ -129,7 +129,8 @@ impl Caller {
             return Ok(tenant);
         }
         Err(Problem::forbidden(format!(
-            "this key may not post events of the tenant `{tenant}`; use one with the scope `events:write` for it, or `admin`"
+            "this key may not post events of the tenant `{tenant}`; use one with the scope `events:write` for it, \
+             or `admin`"
         )))
     }
 

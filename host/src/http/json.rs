@@ -23,8 +23,8 @@ where
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         refuse_encoding(request.headers())?;
-        if media_type(request.headers())? != Media::Json {
-            return Err(Problem::unsupported("this is not a list of events; send `application/json`"));
+        if media_type(request.headers()) != Ok(Media::Json) {
+            return Err(Problem::unsupported("the `Content-Type` is not read here; send `application/json`"));
         }
         let body = read_body(request.into_body(), MAX_BODY).await?;
         parse(text(&body)?).map(Self)

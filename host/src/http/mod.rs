@@ -3,6 +3,7 @@
 //! - [`serve`]: connections, with the limits that keep slow and hostile clients from holding them.
 //! - [`Keys`], [`Caller`]: who may do what.
 //! - [`Json`], [`Query`], [`PathText`], [`Limit`], [`read_body`]: requests, read within limits.
+//! - [`uninterrupted`]: what must not stop half-way because a client hung up.
 //! - [`Problem`]: every error.
 //!
 //! Handlers take these as arguments, in this order: the caller before the body, so that nobody without a key makes
@@ -19,7 +20,9 @@ mod problem;
 mod query;
 mod server;
 mod stall;
+mod uninterrupted;
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -33,6 +36,7 @@ pub use self::path::PathText;
 pub use self::problem::Problem;
 pub use self::query::{Limit, Query};
 pub use self::server::serve;
+pub use self::uninterrupted::uninterrupted;
 
 use jiff::fmt::serde::unsigned_duration::friendly::compact::required as friendly;
 
@@ -42,7 +46,7 @@ use jiff::fmt::serde::unsigned_duration::friendly::compact::required as friendly
 pub struct Options {
     /// Connections at the same time; more wait in the backlog of the kernel. Each costs a file descriptor and about
     /// 20 kB.
-    pub max_connections: usize,
+    pub max_connections: NonZeroU32,
     /// For a connection to send the head of its first or next request.
     #[serde(with = "friendly")]
     pub header_timeout: Duration,
@@ -61,7 +65,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             // Above any real number of producers: slow clients must not be able to use it up cheaply.
-            max_connections: 8192,
+            max_connections: const { NonZeroU32::new(8192).unwrap() },
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),

@@ -110,7 +110,7 @@ impl Problem {
     /// 503: the store does not take or give anything now; the same request may succeed later.
     #[must_use]
     pub fn unavailable(cause: &dyn Error) -> Self {
-        let detail = "the storage is not available now and nothing was stored; send the request again later";
+        let detail = "the storage is not available now; send the same request again later";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail).logged(cause)
     }
 

@@ -22,11 +22,11 @@ use crate::shutdown::Shutdown;
 /// clients hardly notice.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// Serves HTTP/1.1 on this listener until shutdown is requested; then takes no new connections, finishes the requests in
-/// flight within `options.shutdown_timeout`, and returns.
+/// Serves HTTP/1.1 on this listener until shutdown is requested; then takes no new connections, finishes the requests
+/// in flight within `options.shutdown_timeout`, and returns.
 pub async fn serve(listener: TcpListener, router: Router, options: Options, shutdown: Shutdown) {
     let service = Guarded::new(with_fallbacks(router), &options);
-    let slots = Arc::new(Semaphore::new(options.max_connections));
+    let slots = Arc::new(Semaphore::new(options.max_connections.get() as usize));
     let options = Arc::new(options);
     let connections = TaskTracker::new();
     let cut_off = CancellationToken::new();

@@ -8,7 +8,7 @@ use http::StatusCode;
 use serde::Serialize;
 
 use super::{Ingest, event, idempotency, ndjson};
-use crate::http::{Caller, Media, Problem, media_type, read_body, refuse_encoding, text};
+use crate::http::{Caller, Media, Problem, media_type, read_body, refuse_encoding, text, uninterrupted};
 use crate::store::{self, Accepted, NewEvent};
 
 #[derive(Serialize)]
@@ -25,13 +25,17 @@ struct Many {
 }
 
 impl Ingest {
-    /// Stores events, then hands on those that are new.
+    /// Stores events, then hands on those that are new, even if the producer hangs up in between.
     async fn accept(&self, events: Vec<NewEvent>) -> Result<Vec<Accepted>, store::Error> {
-        let accepted = self.store.accept(events).await?;
-        for new in accepted.iter().filter(|event| !event.duplicate) {
-            self.accepted.offer(Arc::clone(&new.event));
-        }
-        Ok(accepted)
+        let (store, next) = (Arc::clone(&self.store), self.accepted.clone());
+        uninterrupted(async move {
+            let accepted = store.accept(events).await?;
+            for new in accepted.iter().filter(|event| !event.duplicate) {
+                next.offer(Arc::clone(&new.event));
+            }
+            Ok(accepted)
+        })
+        .await
     }
 }
 
@@ -69,12 +73,13 @@ async fn many(ingest: &Ingest, caller: &Caller, request: Request) -> Result<Resp
     let body = read_body(request.into_body(), ingest.options.max_batch_bytes).await?;
     let lines = ndjson::lines(text(&body)?, &ingest.options)?;
     let now = ingest.clock.now();
-    let events = lines
-        .iter()
-        .map(|(number, line)| {
-            event::read(line, &body, caller, now).map_err(|problem| problem.on_line(*number))
-        })
-        .collect::<Result<Vec<_>, _>>()?;
+    let mut events = Vec::with_capacity(lines.len());
+    for (number, line) in &lines {
+        // Thousands of lines are milliseconds of work: other requests get their turn in between.
+        tokio::task::coop::consume_budget().await;
+        let event = event::read(line, &body, caller, now);
+        events.push(event.map_err(|problem| problem.on_line(*number))?);
+    }
     let accepted = ingest.accept(events).await.map_err(|error| on_its_line(error, &lines))?;
     let duplicates = accepted.iter().filter(|event| event.duplicate).count();
     let events = accepted.iter().map(One::from).collect();

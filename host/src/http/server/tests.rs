@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 
 use axum::body::Body;
 use axum::routing::{get, post};
@@ -110,7 +111,9 @@ async fn a_stalled_body_is_answered_with_408_and_closed() {
 
 #[tokio::test]
 async fn a_client_that_never_reads_its_answer_is_cut_off() {
-    let server = start(router(), Options { write_timeout: SHORT, max_connections: 1, ..patient() }).await;
+    let server =
+        start(router(), Options { write_timeout: SHORT, max_connections: NonZeroU32::MIN, ..patient() })
+            .await;
     let mut deaf = server.connect().await;
     deaf.write_all(b"GET /big HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
     let answer = server.exchange("GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;
@@ -193,7 +196,7 @@ async fn unknown_routes_and_methods_are_problems() {
 
 #[tokio::test]
 async fn a_panic_costs_its_own_connection_only() {
-    let server = start(router(), Options { max_connections: 1, ..patient() }).await;
+    let server = start(router(), Options { max_connections: NonZeroU32::MIN, ..patient() }).await;
     assert_eq!(server.exchange("GET /panic HTTP/1.1\r\nhost: a\r\n\r\n").await, "");
     let answer = server.exchange("GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;
     assert!(answer.ends_with("hello"), "{answer}");
@@ -201,7 +204,7 @@ async fn a_panic_costs_its_own_connection_only() {
 
 #[tokio::test]
 async fn connections_over_the_cap_wait_for_their_turn() {
-    let server = start(router(), Options { max_connections: 1, ..patient() }).await;
+    let server = start(router(), Options { max_connections: NonZeroU32::MIN, ..patient() }).await;
     let mut first = server.connect().await;
     first.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
     read_hello(&mut first).await;

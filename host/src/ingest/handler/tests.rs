@@ -6,6 +6,7 @@ use axum::body::Body;
 use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Builder;
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 use tower_service::Service as _;
 
 use super::*;
@@ -22,9 +23,14 @@ use crate::store::{
     StoreFuture, Verdict,
 };
 
-/// Takes events in memory: an id that it has is a duplicate, `broken` fails, and `reused` has other content.
+/// Takes events in memory. An id that it has is a duplicate; `broken` fails, `reused` has other content, and `slow` is
+/// stored once `go_on` says so.
 #[derive(Default)]
-struct Shelf(Mutex<Vec<Arc<Event>>>);
+struct Shelf {
+    events: Mutex<Vec<Arc<Event>>>,
+    began: Notify,
+    go_on: Notify,
+}
 
 /// The verbs that ingest never uses.
 macro_rules! unused_verbs {
@@ -48,7 +54,11 @@ impl Store for Shelf {
             if let Some(index) = has("reused") {
                 return Err(store::Error::IdReused { index, first: "reused".to_owned() });
             }
-            let mut shelf = self.0.lock().unwrap();
+            if has("slow").is_some() {
+                self.began.notify_one();
+                self.go_on.notified().await;
+            }
+            let mut shelf = self.events.lock().unwrap();
             Ok(events.into_iter().map(|event| put(&mut shelf, event)).collect())
         })
     }
@@ -138,7 +148,7 @@ impl Gateway {
     }
 
     fn stored(&self) -> usize {
-        self.shelf.0.lock().unwrap().len()
+        self.shelf.events.lock().unwrap().len()
     }
 
     /// How many were handed on; ends the gateway.
@@ -246,4 +256,17 @@ async fn a_key_that_may_not_post_is_refused_before_the_body_is_read() {
 
     let request = gateway.request();
     assert_eq!(gateway.send(request, "not json").await.0, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn an_event_that_was_stored_is_handed_on_even_if_its_producer_hung_up() {
+    let mut gateway = gateway(Scope::Admin);
+    let body = Body::from(r#"{"event":"a","data":1,"event_id":"slow"}"#);
+    let answering = gateway.router.call(gateway.request().body(body).unwrap());
+    let connection = tokio::spawn(answering);
+    gateway.shelf.began.notified().await;
+    connection.abort();
+    assert!(connection.await.unwrap_err().is_cancelled());
+    gateway.shelf.go_on.notify_one();
+    assert_eq!(gateway.handed_on().await, 1);
 }
