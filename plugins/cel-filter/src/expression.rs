@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cel::common::ast::{CallExpr, EntryExpr, Expr, IdedEntryExpr, LiteralValue, operators};
 use cel::extractors::This;
 use cel::{Context, ExecutionError, IdedExpr, Program, Value};
-use regex::Regex;
+use regex_lite::Regex;
 
 use crate::source::{ROOTS, Source};
 
@@ -31,6 +31,7 @@ struct Compiler<'a> {
 impl Expression {
     /// Compiles, and adds the regular expressions to `functions`. The error is a sentence.
     pub(crate) fn compile(text: &str, functions: &mut Context<'static, 'static>) -> Result<Self, String> {
+        functions.add_function("matches", matches).map_err(|error| error.to_string())?;
         let program =
             Program::compile(text).map_err(|errors| format!("`expr` is not a CEL expression: {errors}"))?;
         let mut root = program.expression().clone();
@@ -118,7 +119,7 @@ impl Compiler<'_> {
         }
     }
 
-    /// CEL compiles the regular expression of `matches` at every call; one that is known is compiled here instead.
+    /// A regular expression that is known is compiled here, and not at every call.
     fn compile_regex(&mut self, call: &mut CallExpr) -> Result<(), String> {
         if call.func_name != "matches" {
             return Ok(());
@@ -160,6 +161,12 @@ impl Compiler<'_> {
         path.push(segment);
         Some(path)
     }
+}
+
+/// `text.matches(pattern)`: whether some part of the text does. The engine is a small one: `\w` and its like are ASCII.
+fn matches(This(text): This<Arc<String>>, pattern: Arc<String>) -> Result<Value, ExecutionError> {
+    let regex = Regex::new(&pattern).map_err(|error| ExecutionError::function_error("matches", error))?;
+    Ok(regex.is_match(&text).into())
 }
 
 /// What `operand.segment` and `operand[segment]` are made of, where the segment is known.
