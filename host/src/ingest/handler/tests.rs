@@ -63,6 +63,10 @@ impl Store for Shelf {
         })
     }
 
+    fn is_writable(&self) -> bool {
+        true
+    }
+
     unused_verbs! {
         undispatched(after: Option<EventKey>, limit: usize) -> Vec<Arc<Event>>;
         fan_out(fan_out: FanOut) -> ();
