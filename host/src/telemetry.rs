@@ -1,5 +1,7 @@
 //! Structured logs through `tracing`, to standard error.
 
+use std::io::IsTerminal as _;
+
 use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
 
@@ -34,7 +36,10 @@ pub struct Error(String);
 /// The filter is malformed.
 pub fn init(options: &Options) -> Result<(), Error> {
     let filter = EnvFilter::try_new(&options.level).map_err(|_| Error(options.level.clone()))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Colours are for people: a file or a collector would get escape sequences.
+    let colours = std::io::stderr().is_terminal();
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
     // A second start in one process keeps the first one's logging, which is what its owner wants.
     let _ = match options.format {
         Format::Text => builder.with_target(false).try_init(),
