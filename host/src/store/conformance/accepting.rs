@@ -89,10 +89,14 @@ pub(crate) async fn a_repeat_within_one_call_is_found(store: &dyn Store) {
         store.accept(vec![event_with_id("a"), event_with_id("b"), event_with_id("a")]).await.unwrap();
     assert_eq!(answer.iter().map(|accepted| accepted.duplicate).collect::<Vec<_>>(), [false, false, true]);
     assert_eq!(answer[0].event.key, answer[2].event.key);
+    let keyed = |text: &str| NewEvent { idempotency_key: Some(text.to_owned()), ..new_event() };
+    let answer = store.accept(vec![keyed("a"), keyed("b"), keyed("a")]).await.unwrap();
+    assert_eq!(answer.iter().map(|accepted| accepted.duplicate).collect::<Vec<_>>(), [false, false, true]);
+    assert_eq!(answer[0].event.key, answer[2].event.key);
     let other = NewEvent { data: DATA.into(), ..event_with_id("c") };
     let refused = store.accept(vec![event_with_id("c"), other]).await.unwrap_err();
     assert!(matches!(refused, Error::IdReused { index: 1, .. }), "{refused}");
-    assert_eq!(store.undispatched(None, 10).await.unwrap().len(), 2);
+    assert_eq!(store.undispatched(None, 10).await.unwrap().len(), 4);
 }
 
 pub(crate) async fn ids_of_one_tenant_are_free_for_another(store: &dyn Store) {

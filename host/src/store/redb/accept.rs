@@ -2,7 +2,7 @@
 //!
 //! A call is planned against what is stored and against itself, and written only if no event of it is refused.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use redb::ReadableTable as _;
@@ -25,10 +25,10 @@ struct Plan {
     answers: Vec<Accepted>,
     /// The claims of this call, new ones only, with the event that has them and its content.
     claims: HashMap<Claim, (Arc<Event>, u128)>,
-    /// The headers of the new events' rows, in the order of `answers` without the duplicates.
-    headers: Vec<Vec<u8>>,
+    /// The new events, by rising key, each with the header of its row.
+    created: Vec<(Arc<Event>, Vec<u8>)>,
     /// Keys that producers chose and that we must not assign.
-    reserved: Vec<EventKey>,
+    reserved: BTreeSet<EventKey>,
 }
 
 impl Change for Accept {
@@ -47,8 +47,8 @@ impl Change for Accept {
             last: batch.progress.last(),
             answers: Vec::with_capacity(self.0.len()),
             claims: HashMap::new(),
-            headers: Vec::with_capacity(self.0.len()),
-            reserved: Vec::new(),
+            created: Vec::with_capacity(self.0.len()),
+            reserved: BTreeSet::new(),
         };
         for (index, new) in self.0.into_iter().enumerate() {
             plan.add(batch, index, new)?;
@@ -115,9 +115,11 @@ impl Plan {
         id: &EventId,
         new: &NewEvent,
     ) -> Result<Option<Arc<Event>>, Failure> {
-        let in_call = self.answers.iter().map(|answer| &answer.event);
-        let found = match in_call.into_iter().find(|event| event.id == *id && event.tenant == new.tenant) {
-            Some(event) => Some(Arc::clone(event)),
+        let Ok(key) = id.as_str().parse::<EventKey>() else { return Ok(None) };
+        let in_call = self.created.binary_search_by_key(&key, |(event, _)| event.key);
+        let found = match in_call.ok().map(|at| &self.created[at].0) {
+            Some(event) if event.id == *id && event.tenant == new.tenant => Some(Arc::clone(event)),
+            Some(_) => None,
             None => match ids::find_ours(&batch.tables.events, Some(&new.tenant), id)? {
                 Some(key) => rows::event(&batch.tables.events, key)?.map(Arc::new),
                 None => None,
@@ -136,7 +138,7 @@ impl Plan {
         if let Some(chosen) = new.id.as_ref().and_then(|id| id.as_str().parse::<EventKey>().ok())
             && chosen > key
         {
-            self.reserved.push(chosen);
+            self.reserved.insert(chosen);
         }
         let (own_id, own_timestamp) = (new.id.is_some(), new.timestamp.is_some());
         let event = Event {
@@ -149,8 +151,10 @@ impl Plan {
             data: new.data,
             envelope: EnvelopeCache::default(),
         };
-        self.headers.push(codec::event_header(&event, own_id, own_timestamp));
-        Ok(Arc::new(event))
+        let header = codec::event_header(&event, own_id, own_timestamp);
+        let event = Arc::new(event);
+        self.created.push((Arc::clone(&event), header));
+        Ok(event)
     }
 
     /// The next key, past those that a producer chose as an id before we came to them.
@@ -165,8 +169,7 @@ impl Plan {
 
     fn write(self, batch: &mut Batch<'_>) -> Result<Vec<Accepted>, Failure> {
         let tables = &mut batch.tables;
-        let new = self.answers.iter().filter(|answer| !answer.duplicate).map(|answer| &answer.event);
-        for (event, header) in new.clone().zip(&self.headers) {
+        for (event, header) in &self.created {
             rows::insert_event(&mut tables.events, event.key, header, &event.data)?;
         }
         for (claim, (event, hash)) in &self.claims {
@@ -175,7 +178,7 @@ impl Plan {
         for key in self.reserved {
             tables.reserved.insert(key.as_u128(), ())?;
         }
-        batch.progress.accepted(new.map(|event| event.key));
+        batch.progress.accepted(self.created.iter().map(|(event, _)| event.key));
         Ok(self.answers)
     }
 }

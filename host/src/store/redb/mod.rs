@@ -18,6 +18,8 @@ mod faults;
 mod ids;
 mod log;
 mod managing;
+#[cfg(test)]
+mod measure;
 mod open;
 mod options;
 mod progress;

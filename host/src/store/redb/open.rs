@@ -3,12 +3,15 @@
 use std::fmt::Display;
 use std::path::Path;
 
-use redb::{Builder, Database, DatabaseError, StorageBackend, StorageError, TableHandle as _};
+use redb::{
+    Builder, Database, DatabaseError, ReadableTable as _, StorageBackend, StorageError, TableHandle as _,
+    WriteTransaction,
+};
 
 use super::Options;
 use super::failure::Failure;
 use super::progress::Progress;
-use super::schema::{FORMAT, META, META_FORMAT, Tables};
+use super::schema::{FORMAT, META, META_FORMAT};
 use super::writer::begin;
 use crate::store::Error;
 
@@ -36,18 +39,24 @@ fn try_prepare(database: &Database) -> Result<Progress, Failure> {
             Error::Unusable("the file is a redb database, but not a store of Hookway".to_owned()).into()
         );
     }
-    let mut tables = Tables::open(&transaction)?;
-    match tables.meta(META_FORMAT)? {
-        Some(FORMAT) => {}
-        None if is_new => {
-            tables.meta.insert(META_FORMAT, FORMAT)?;
-        }
-        found => return Err(Error::Unusable(unknown_format(found)).into()),
-    }
-    drop(tables);
+    check_format(&transaction, is_new)?;
     let progress = Progress::load(&transaction)?;
     transaction.commit()?;
     Ok(progress)
+}
+
+/// Looks at `meta` alone: in another format the other tables may be others.
+fn check_format(transaction: &WriteTransaction, is_new: bool) -> Result<(), Failure> {
+    let mut meta = transaction.open_table(META)?;
+    let found = meta.get(META_FORMAT)?.map(|value| value.value());
+    match found {
+        Some(FORMAT) => {}
+        None if is_new => {
+            meta.insert(META_FORMAT, FORMAT)?;
+        }
+        found => return Err(Error::Unusable(unknown_format(found)).into()),
+    }
+    Ok(())
 }
 
 fn builder(options: &Options) -> Builder {

@@ -15,7 +15,7 @@ use crate::store::conformance::fixtures::{
     T0, accept, delivered, dispatched, endpoint_id, event_with_id, new_event, nth, pending, state,
 };
 use crate::store::conformance::{self, persistence};
-use crate::store::{Error, NewEvent, Store as _};
+use crate::store::{DeliveryFilter, Error, FanOut, NewEvent, Store as _};
 
 /// Nothing here is about how long a write that can wait does wait.
 const OPTIONS: Options = Options { cache_mib: 16, linger_ms: 0 };
@@ -104,7 +104,7 @@ async fn a_call_that_is_dropped_is_done_all_the_same_and_in_its_place() {
     let store = in_memory();
     let event = accept(&store, new_event()).await.key;
     let deliveries = vec![pending(endpoint_id(1))];
-    let fan_out = super::super::FanOut { event, at: T0, deliveries, durable: false };
+    let fan_out = FanOut { event, at: T0, deliveries, durable: false };
     drop(store.fan_out(fan_out));
     store.finish_attempt(delivered(nth(event, 0), 1)).await.unwrap();
     assert_eq!(state(&store, nth(event, 0)).await, DeliveryState::Delivered);
@@ -124,6 +124,52 @@ async fn a_refused_command_leaves_the_others_of_its_batch_alone() {
         assert_eq!(call.await.is_err(), n % 3 == 0, "{n}");
     }
     assert_eq!(store.undispatched(None, 100).await.unwrap().len(), 21);
+}
+
+/// A store whose writes wait practically for ever for an urgent one.
+fn patient() -> RedbStore {
+    let options = Options { linger_ms: 3_600_000, ..OPTIONS };
+    RedbStore::with_backend(InMemoryBackend::new(), clock(), &options).unwrap()
+}
+
+#[tokio::test]
+async fn a_write_that_can_wait_rides_along_with_one_that_cannot() {
+    let store = patient();
+    let event = accept(&store, new_event()).await.key;
+    let deferred = store.fan_out(FanOut { event, at: T0, deliveries: Vec::new(), durable: false });
+    accept(&store, new_event()).await;
+    deferred.await.unwrap();
+    assert_eq!(store.undispatched(None, 10).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn closing_waits_for_no_one_to_ride_along_with() {
+    let store = patient();
+    let event = accept(&store, new_event()).await.key;
+    let deferred = store.fan_out(FanOut { event, at: T0, deliveries: Vec::new(), durable: false });
+    store.close().unwrap();
+    deferred.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_filter_that_nothing_passes_looks_at_a_part_of_the_log_per_call() {
+    let store = in_memory();
+    dispatched(&store, new_event(), vec![pending(endpoint_id(1)); 10_001]).await;
+    let filter = DeliveryFilter { state: Some("failed".to_owned()), ..DeliveryFilter::default() };
+    let first = store.deliveries(filter.clone(), None, 5).await.unwrap();
+    assert!(first.rows.is_empty() && first.next.is_some());
+    let second = store.deliveries(filter, first.next, 5).await.unwrap();
+    assert!(second.rows.is_empty() && second.next.is_none());
+}
+
+#[tokio::test]
+async fn an_event_with_more_deliveries_than_numbers_is_refused_and_still_waits() {
+    let store = in_memory();
+    let event = accept(&store, new_event()).await.key;
+    let deliveries = vec![pending(endpoint_id(1)); (1 << 16) + 1];
+    let refused = store.fan_out(FanOut { event, at: T0, deliveries, durable: true }).await.unwrap_err();
+    assert!(matches!(refused, Error::TooManyDeliveries(65_537)), "{refused}");
+    assert_eq!(store.undispatched(None, 10).await.unwrap().len(), 1);
 }
 
 /// Accepts events from several tasks' worth of calls and returns the ids answered and whether any call failed.
