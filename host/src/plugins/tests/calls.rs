@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::guests::{drop_with, filter, filter_with_init};
+use super::guests::{drop_with, filter, filter_with_init, matcher};
 use super::{Fixture, binding, endpoint, name, subject};
 use crate::model::{Binding, OnFailure, PluginRunOutcome, TenantId};
 use crate::plugins::{BindingError, CallError, Decision, Judgement};
@@ -208,4 +208,23 @@ async fn a_call_that_is_cancelled_leaves_nothing_behind() {
         assert!(tokio::time::timeout(Duration::from_millis(2), call).await.is_err());
     }
     assert_eq!(fixture.plugins.get(&name("p")).unwrap().calls, 0, "no call came to an end");
+}
+
+#[tokio::test]
+async fn a_matcher_answers_each_topic_once_and_refuses_patterns_in_its_own_words() {
+    let fixture = Fixture::start(&[("m.wasm", &matcher()), ("f.wasm", &filter("i32.const 0"))]).await;
+    let (m, patterns) = (name("m"), ["a/+".to_owned(), "b/#".to_owned()]);
+    assert_eq!(fixture.plugins.check_patterns(&m, &patterns).await, Ok(()));
+    let none = fixture.plugins.check_patterns(&m, &[]).await.unwrap_err();
+    assert_eq!(none.to_string(), "the plugin `m` does not accept this: it refused the patterns: no patterns");
+    let set = fixture.plugins.snapshot();
+    for (topic, expected) in [("orders/created", true), ("a/b", false), ("orders/created", true)] {
+        assert_eq!(set.topic_matches(&m, &patterns, &topic.parse().unwrap()).await, Ok(expected), "{topic}");
+    }
+    assert_eq!(fixture.plugins.get(&m).unwrap().calls, 2);
+    let topic = "a/b".parse().unwrap();
+    let not_a_matcher = set.topic_matches(&name("f"), &patterns, &topic).await;
+    assert_eq!(not_a_matcher, Err(CallError::NotExported("topic-matcher")));
+    let bound = fixture.plugins.check_binding(&TenantId::default(), &binding("m", OnFailure::Hold)).await;
+    assert_eq!(bound, Err(BindingError::NotBindable(m)));
 }
