@@ -13,10 +13,8 @@ use crate::plugins::{BindingError, CallError, Decision, Judgement};
 async fn message_of(body: &str) -> String {
     let fixture = Fixture::start(&[("p.wasm", &filter(body))]).await;
     let judgement = judge(&fixture, vec![binding("p", OnFailure::Hold)]).await;
-    match judgement.decision {
-        Decision::Hold { message, .. } => message,
-        other => panic!("{other:?}"),
-    }
+    let Decision::Hold { message, .. } = judgement.decision else { panic!("{judgement:?}") };
+    message
 }
 
 async fn judge(fixture: &Fixture, bindings: Vec<Binding>) -> Judgement {

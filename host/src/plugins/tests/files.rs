@@ -110,6 +110,12 @@ async fn a_renamed_file_goes_live_and_calls_in_flight_keep_their_version() {
     assert_eq!(before.judge(&subject("{}"), &judged).await.decision, Decision::Send(None));
     let status = fixture.plugins.get(&name("p")).unwrap();
     assert_eq!(status.previous, before.get(&name("p")).unwrap().version);
+
+    let renamed = tokio::time::Instant::now();
+    fixture.rename_over("p.wasm", &filter("(nop) i32.const 0"));
+    next(&mut swaps).await;
+    println!("live {:?} after the rename", renamed.elapsed());
+    assert!(renamed.elapsed() < Duration::from_secs(2), "seen through an event, not only by the rescan");
 }
 
 #[tokio::test]

@@ -91,6 +91,7 @@ pub(super) fn drop_with(at: &str, len: &str) -> String {
     )
 }
 
+#[expect(clippy::too_many_lines, reason = "one component, which reads best in one piece")]
 fn component(export: &str, body: &str, more: &str) -> Vec<u8> {
     parse(&format!(
         r#"(component
