@@ -36,7 +36,7 @@ struct Row {
     first_look: Times,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize)]
 struct Times {
     p50: f64,
     p99: f64,
@@ -91,7 +91,7 @@ async fn run() -> Result<Vec<Row>, Box<dyn Error>> {
     let mut rows = Vec::new();
     for status in bench.reused.list() {
         for event in &events {
-            let Some(row) = bench.measure(&status, event).await else { continue };
+            let Some(row) = bench.measure(&status, event).await else { break };
             println!(
                 "{:<20} {:>8}  {:>10.1} {:>10.1}  {:>10.2} {:>10.2}  {:>10.2} {:>10.2}",
                 row.plugin,
@@ -103,7 +103,12 @@ async fn run() -> Result<Vec<Row>, Box<dyn Error>> {
                 row.first_look.p50,
                 row.first_look.p99,
             );
+            let is_matcher = row.event_bytes == 0;
             rows.push(row);
+            // Its answers do not depend on the event, and all but the first come from the cache.
+            if is_matcher {
+                break;
+            }
         }
     }
     shutdown.request();
@@ -122,8 +127,13 @@ impl Bench {
         if status.capabilities == [Capability::TopicMatcher] {
             let fresh = matching(&fresh, status, FRESH_CALLS).await;
             let reused = matching(&reused, status, REUSED_CALLS).await;
-            let first_look = Times { ..reused };
-            return Some(Row { plugin: plugin.to_owned(), event_bytes: 0, fresh, reused, first_look });
+            return Some(Row {
+                plugin: plugin.to_owned(),
+                event_bytes: 0,
+                fresh,
+                reused,
+                first_look: reused,
+            });
         }
         let endpoint = endpoint(status);
         let known = Subject::new(Arc::new(copy(event)));
@@ -215,7 +225,6 @@ fn config(plugin: &str) -> &'static str {
             r#"{"program": "{event, id: .event_id, action: .data.action, by: .data.sender.login}"}"#
         }
         "redact" => r#"{"mask": ["/data/sender/login"], "drop": ["/data/installation"]}"#,
-        "one_field" => r#"{"pointer": "/action"}"#,
         _ => "{}",
     }
 }

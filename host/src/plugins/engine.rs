@@ -49,7 +49,7 @@ impl Runtime {
         let mut linker = Linker::new(&engine);
         add_to_linker(&mut linker).map_err(|error| Error::Engine(error.into()))?;
         let ticker = Ticker::start(&engine).map_err(Error::Ticker)?;
-        let pool = Pool::new(options.instances, options.idle, clock);
+        let pool = Pool::new(options.instances, options.idle);
         Ok(Self { engine, linker, pool, options, clock, _ticker: ticker })
     }
 

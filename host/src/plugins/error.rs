@@ -190,7 +190,7 @@ pub enum LoadError {
     #[error("this version fails with patterns that are in use: {0}")]
     PatternsInUse(CallError),
     /// It no longer exports what its bindings need.
-    #[error("this version no longer exports `{0}`, which is in use")]
+    #[error("this version no longer exports {0}, which is in use")]
     CapabilityInUse(&'static str),
 }
 

@@ -6,6 +6,7 @@
 use std::future::Future;
 use std::time::Duration;
 
+use tokio::time::Instant;
 use wasmtime::Store;
 use wasmtime::component::{Resource, ResourceAny};
 
@@ -43,7 +44,7 @@ impl Instance {
         slot: Slot,
     ) -> Result<Self, CallError> {
         let mut store = runtime.store(&version.log);
-        begin(runtime, &mut store, limit);
+        let deadline = begin(runtime, &mut store, limit);
         let start = async {
             let instance = version.blueprint.pre.instantiate_async(&mut store).await?;
             let exports = version.blueprint.load(&mut store, &instance);
@@ -58,7 +59,7 @@ impl Instance {
             }
             Ok(Ok(exports))
         };
-        let exports = within(runtime, limit, start).await??;
+        let exports = within(runtime, limit, deadline, start).await??;
         let calls_left = calls(runtime.options.reuse);
         Ok(Self { store, exports, matcher: None, calls_left, _slot: slot })
     }
@@ -68,16 +69,21 @@ impl Instance {
         self.calls_left > 0 && !self.store.data().limiter.is_bloated()
     }
 
+    /// The deadline of its last call: near enough to when it was used, without another look at the clock.
+    pub(super) fn last_deadline(&self) -> Instant {
+        self.store.data().deadline
+    }
+
     pub(super) async fn filter(
         &mut self,
         runtime: &Runtime,
         current: Current,
     ) -> Result<Result<Verdict, GuestError>, CallError> {
-        self.begin_call(runtime, Some(current));
+        let deadline = self.begin_call(runtime, Some(current));
         let filter = self.exports.filter.as_ref().ok_or(CallError::NotExported("filter"))?;
         let (event, endpoint) = (Resource::new_borrow(THE_ONE), Resource::new_borrow(THE_ONE));
         let call = filter.call_filter(&mut self.store, event, endpoint);
-        let answer = within(runtime, runtime.options.deadline, call).await;
+        let answer = within(runtime, runtime.options.deadline, deadline, call).await;
         self.store.data_mut().current = None;
         answer
     }
@@ -87,11 +93,11 @@ impl Instance {
         runtime: &Runtime,
         current: Current,
     ) -> Result<Result<Outcome, GuestError>, CallError> {
-        self.begin_call(runtime, Some(current));
+        let deadline = self.begin_call(runtime, Some(current));
         let transform = self.exports.transform.as_ref().ok_or(CallError::NotExported("transform"))?;
         let (event, endpoint) = (Resource::new_borrow(THE_ONE), Resource::new_borrow(THE_ONE));
         let call = transform.call_transform(&mut self.store, event, endpoint);
-        let answer = within(runtime, runtime.options.deadline, call).await;
+        let answer = within(runtime, runtime.options.deadline, deadline, call).await;
         self.store.data_mut().current = None;
         answer
     }
@@ -103,46 +109,48 @@ impl Instance {
         patterns: &[String],
         limit: Duration,
     ) -> Result<(), CallError> {
-        begin(runtime, &mut self.store, limit);
+        let deadline = begin(runtime, &mut self.store, limit);
         let guest = self.exports.topic_matcher.as_ref().ok_or(CallError::NotExported("topic-matcher"))?;
         let matcher = guest.matcher();
         let call = matcher.call_compile(&mut self.store, patterns);
-        let compiled = within(runtime, limit, call).await?;
+        let compiled = within(runtime, limit, deadline, call).await?;
         self.matcher = Some(compiled.map_err(|message| CallError::Patterns(clean(&message)))?);
         Ok(())
     }
 
     /// Whether a pattern given to [`Instance::compile`] accepts the topic.
     pub(super) async fn matches(&mut self, runtime: &Runtime, topic: &str) -> Result<bool, CallError> {
-        self.begin_call(runtime, None);
+        let deadline = self.begin_call(runtime, None);
         let guest = self.exports.topic_matcher.as_ref().ok_or(CallError::NotExported("topic-matcher"))?;
         let compiled = self.matcher.ok_or(CallError::NotExported("topic-matcher"))?;
         let matcher = guest.matcher();
         let call = matcher.call_matches(&mut self.store, compiled, topic);
-        within(runtime, runtime.options.deadline, call).await
+        within(runtime, runtime.options.deadline, deadline, call).await
     }
 
-    fn begin_call(&mut self, runtime: &Runtime, current: Option<Current>) {
+    fn begin_call(&mut self, runtime: &Runtime, current: Option<Current>) -> Instant {
         self.calls_left = self.calls_left.saturating_sub(1);
-        begin(runtime, &mut self.store, runtime.options.deadline);
         self.store.data_mut().current = current;
+        begin(runtime, &mut self.store, runtime.options.deadline)
     }
 }
 
 /// Sets the deadline and the quotas of the next call.
-fn begin(runtime: &Runtime, store: &mut Store<State>, limit: Duration) {
+fn begin(runtime: &Runtime, store: &mut Store<State>, limit: Duration) -> Instant {
     store.set_epoch_deadline(1);
     let state = store.data_mut();
     state.deadline = runtime.clock.deadline(limit);
     state.log.reset();
+    state.deadline
 }
 
 async fn within<T>(
     runtime: &Runtime,
     limit: Duration,
+    deadline: Instant,
     call: impl Future<Output = wasmtime::Result<T>>,
 ) -> Result<T, CallError> {
-    match tokio::time::timeout(limit + GRACE, call).await {
+    match tokio::time::timeout_at(deadline + GRACE, call).await {
         Ok(answer) => answer.map_err(|error| runtime.explain(&error, limit)),
         Err(_) => Err(CallError::Deadline(limit)),
     }

@@ -89,7 +89,7 @@ impl Loader {
         match used {
             InUse::Binding { tenant, config } => {
                 if !version.has(Capability::Filter) && !version.has(Capability::Transform) {
-                    return Err(LoadError::CapabilityInUse("filter` or `transform"));
+                    return Err(LoadError::CapabilityInUse("`filter` or `transform`"));
                 }
                 let instance = version.instance(&self.runtime, Some(config), limit).await;
                 let tenant = tenant.as_str().to_owned();

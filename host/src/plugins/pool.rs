@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
 use super::error::CallError;
 use super::instance::Instance;
-use crate::clock::Clock;
-use crate::model::{TenantId, UnixMs};
+use crate::model::TenantId;
 
 /// How long a call waits for a place. Longer than any burst of calls with a deadline of 50 ms, short enough to be held and
 /// tried again later.
@@ -36,30 +36,23 @@ pub(super) type Slot = OwnedSemaphorePermit;
 
 pub(super) struct Pool {
     slots: Arc<Semaphore>,
-    idle: Mutex<HashMap<Key, Vec<Idle>>>,
+    idle: Mutex<HashMap<Key, Vec<Instance>>>,
     max_idle: Duration,
-    clock: Clock,
-}
-
-struct Idle {
-    instance: Instance,
-    since: UnixMs,
 }
 
 impl Pool {
-    pub(super) fn new(slots: usize, max_idle: Duration, clock: Clock) -> Self {
-        Self { slots: Arc::new(Semaphore::new(slots)), idle: Mutex::default(), max_idle, clock }
+    pub(super) fn new(slots: usize, max_idle: Duration) -> Self {
+        Self { slots: Arc::new(Semaphore::new(slots)), idle: Mutex::default(), max_idle }
     }
 
     /// The instance for `key` that was used last, if one is idle.
     pub(super) fn take(&self, key: &Key) -> Option<Instance> {
-        self.idle().get_mut(key)?.pop().map(|idle| idle.instance)
+        self.idle().get_mut(key)?.pop()
     }
 
     /// Keeps an instance for the next call.
     pub(super) fn put(&self, key: Key, instance: Instance) {
-        let since = self.clock.now();
-        self.idle().entry(key).or_default().push(Idle { instance, since });
+        self.idle().entry(key).or_default().push(instance);
     }
 
     /// A place for a new instance.
@@ -73,9 +66,8 @@ impl Pool {
     }
 
     /// Drops what was idle for too long.
-    pub(super) fn sweep(&self) {
-        let now = self.clock.now();
-        self.drop_where(|_, idle| now.since(idle.since) >= self.max_idle);
+    pub(super) fn sweep(&self, now: Instant) {
+        self.drop_where(|_, idle| now.saturating_duration_since(idle.last_deadline()) >= self.max_idle);
     }
 
     /// Drops what is idle of a version that is no longer live.
@@ -83,20 +75,25 @@ impl Pool {
         self.drop_where(|key, _| key.version == version);
     }
 
+    #[cfg(test)]
+    pub(super) fn free_slots(&self) -> usize {
+        self.slots.available_permits()
+    }
+
     fn evict(&self) {
-        let mut ages: Vec<UnixMs> = self.idle().values().flatten().map(|idle| idle.since).collect();
+        let mut ages: Vec<Instant> = self.idle().values().flatten().map(Instance::last_deadline).collect();
         ages.sort_unstable();
         let Some(&youngest) = ages.get(EVICTED_AT_ONCE - 1).or(ages.last()) else { return };
         let mut left = EVICTED_AT_ONCE;
         self.drop_where(|_, idle| {
-            let leaves = left > 0 && idle.since <= youngest;
+            let leaves = left > 0 && idle.last_deadline() <= youngest;
             left -= usize::from(leaves);
             leaves
         });
     }
 
     /// Instances are dropped after the lock is released: unmapping memory takes longer than looking for it.
-    fn drop_where(&self, mut leaves: impl FnMut(&Key, &Idle) -> bool) {
+    fn drop_where(&self, mut leaves: impl FnMut(&Key, &Instance) -> bool) {
         let mut dropped = Vec::new();
         let mut idle = self.idle();
         idle.retain(|key, instances| {
@@ -106,7 +103,7 @@ impl Pool {
         drop(idle);
     }
 
-    fn idle(&self) -> MutexGuard<'_, HashMap<Key, Vec<Idle>>> {
+    fn idle(&self) -> MutexGuard<'_, HashMap<Key, Vec<Instance>>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

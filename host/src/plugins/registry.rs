@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use serde::Serialize;
@@ -121,7 +122,7 @@ impl Registry {
 
     /// Drops instances that were idle for too long.
     pub(super) fn sweep(&self) {
-        self.runtime.pool.sweep();
+        self.runtime.pool.sweep(self.runtime.clock.deadline(Duration::ZERO));
     }
 
     pub(super) fn is_live(&self, plugin: &PluginName, hash: &str) -> bool {

@@ -66,7 +66,9 @@ fn of_trap(trap: Trap, function: Option<String>, limits: Limits) -> CallError {
 
 /// The innermost function that is the author's own; otherwise the innermost with a name.
 fn culprit(backtrace: &WasmBacktrace) -> Option<String> {
-    let names = || backtrace.frames().iter().filter_map(|frame| frame.func_name());
+    // Without the hash that Rust adds to each name.
+    let readable = |name: &str| format!("{:#}", rustc_demangle::demangle(name));
+    let names = || backtrace.frames().iter().filter_map(|frame| frame.func_name()).map(readable);
     let own = names().find(|name| !PANIC_MACHINERY.iter().any(|machinery| name.starts_with(machinery)));
-    own.or_else(|| names().next()).map(clean)
+    own.or_else(|| names().next()).map(|name| clean(&name))
 }

@@ -4,19 +4,19 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::guests::{drop_with, filter, filter_with_init};
+use super::guests::{drop_with, filter, filter_with_init, matcher};
 use super::{Fixture, binding, endpoint, name, subject};
 use crate::model::{Binding, OnFailure, PluginRunOutcome, TenantId};
 use crate::plugins::{BindingError, CallError, Decision, Judgement};
+
+const LOOP: &str = "(loop $l (br $l)) i32.const 0";
 
 /// What the host says about a filter with this body.
 async fn message_of(body: &str) -> String {
     let fixture = Fixture::start(&[("p.wasm", &filter(body))]).await;
     let judgement = judge(&fixture, vec![binding("p", OnFailure::Hold)]).await;
-    match judgement.decision {
-        Decision::Hold { message, .. } => message,
-        other => panic!("{other:?}"),
-    }
+    let Decision::Hold { message, .. } = judgement.decision else { panic!("{judgement:?}") };
+    message
 }
 
 async fn judge(fixture: &Fixture, bindings: Vec<Binding>) -> Judgement {
@@ -36,24 +36,29 @@ async fn a_filter_delivers_and_drops_and_both_are_recorded() {
 }
 
 #[tokio::test]
-async fn a_loop_ends_at_the_deadline_and_blocks_nobody() {
-    let fixture = Fixture::start(&[("p.wasm", &filter("(loop $l (br $l)) i32.const 0"))]).await;
-    let other = tokio::spawn(async {
-        let mut turns = 0_u32;
-        loop {
-            tokio::task::yield_now().await;
-            turns += 1;
-            if turns == 20 {
-                return Instant::now();
-            }
-        }
-    });
+async fn a_loop_ends_at_the_deadline() {
+    let files: [(&str, &[u8]); 1] = [("p.wasm", &filter(LOOP))];
+    let fixture = Fixture::with(&files, |options| options.deadline = Duration::from_millis(50)).await;
     let started = Instant::now();
     let judgement = judge(&fixture, vec![binding("p", OnFailure::Hold)]).await;
     assert!(started.elapsed() >= Duration::from_millis(50));
     let message = "it ran past its deadline of 50 ms".to_owned();
     assert_eq!(judgement.decision, Decision::Hold { plugin: name("p"), message });
-    assert!(other.is_finished(), "the loop and another task shared one worker");
+}
+
+#[tokio::test]
+async fn a_loop_leaves_its_worker_to_other_tasks() {
+    let fixture = Fixture::start(&[("p.wasm", &filter(LOOP))]).await;
+    let other = tokio::spawn(async {
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+        }
+    });
+    tokio::select! {
+        biased;
+        done = other => done.unwrap(),
+        _ = judge(&fixture, vec![binding("p", OnFailure::Hold)]) => panic!("the loop kept the only worker"),
+    }
 }
 
 #[tokio::test]
@@ -198,14 +203,29 @@ async fn a_binding_that_cannot_work_is_refused_with_the_plugins_own_words() {
 
 #[tokio::test]
 async fn a_call_that_is_cancelled_leaves_nothing_behind() {
-    let fixture = Fixture::with(&[("p.wasm", &filter("(loop $l (br $l)) i32.const 0"))], |options| {
-        options.instances = 2;
-        options.deadline = Duration::from_secs(60);
-    })
-    .await;
+    let fixture = Fixture::with(&[("p.wasm", &filter(LOOP))], |options| options.instances = 2).await;
     for _ in 0..50 {
         let call = judge(&fixture, vec![binding("p", OnFailure::Hold)]);
         assert!(tokio::time::timeout(Duration::from_millis(2), call).await.is_err());
     }
     assert_eq!(fixture.plugins.get(&name("p")).unwrap().calls, 0, "no call came to an end");
+}
+
+#[tokio::test]
+async fn a_matcher_answers_each_topic_once_and_refuses_patterns_in_its_own_words() {
+    let fixture = Fixture::start(&[("m.wasm", &matcher()), ("f.wasm", &filter("i32.const 0"))]).await;
+    let (m, patterns) = (name("m"), ["a/+".to_owned(), "b/#".to_owned()]);
+    assert_eq!(fixture.plugins.check_patterns(&m, &patterns).await, Ok(()));
+    let none = fixture.plugins.check_patterns(&m, &[]).await.unwrap_err();
+    assert_eq!(none.to_string(), "the plugin `m` does not accept this: it refused the patterns: no patterns");
+    let set = fixture.plugins.snapshot();
+    for (topic, expected) in [("orders/created", true), ("a/b", false), ("orders/created", true)] {
+        assert_eq!(set.topic_matches(&m, &patterns, &topic.parse().unwrap()).await, Ok(expected), "{topic}");
+    }
+    assert_eq!(fixture.plugins.get(&m).unwrap().calls, 2);
+    let topic = "a/b".parse().unwrap();
+    let not_a_matcher = set.topic_matches(&name("f"), &patterns, &topic).await;
+    assert_eq!(not_a_matcher, Err(CallError::NotExported("topic-matcher")));
+    let bound = fixture.plugins.check_binding(&TenantId::default(), &binding("m", OnFailure::Hold)).await;
+    assert_eq!(bound, Err(BindingError::NotBindable(m)));
 }

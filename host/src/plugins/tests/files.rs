@@ -3,13 +3,19 @@
 use std::os::unix::fs::symlink;
 use std::time::Duration;
 
+use std::sync::Arc;
+
 use tokio::sync::broadcast;
 use tokio::time::timeout;
 
 use super::guests::{drop_with, exporting, filter, filter_with_init, missing_function, wrong_types};
 use super::{Fixture, binding, endpoint, name, subject};
+use crate::clock::Clock;
 use crate::model::{OnFailure, PluginName, TenantId};
-use crate::plugins::{Decision, InUse, PluginState};
+use crate::plugins::engine::Runtime;
+use crate::plugins::load::{Loader, version_hash};
+use crate::plugins::registry::Registry;
+use crate::plugins::{Decision, InUse, Options, PluginState};
 
 const GOOD: &str = "i32.const 0";
 
@@ -104,6 +110,12 @@ async fn a_renamed_file_goes_live_and_calls_in_flight_keep_their_version() {
     assert_eq!(before.judge(&subject("{}"), &judged).await.decision, Decision::Send(None));
     let status = fixture.plugins.get(&name("p")).unwrap();
     assert_eq!(status.previous, before.get(&name("p")).unwrap().version);
+
+    let renamed = tokio::time::Instant::now();
+    fixture.rename_over("p.wasm", &filter("(nop) i32.const 0"));
+    next(&mut swaps).await;
+    println!("live {:?} after the rename", renamed.elapsed());
+    assert!(renamed.elapsed() < Duration::from_secs(2), "seen through an event, not only by the rescan");
 }
 
 #[tokio::test]
@@ -175,4 +187,24 @@ async fn a_config_map_is_followed_when_its_link_is_swapped() {
     std::fs::rename(fixture.path().join("..data_tmp"), fixture.path().join("..data")).unwrap();
     assert_eq!(next(&mut swaps).await, name("p"));
     assert!(matches!(decision(&fixture).await, Decision::Drop { .. }));
+}
+
+#[tokio::test]
+async fn two_hundred_versions_leave_one_behind() {
+    let options = Options { instances: 4, ..Options::default() };
+    let runtime = Arc::new(Runtime::start(options, Clock::system()).unwrap());
+    let registry = Registry::new(Arc::clone(&runtime));
+    let loader = Loader::new(Arc::clone(&runtime));
+    let judged = endpoint(vec![binding("p", OnFailure::Hold)]);
+    let mut versions = Vec::new();
+    for i in 0..200 {
+        let bytes = filter(&format!("(drop (i32.const {i})) {}", drop_with("i32.const 64", "i32.const 4")));
+        let version = loader.load(&name("p"), version_hash(&bytes), bytes, &[]).await.unwrap();
+        registry.publish(version);
+        let set = registry.snapshot();
+        assert!(matches!(set.judge(&subject("{}"), &judged).await.decision, Decision::Drop { .. }));
+        versions.push(Arc::downgrade(set.version(&name("p")).unwrap()));
+    }
+    assert_eq!(versions.iter().filter(|version| version.upgrade().is_some()).count(), 1);
+    assert_eq!(runtime.pool.free_slots(), 3, "the live version keeps one idle instance");
 }

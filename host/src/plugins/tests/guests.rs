@@ -38,6 +38,52 @@ pub(super) fn missing_function() -> Vec<u8> {
     parse(r#"(component (instance $i) (export "hookway:plugin/filter@1.0.0" (instance $i)))"#)
 }
 
+/// A matcher that accepts topics longer than six characters, and refuses an empty list of patterns.
+pub(super) fn matcher() -> Vec<u8> {
+    parse(
+        r#"(component
+      (type $matcher (resource (rep i32)))
+      (core func $new (canon resource.new $matcher))
+      (core module $m
+        (import "host" "new" (func $new (param i32) (result i32)))
+        (memory (export "memory") 1)
+        (data (i32.const 64) "no patterns")
+        (global $free (mut i32) (i32.const 4096))
+        (func (export "realloc") (param i32 i32 i32 i32) (result i32)
+          (global.get $free)
+          (global.set $free (i32.add (global.get $free) (i32.and (i32.add (local.get 3) (i32.const 7)) (i32.const -8)))))
+        (func (export "compile") (param i32 i32) (result i32)
+          (if (local.get 1)
+            (then
+              (i32.store (i32.const 0) (i32.const 0))
+              (i32.store (i32.const 4) (call $new (local.get 1))))
+            (else
+              (i32.store (i32.const 0) (i32.const 1))
+              (i32.store (i32.const 4) (i32.const 64))
+              (i32.store (i32.const 8) (i32.const 11))))
+          (i32.const 0))
+        (func (export "matches") (param i32 i32 i32) (result i32)
+          (i32.gt_u (local.get 2) (i32.const 6))))
+      (core instance $i (instantiate $m (with "host" (instance (export "new" (func $new))))))
+      (func $compile (param "patterns" (list string)) (result (result (own $matcher) (error string)))
+        (canon lift (core func $i "compile") (memory (core memory $i "memory")) (realloc (core func $i "realloc"))))
+      (func $matches (param "self" (borrow $matcher)) (param "topic" string) (result bool)
+        (canon lift (core func $i "matches") (memory (core memory $i "memory")) (realloc (core func $i "realloc"))))
+      (component $shim
+        (import "matcher" (type $matcher (sub resource)))
+        (import "compile" (func $compile (param "patterns" (list string)) (result (result (own $matcher) (error string)))))
+        (import "matches" (func $matches (param "self" (borrow $matcher)) (param "topic" string) (result bool)))
+        (export $out "matcher" (type $matcher))
+        (export "[static]matcher.compile" (func $compile)
+          (func (param "patterns" (list string)) (result (result (own $out) (error string)))))
+        (export "[method]matcher.matches" (func $matches)
+          (func (param "self" (borrow $out)) (param "topic" string) (result bool))))
+      (instance $exported (instantiate $shim
+        (with "matcher" (type $matcher)) (with "compile" (func $compile)) (with "matches" (func $matches))))
+      (export "hookway:plugin/topic-matcher@1.0.0" (instance $exported)))"#,
+    )
+}
+
 /// The address where a result lies after `store` wrote it, for bodies: `drop` with the text at `at`.
 pub(super) fn drop_with(at: &str, len: &str) -> String {
     format!(
@@ -45,6 +91,7 @@ pub(super) fn drop_with(at: &str, len: &str) -> String {
     )
 }
 
+#[expect(clippy::too_many_lines, reason = "one component, which reads best in one piece")]
 fn component(export: &str, body: &str, more: &str) -> Vec<u8> {
     parse(&format!(
         r#"(component

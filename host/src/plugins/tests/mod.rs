@@ -35,7 +35,10 @@ impl Fixture {
         for (name, bytes) in files {
             std::fs::write(dir.path().join(name), bytes).unwrap();
         }
-        let mut options = Options { dir: dir.path().to_owned(), instances: 16, ..Options::default() };
+        // On a busy machine a guest may wait longer than the default deadline for its turn.
+        let deadline = std::time::Duration::from_secs(30);
+        let mut options =
+            Options { dir: dir.path().to_owned(), deadline, instances: 16, ..Options::default() };
         change(&mut options);
         let shutdown = Shutdown::new();
         let plugins = Plugins::start(options, Clock::system(), &shutdown).await.unwrap();
