@@ -63,24 +63,21 @@ async fn produce(client: Client, producer: usize, shared: Arc<Shared>) {
         let id = format!("evt_{producer}_{number}");
         let event = json!({ "event": "orders/created", "event_id": id, "data": { "number": number } });
         let answer = client.post("/v1/events", &event).await;
-        if *stop.borrow() || answer.is_err() {
-            // An answer that came with the news to stop still counts.
-            shared.note(answer.is_ok_and(|answer| answer.status == StatusCode::ACCEPTED), id);
-            return;
+        let accepted = answer.is_ok_and(|answer| answer.status == StatusCode::ACCEPTED);
+        if accepted {
+            // Before the news to stop is looked at: what was accepted counts.
+            shared.note(id);
         }
-        if !shared.note(answer.is_ok_and(|answer| answer.status == StatusCode::ACCEPTED), id) {
+        if !accepted || *stop.borrow() {
             return;
         }
     }
 }
 
 impl Shared {
-    fn note(&self, accepted: bool, id: String) -> bool {
-        if accepted {
-            self.accepted.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
-            self.count.send_modify(|count| *count += 1);
-        }
-        accepted
+    fn note(&self, id: String) {
+        self.accepted.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
+        self.count.send_modify(|count| *count += 1);
     }
 }
 

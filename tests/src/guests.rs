@@ -28,6 +28,23 @@ pub fn guest(name: &str) -> Result<PathBuf> {
     find(GUESTS, name)
 }
 
+/// The names of all guests that were built.
+///
+/// # Errors
+/// None was.
+pub fn all_guests() -> Result<Vec<String>> {
+    let folder = workspace().join(GUESTS);
+    let entries =
+        fs::read_dir(folder).with_context(|| format!("{GUESTS} is not built: run `cargo xtask test`"))?;
+    let mut names = Vec::new();
+    for entry in entries {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        names.extend(name.strip_suffix(".wasm").map(str::to_owned));
+    }
+    names.sort();
+    Ok(names)
+}
+
 /// Puts a copy of a component in place as `NAME.wasm`, whole or not at all: written beside it, then renamed.
 ///
 /// # Errors

@@ -20,14 +20,13 @@ pub(crate) fn complain(error: &anyhow::Error) {
     eprintln!("error: {error:#}");
 }
 
-/// Runs cargo in the workspace with the toolchain that runs this program.
+/// Runs cargo in the workspace.
 ///
 /// # Errors
 /// It cannot be run, or it fails; it has said why on its own.
 pub(crate) fn cargo(arguments: &[&str]) -> Result<()> {
     let line = format!("cargo {}", arguments.join(" "));
     step(&line);
-    // The variable is set by `cargo run` and names the cargo of the pinned toolchain; a plain `cargo` finds it too.
     let status = Command::new("cargo").args(arguments).current_dir(workspace()).status();
     let status = status.context("cargo could not be run: install Rust from https://rustup.rs")?;
     ensure!(status.success(), "`{line}` failed: see above");

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use hookway_tests::gateway::Setup;
-use hookway_tests::guests::{guest, install};
+use hookway_tests::guests::{all_guests, guest, install};
 use hookway_tests::receiver::Received;
 use serde_json::{Value, json};
 
@@ -200,6 +200,19 @@ async fn no_instance_is_shared_by_two_tenants() -> Result<()> {
             }
         }
         ensure!(remembered > 0, "instances are reused, so that this test proves something");
+    }
+    Ok(())
+}
+
+/// A guest without a test proves nothing.
+#[test]
+fn every_guest_has_a_test() -> Result<()> {
+    /// Is there to be measured, not to misbehave.
+    const MEASURED: &str = "one-field";
+    let tests =
+        [include_str!("hostile.rs"), include_str!("../ingest.rs"), include_str!("../reload.rs")].concat();
+    for name in all_guests()? {
+        ensure!(name == MEASURED || tests.contains(&format!("\"{name}\"")), "no test uses the guest {name}");
     }
     Ok(())
 }

@@ -119,16 +119,11 @@ impl Setup {
         let mut child = command.spawn().with_context(|| format!("{} does not start", binary.display()))?;
         let stdout = child.stdout.take().context("stdout is piped")?;
         let mut lines = BufReader::new(stdout).lines();
-        let greeting = within("the gateway listens", greet(&mut lines, first)).await?;
-        match greeting {
-            Ok(greeting) => {
-                tokio::spawn(read_on(lines));
-                Ok((child, greeting))
-            }
-            Err(error) => {
-                Err(error.context(format!("the gateway did not come up; its log:\n{}", tail(home))))
-            }
-        }
+        let greeted = within("the gateway listens", greet(&mut lines, first)).await.flatten();
+        let greeting =
+            greeted.with_context(|| format!("the gateway did not come up; its log:\n{}", tail(home)))?;
+        tokio::spawn(read_on(lines));
+        Ok((child, greeting))
     }
 }
 
