@@ -12,22 +12,6 @@ use crate::model::{CustomRequest, Endpoint, Header, Job, UnixMs};
 
 const USER_AGENT: &str = concat!("Hookway/", env!("CARGO_PKG_VERSION"));
 
-/// Headers that belong to the connection or to us: RFC 9110, 7.6.1, and what frames the message.
-const RESERVED: [&str; 11] = [
-    "connection",
-    "content-length",
-    "expect",
-    "host",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
-const RESERVED_PREFIXES: [&str; 3] = ["webhook-", "hookway-", "proxy-"];
-
 /// One POST, ready to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Post {
@@ -85,7 +69,7 @@ impl Headers {
     fn customise(&mut self, custom: &CustomRequest) {
         let free = |name: &str| {
             let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
-            (!is_reserved(name.as_str())).then_some(name)
+            (!Header::is_reserved(name.as_str())).then_some(name)
         };
         for name in custom.remove_headers.iter().filter_map(|name| free(name)) {
             self.0.retain(|header| header.name != name.as_str());
@@ -99,9 +83,4 @@ impl Headers {
             }
         }
     }
-}
-
-/// Whether a transform must not touch this header. Names are in lower case.
-fn is_reserved(name: &str) -> bool {
-    RESERVED.contains(&name) || RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }

@@ -16,7 +16,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{DeliveryId, EndpointId, Event, PluginName, UnixMs};
+use super::{DeliveryId, EndpointId, Event, Header, PluginName, UnixMs};
 
 /// One event on its way to one endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -139,15 +139,6 @@ pub struct CustomRequest {
     pub set_headers: Vec<Header>,
     /// Names of default headers that are left out.
     pub remove_headers: Vec<String>,
-}
-
-/// An HTTP header, its name in lower case.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Header {
-    /// The name.
-    pub name: String,
-    /// The value; not always UTF-8.
-    pub value: Vec<u8>,
 }
 
 /// One POST of a delivery.

@@ -8,6 +8,7 @@ mod binding;
 mod delivery;
 mod endpoint;
 mod event;
+mod header;
 mod id;
 mod retry;
 mod secret;
@@ -19,10 +20,11 @@ pub use api_key::{ApiKey, ApiKeyRecord, Scope};
 pub use binding::{Binding, OnFailure, PluginName, PluginNameError};
 pub use delivery::{
     Attempt, AttemptError, AttemptErrorClass, AttemptOutcome, CustomRequest, Delivery, DeliveryState,
-    FailReason, Header, HoldReason, Job, PluginRun, PluginRunOutcome,
+    FailReason, HoldReason, Job, PluginRun, PluginRunOutcome,
 };
 pub use endpoint::{Endpoint, Subscription};
 pub use event::{EnvelopeCache, Event, EventId, EventIdError};
+pub use header::Header;
 pub use id::{DeliveryId, EndpointId, EventKey, IdError, SecretId};
 pub use retry::{Next, RetrySchedule};
 pub use secret::{Secret, SecretError, SigningKey};

@@ -9,22 +9,8 @@ use crate::model::{CustomRequest, Header};
 /// Receivers and proxies refuse requests with many or long headers; common limits are 8 KiB a line and 100 lines.
 const MAX_HEADERS: usize = 32;
 const MAX_HEADER_BYTES: usize = 4096;
-/// What frames the message, belongs to the connection or to us. `content-type` has a field of its own.
-const REFUSED: [&str; 12] = [
-    "connection",
-    "content-length",
-    "content-type",
-    "expect",
-    "host",
-    "http2-settings",
-    "keep-alive",
-    "te",
-    "trailer",
-    "trailers",
-    "transfer-encoding",
-    "upgrade",
-];
-const REFUSED_PREFIXES: [&str; 3] = ["hookway-", "proxy-", "webhook-"];
+/// Has a field of its own in what a transform returns.
+const CONTENT_TYPE: &str = "content-type";
 
 /// Why a transform's output is not used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -100,7 +86,7 @@ fn header_name(name: &str) -> Result<String, IllegalOutput> {
         return Err(IllegalOutput::Name(clean(name)));
     };
     let name = valid.as_str();
-    let refused = REFUSED.contains(&name) || REFUSED_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+    let refused = name == CONTENT_TYPE || Header::is_reserved(name);
     if refused { Err(IllegalOutput::Refused(name.to_owned())) } else { Ok(name.to_owned()) }
 }
 
