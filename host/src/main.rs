@@ -45,6 +45,7 @@ fn serve(mut args: ServeArgs) -> Result<(), Failure> {
 
 async fn run(settings: Settings) -> Result<(), Failure> {
     let (clock, shutdown) = (Clock::system(), Shutdown::new());
+    stop_on_signal(shutdown.clone())?;
     std::fs::create_dir_all(&settings.data_dir)
         .map_err(|error| format!("data_dir: cannot make {}: {error}", settings.data_dir.display()))?;
     let store = Arc::new(RedbStore::open(&settings.data_dir.join("hookway.redb"), clock, &settings.store)?);
@@ -53,7 +54,7 @@ async fn run(settings: Settings) -> Result<(), Failure> {
         .map_err(|error| format!("listen: cannot listen on {}: {error}", settings.listen))?;
     let address = listener.local_addr()?;
     let plugins_dir = settings.plugins_dir();
-    let app = App::start(settings, Arc::<RedbStore>::clone(&store), clock, shutdown.clone()).await?;
+    let app = App::start(settings, Arc::<RedbStore>::clone(&store), clock, shutdown).await?;
 
     let mut out = std::io::stdout();
     if let Some(key) = app.admin_key() {
@@ -63,7 +64,6 @@ async fn run(settings: Settings) -> Result<(), Failure> {
     writeln!(out, "listening on http://{address}")?;
     out.flush()?;
 
-    stop_on_signal(shutdown)?;
     let drained = app.run(listener).await;
     if !drained {
         tracing::warn!("some attempts did not end in time; they are made again after the next start");

@@ -32,6 +32,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("deliver", &["BASE", "store", "directory", "lanes"]),
     ("api", &["BASE", "store", "http", "directory", "plugins"]),
     ("config", &["ALL"]),
+    ("cli", &["config"]),
     ("app", &["ALL"]),
     ("main", &["ALL"]),
     ("lib", &[]),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use hookway_tests::events::ORDER_CREATED;
 use hookway_tests::gateway::Setup;
+use hookway_tests::patience::eventually;
 use hookway_tests::receiver::Answer;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -185,7 +186,11 @@ async fn the_log_is_paged_without_gaps() -> Result<()> {
     for n in 0..7 {
         scene.client.send("a", &json!(n)).await?;
     }
-    scene.receiver.wait_for("/a", 7).await?;
+    eventually("all seven are in the log", || async {
+        let delivered = scene.client.deliveries("status=delivered").await?;
+        Ok((delivered.len() == 7).then_some(()))
+    })
+    .await?;
     let mut seen = Vec::new();
     let mut cursor = String::new();
     loop {

@@ -4,6 +4,7 @@ use anyhow::{Result, ensure};
 use hookway_tests::events::ORDER_CREATED;
 use hookway_tests::gateway::Setup;
 use hookway_tests::guests::{guest, plugin};
+use hookway_tests::patience::eventually;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -27,7 +28,11 @@ impl Scene {
         let id = self.client.send("last/one", &json!(1)).await?;
         let requests = self.receiver.wait_for(path, 1).await?;
         ensure!(requests.len() == 1 && requests[0].id() == id, "something else arrived: {requests:?}");
-        let log = self.client.deliveries("").await?;
+        let log = eventually("the event is in the log", || async {
+            let log = self.client.deliveries("").await?;
+            Ok((!log.is_empty()).then_some(log))
+        })
+        .await?;
         ensure!(log.len() == 1, "something else is in the log: {log:?}");
         Ok(())
     }

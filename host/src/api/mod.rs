@@ -17,6 +17,7 @@ mod endpoints;
 mod events;
 mod health;
 mod page;
+mod plugin_view;
 mod plugins;
 
 use std::sync::Arc;

@@ -48,7 +48,7 @@ pub(super) struct Entry {
 }
 
 /// A file that did not become a version.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejected {
     /// The first 16 hex digits of the SHA-256 of the file; empty if it could not be read.
     pub version: String,
@@ -71,7 +71,7 @@ pub enum PluginState {
 }
 
 /// What there is to know about a plugin.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PluginStatus {
     /// Its name.
     pub name: PluginName,

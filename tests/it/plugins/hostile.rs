@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use hookway_tests::gateway::Setup;
 use hookway_tests::guests::{all_guests, guest, install};
+use hookway_tests::patience::eventually;
 use hookway_tests::receiver::Received;
 use serde_json::{Value, json};
 
@@ -81,8 +82,11 @@ async fn a_guest_that_floods_the_log_fills_nothing_and_forges_no_line() -> Resul
     let good = scene.client.send("a", &json!({ "n": 1 })).await?;
     let served = |requests: &[Received]| requests.iter().any(|request| request.id() == good);
     scene.receiver.wait_until("/guest", "the next event", served).await?;
-    let event = scene.client.event(&poison).await?;
-    ensure!(event["deliveries"][0]["id"].is_string(), "the flood is on its way or recorded: {event}");
+    eventually("the flood is on its way or recorded", || async {
+        let event = scene.client.event(&poison).await?;
+        Ok(event["deliveries"][0]["id"].is_string().then_some(()))
+    })
+    .await?;
     let log = std::fs::read_to_string(scene.gateway.home().join("gateway.log"))?;
     ensure!(log.len() < 1 << 20, "10,000 lines of 4 KiB became {} bytes", log.len());
     for hostile in ["\u{1b}[31mred", "\u{1b}[2J", "\u{7}", "\nINFO a line"] {

@@ -52,20 +52,22 @@ fn table(rows: &[Row]) -> String {
 }
 
 fn commands(base: &str, key: &str, endpoints: &[Shown]) -> Vec<(&'static str, String)> {
-    let curl = format!("curl -sS -H 'Authorization: Bearer {key}'");
+    let curl = r#"curl -sS -H "Authorization: Bearer $KEY""#;
     let filtered = endpoints.get(1).map(|shown| shown.id.as_str()).unwrap_or_default();
     let order = r#"{"event":"orders/created","data":{"order_id":"ord_1","items":3}}"#;
+    let mistake = r#"{"event":"orders//created","data":1}"#;
     vec![
-        ("an order", format!("{curl} {base}/v1/events -d '{order}'")),
-        ("what became of the order of the example", format!("{curl} {base}/v1/events/evt_a1b2c3d4")),
+        ("first", format!("export HOOKWAY={base} KEY={key}")),
+        ("an order", format!("{curl} $HOOKWAY/v1/events --json '{order}'")),
+        ("what became of the order of the example", format!("{curl} $HOOKWAY/v1/events/evt_a1b2c3d4")),
         (
             "what the filter dropped, and why",
-            format!("{curl} '{base}/v1/deliveries?endpoint={filtered}&status=filtered&limit=3'"),
+            format!("{curl} \"$HOOKWAY/v1/deliveries?endpoint={filtered}&status=filtered&limit=3\""),
         ),
-        ("the plugins and their versions", format!("{curl} {base}/v1/plugins")),
+        ("the plugins and their versions", format!("{curl} $HOOKWAY/v1/plugins")),
         (
             "a mistake, and what the gateway says to it",
-            format!("{curl} {base}/v1/events -d '{{\"event\":\"orders//created\",\"data\":1}}'"),
+            format!("{curl} $HOOKWAY/v1/events --json '{mistake}'"),
         ),
     ]
 }
@@ -91,11 +93,12 @@ mod tests {
     fn commands_are_ready_to_paste() {
         let shown = ["/a", "/b"].map(|path| Shown { path, id: format!("ep{path}") });
         let commands = commands("http://127.0.0.1:1", "hk_x", &shown);
-        assert!(commands.len() >= 3);
-        for (_, command) in &commands {
-            assert!(command.starts_with("curl -sS -H 'Authorization: Bearer hk_x' "), "{command}");
+        assert_eq!(commands[0].1, "export HOOKWAY=http://127.0.0.1:1 KEY=hk_x");
+        assert!(commands.len() >= 4);
+        for (_, command) in &commands[1..] {
+            assert!(command.starts_with("curl -sS -H \"Authorization: Bearer $KEY\" "), "{command}");
             assert_eq!(command.matches('\'').count() % 2, 0, "{command}");
         }
-        assert!(commands[2].1.contains("endpoint=ep/b&status=filtered"));
+        assert!(commands[3].1.contains("endpoint=ep/b&status=filtered"));
     }
 }
