@@ -73,8 +73,8 @@ async fn run() -> Result<Vec<Row>, Box<dyn Error>> {
     }
     let shutdown = Shutdown::new();
     let start = async |reuse| {
-        let options = Options { dir: dir.path().to_owned(), reuse, ..Options::default() };
-        Plugins::start(options, Clock::system(), &shutdown).await
+        let options = Options { reuse, ..Options::default() };
+        Plugins::start(dir.path().to_owned(), options, Clock::system(), &shutdown).await
     };
     let started = Instant::now();
     let bench = Bench { fresh: start(1).await?, reused: start(1_000).await? };

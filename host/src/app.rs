@@ -73,8 +73,8 @@ impl App {
         let admin_key = http::ensure_admin_key(&*store, &clock).await?;
         let keys = Keys::load(&*store, clock).await?;
         let directory = Directory::load(Arc::clone(&store)).await?;
-        let options = plugins::Options { dir: settings.plugins_dir(), ..settings.plugins.clone() };
-        let plugins = Plugins::start(options, clock, &shutdown).await?;
+        let plugins =
+            Plugins::start(settings.plugins_dir(), settings.plugins.clone(), clock, &shutdown).await?;
         let users = directory.clone();
         plugins.set_in_use(move |plugin| uses(&users, plugin));
         let lanes = Lanes::start(

@@ -197,6 +197,26 @@ mod tests {
     }
 
     #[test]
+    fn the_table_of_settings_in_the_documentation_is_right() {
+        let page = include_str!("../../../docs/operations.md");
+        let rows = page.lines().filter_map(|line| {
+            let mut cells = line.strip_prefix("| `")?.split(" | ");
+            let (name, default) = (cells.next()?.strip_suffix('`')?, cells.next()?);
+            Some((name, default.strip_prefix('`').and_then(|text| text.strip_suffix('`'))))
+        });
+        let rows: Vec<_> = rows.filter(|(name, _)| !name.contains('/')).collect();
+        assert!(rows.len() > 30, "{rows:?}");
+        let defaults: Vec<_> =
+            rows.iter().filter_map(|(name, default)| Some(format!("{name}={}", (*default)?))).collect();
+        let documented = Settings::from_assignments(
+            defaults.iter().map(|text| Assignment::parse(text).unwrap()).collect(),
+        );
+        let mut documented = documented.unwrap_or_else(|errors| panic!("{errors}"));
+        documented.plugins_dir = None;
+        assert_eq!(format!("{documented:?}"), format!("{:?}", Settings::default()));
+    }
+
+    #[test]
     fn a_list_can_be_set_from_anywhere() {
         let settings = Settings::from_assignments(
             assignments("", &[], &[r#"deliver.allow_networks=["127.0.0.0/8"]"#]).unwrap(),

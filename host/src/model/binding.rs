@@ -1,19 +1,20 @@
 //! Bindings: which plugins an endpoint uses, and how.
 
-use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::text::checked_text;
 use super::{Topic, TopicPattern};
 
 const MAX_LEN: usize = 63;
 
-/// The name of a plugin: its file name without `.wasm`, `[a-z0-9][a-z0-9_-]{0,62}`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct PluginName(Arc<str>);
+checked_text!(
+    /// The name of a plugin: its file name without `.wasm`, `[a-z0-9][a-z0-9_-]{0,62}`.
+    PluginName,
+    PluginNameError,
+    check
+);
 
 /// Why a text is not a plugin's name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -56,42 +57,10 @@ impl Binding {
     }
 }
 
-impl PluginName {
-    /// The name as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for PluginName {
-    type Err = PluginNameError;
-
-    fn from_str(text: &str) -> Result<Self, PluginNameError> {
-        let alphanumeric = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-        let valid = text.len() <= MAX_LEN
-            && text.bytes().next().is_some_and(alphanumeric)
-            && text.bytes().all(|b| alphanumeric(b) || b == b'_' || b == b'-');
-        if valid { Ok(Self(Arc::from(text))) } else { Err(PluginNameError) }
-    }
-}
-
-impl TryFrom<String> for PluginName {
-    type Error = PluginNameError;
-
-    fn try_from(text: String) -> Result<Self, PluginNameError> {
-        text.parse()
-    }
-}
-
-impl From<PluginName> for String {
-    fn from(name: PluginName) -> Self {
-        name.0.as_ref().to_owned()
-    }
-}
-
-impl fmt::Display for PluginName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
+fn check(text: &str) -> Result<(), PluginNameError> {
+    let alphanumeric = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let valid = text.len() <= MAX_LEN
+        && text.bytes().next().is_some_and(alphanumeric)
+        && text.bytes().all(|b| alphanumeric(b) || b == b'_' || b == b'-');
+    if valid { Ok(()) } else { Err(PluginNameError) }
 }

@@ -1,21 +1,21 @@
 //! Events: what the producer told us, and the body that endpoints get unless a plugin says otherwise.
 
-use std::fmt;
-use std::str::FromStr;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
 
+use super::text::{checked_text, is_word};
 use super::{EventKey, TenantId, Topic, UnixMs};
 
 const MAX_ID_LEN: usize = 64;
 
-/// The receiver's key for deduplication, sent as `webhook-id`: 1 to 64 characters of `A-Z a-z 0-9 _ -`, from the
-/// producer or made by us. It never has a `.`, which separates the parts of a signed message.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct EventId(Arc<str>);
+checked_text!(
+    /// The receiver's key for deduplication, sent as `webhook-id`: 1 to 64 characters of `A-Z a-z 0-9 _ -`, from the
+    /// producer or made by us. It never has a `.`, which separates the parts of a signed message.
+    EventId,
+    EventIdError,
+    check
+);
 
 /// Why a text is not an event id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -67,14 +67,6 @@ impl Event {
     }
 }
 
-impl EventId {
-    /// The id as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
 impl From<EventKey> for EventId {
     /// The id of an event whose producer gave none.
     fn from(key: EventKey) -> Self {
@@ -82,34 +74,8 @@ impl From<EventKey> for EventId {
     }
 }
 
-impl FromStr for EventId {
-    type Err = EventIdError;
-
-    fn from_str(text: &str) -> Result<Self, EventIdError> {
-        let valid = (1..=MAX_ID_LEN).contains(&text.len())
-            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
-        if valid { Ok(Self(Arc::from(text))) } else { Err(EventIdError) }
-    }
-}
-
-impl TryFrom<String> for EventId {
-    type Error = EventIdError;
-
-    fn try_from(text: String) -> Result<Self, EventIdError> {
-        text.parse()
-    }
-}
-
-impl From<EventId> for String {
-    fn from(id: EventId) -> Self {
-        id.0.as_ref().to_owned()
-    }
-}
-
-impl fmt::Display for EventId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
+fn check(text: &str) -> Result<(), EventIdError> {
+    if is_word(text, MAX_ID_LEN) { Ok(()) } else { Err(EventIdError) }
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ mod id;
 mod retry;
 mod secret;
 mod tenant;
+mod text;
 mod time;
 mod topic;
 

@@ -11,15 +11,19 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::text::{checked_text, is_word};
+
 /// Long enough for any sensible name, short enough for a log line and an index key.
 const MAX_LEN: usize = 256;
 /// Bounds the work of matching; real topics have two to five segments.
 const MAX_SEGMENTS: usize = 32;
 
-/// What happened: 1 to 256 characters, at most 32 segments of `A-Z a-z 0-9 _ -`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Topic(Arc<str>);
+checked_text!(
+    /// What happened: 1 to 256 characters, at most 32 segments of `A-Z a-z 0-9 _ -`.
+    Topic,
+    TopicError,
+    check
+);
 
 /// Why a text is not a topic.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -79,12 +83,6 @@ pub enum Accepts {
 }
 
 impl Topic {
-    /// The topic as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
     /// The segments in order, each with the separator before it (`None` for the first).
     pub fn segments(&self) -> impl Iterator<Item = (Option<char>, &str)> {
         split(&self.0)
@@ -149,24 +147,6 @@ struct Progress {
     inside: u64,
 }
 
-impl FromStr for Topic {
-    type Err = TopicError;
-
-    fn from_str(text: &str) -> Result<Self, TopicError> {
-        if text.is_empty() || text.len() > MAX_LEN {
-            return Err(TopicError::Length);
-        }
-        let mut count = 0;
-        for (_, segment) in split(text) {
-            count += 1;
-            if !is_segment(segment) {
-                return Err(TopicError::Segment);
-            }
-        }
-        if count > MAX_SEGMENTS { Err(TopicError::Segments) } else { Ok(Self(Arc::from(text))) }
-    }
-}
-
 impl FromStr for TopicPattern {
     type Err = PatternError;
 
@@ -184,6 +164,16 @@ impl FromStr for TopicPattern {
     }
 }
 
+fn check(text: &str) -> Result<(), TopicError> {
+    if text.is_empty() || text.len() > MAX_LEN {
+        return Err(TopicError::Length);
+    }
+    if !split(text).all(|(_, segment)| is_segment(segment)) {
+        return Err(TopicError::Segment);
+    }
+    if split(text).count() > MAX_SEGMENTS { Err(TopicError::Segments) } else { Ok(()) }
+}
+
 fn token(separator: Option<char>, segment: &str) -> Result<Token, PatternError> {
     let accepts = match segment {
         "*" => Accepts::One,
@@ -196,7 +186,7 @@ fn token(separator: Option<char>, segment: &str) -> Result<Token, PatternError> 
 }
 
 fn is_segment(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+    is_word(text, MAX_LEN)
 }
 
 /// Splits at `/` and `.`, keeping with each segment the separator before it.
@@ -220,14 +210,6 @@ fn split(text: &str) -> impl Iterator<Item = (Option<char>, &str)> {
     })
 }
 
-impl TryFrom<String> for Topic {
-    type Error = TopicError;
-
-    fn try_from(text: String) -> Result<Self, TopicError> {
-        text.parse()
-    }
-}
-
 impl TryFrom<String> for TopicPattern {
     type Error = PatternError;
 
@@ -236,21 +218,9 @@ impl TryFrom<String> for TopicPattern {
     }
 }
 
-impl From<Topic> for String {
-    fn from(topic: Topic) -> Self {
-        topic.0.as_ref().to_owned()
-    }
-}
-
 impl From<TopicPattern> for String {
     fn from(pattern: TopicPattern) -> Self {
         pattern.text.as_ref().to_owned()
-    }
-}
-
-impl fmt::Display for Topic {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }
 

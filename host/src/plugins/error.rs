@@ -11,7 +11,7 @@ use crate::model::PluginName;
 #[non_exhaustive]
 pub enum Error {
     /// The directory cannot be made or read.
-    #[error("`plugins.dir` ({dir}) cannot be used: make it a directory that the gateway may read")]
+    #[error("`plugins_dir` ({dir}) cannot be used: make it a directory that the gateway may read")]
     Directory {
         /// Which directory.
         dir: PathBuf,

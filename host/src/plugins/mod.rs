@@ -40,7 +40,7 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::sync::broadcast;
@@ -69,14 +69,19 @@ pub struct Plugins {
 }
 
 impl Plugins {
-    /// Starts the engine, loads every file that is in the directory, then follows the directory until shutdown. The
+    /// Starts the engine, loads every `NAME.wasm` that is in the directory, then follows the directory until shutdown. The
     /// directory is created if it is missing. A file that cannot be loaded is a `degraded` plugin, not an error.
     ///
     /// # Errors
     /// When the directory cannot be used or the engine does not start.
-    pub async fn start(options: Options, clock: Clock, shutdown: &Shutdown) -> Result<Self, Error> {
-        use_directory(&options.dir)?;
-        let (dir, max_file_bytes) = (options.dir.clone(), options.max_file_bytes);
+    pub async fn start(
+        dir: PathBuf,
+        options: Options,
+        clock: Clock,
+        shutdown: &Shutdown,
+    ) -> Result<Self, Error> {
+        use_directory(&dir)?;
+        let max_file_bytes = options.max_file_bytes;
         let runtime = Arc::new(Runtime::start(options, clock)?);
         let registry = Arc::new(Registry::new(Arc::clone(&runtime)));
         let loader = Loader::new(Arc::clone(&runtime));

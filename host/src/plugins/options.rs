@@ -1,6 +1,5 @@
 //! What an operator can set about plugins.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::fmt::serde::unsigned_duration::friendly::compact::required as friendly;
@@ -29,8 +28,6 @@ const DEFAULT_INSTANCES: usize = 256;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
-    /// The directory that is watched for `NAME.wasm`. Created if it is missing.
-    pub dir: PathBuf,
     /// How long one call may take, on the wall clock.
     #[serde(with = "friendly")]
     pub deadline: Duration,
@@ -57,7 +54,6 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            dir: PathBuf::from("plugins"),
             deadline: DEFAULT_DEADLINE,
             init_deadline: DEFAULT_INIT_DEADLINE,
             memory_bytes: DEFAULT_MEMORY_BYTES,

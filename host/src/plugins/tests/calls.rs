@@ -38,7 +38,7 @@ async fn a_filter_delivers_and_drops_and_both_are_recorded() {
 #[tokio::test]
 async fn a_loop_ends_at_the_deadline() {
     let files: [(&str, &[u8]); 1] = [("p.wasm", &filter(LOOP))];
-    let fixture = Fixture::with(&files, |options| options.deadline = Duration::from_millis(50)).await;
+    let fixture = Fixture::with(&files, |_, options| options.deadline = Duration::from_millis(50)).await;
     let started = Instant::now();
     let judgement = judge(&fixture, vec![binding("p", OnFailure::Hold)]).await;
     assert!(started.elapsed() >= Duration::from_millis(50));
@@ -138,7 +138,8 @@ async fn an_instance_serves_one_tenant_and_one_configuration() {
 
 #[tokio::test]
 async fn many_configurations_make_room_for_each_other() {
-    let fixture = Fixture::with(&[("p.wasm", &filter("i32.const 0"))], |options| options.instances = 4).await;
+    let fixture =
+        Fixture::with(&[("p.wasm", &filter("i32.const 0"))], |_, options| options.instances = 4).await;
     for config in 0..40 {
         let bound = Binding { config: config.to_string().into(), ..binding("p", OnFailure::Hold) };
         assert_eq!(judge(&fixture, vec![bound]).await.decision, Decision::Send(None), "{config}");
@@ -203,7 +204,7 @@ async fn a_binding_that_cannot_work_is_refused_with_the_plugins_own_words() {
 
 #[tokio::test]
 async fn a_call_that_is_cancelled_leaves_nothing_behind() {
-    let fixture = Fixture::with(&[("p.wasm", &filter(LOOP))], |options| options.instances = 2).await;
+    let fixture = Fixture::with(&[("p.wasm", &filter(LOOP))], |_, options| options.instances = 2).await;
     for _ in 0..50 {
         let call = judge(&fixture, vec![binding("p", OnFailure::Hold)]);
         assert!(tokio::time::timeout(Duration::from_millis(2), call).await.is_err());

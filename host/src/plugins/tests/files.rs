@@ -83,13 +83,13 @@ async fn an_interface_of_a_later_minor_version_is_served() {
 #[tokio::test]
 async fn files_that_are_no_plugins_are_ignored_and_special_files_are_not_read() {
     let fixture =
-        Fixture::with(&[("Upper.wasm", b"x"), (".hidden.wasm", b"x"), ("a.wasm~", b"x")], |options| {
+        Fixture::with(&[("Upper.wasm", b"x"), (".hidden.wasm", b"x"), ("a.wasm~", b"x")], |dir, options| {
             options.max_file_bytes = 4096;
-            std::fs::create_dir(options.dir.join("folder.wasm")).unwrap();
-            symlink("/dev/zero", options.dir.join("endless.wasm")).unwrap();
-            symlink("loop.wasm", options.dir.join("loop.wasm")).unwrap();
-            symlink("nowhere", options.dir.join("dangling.wasm")).unwrap();
-            std::fs::write(options.dir.join("big.wasm"), vec![0; 4097]).unwrap();
+            std::fs::create_dir(dir.join("folder.wasm")).unwrap();
+            symlink("/dev/zero", dir.join("endless.wasm")).unwrap();
+            symlink("loop.wasm", dir.join("loop.wasm")).unwrap();
+            symlink("nowhere", dir.join("dangling.wasm")).unwrap();
+            std::fs::write(dir.join("big.wasm"), vec![0; 4097]).unwrap();
         })
         .await;
     let names: Vec<String> = fixture.plugins.list().iter().map(|status| status.name.to_string()).collect();
@@ -172,13 +172,13 @@ async fn a_deleted_file_is_unloaded_after_a_while_and_a_slow_copy_is_loaded_once
 
 #[tokio::test]
 async fn a_config_map_is_followed_when_its_link_is_swapped() {
-    let fixture = Fixture::with(&[], |options| {
+    let fixture = Fixture::with(&[], |dir, _| {
         for (folder, bytes) in [("..v1", filter(GOOD)), ("..v2", dropping())] {
-            std::fs::create_dir(options.dir.join(folder)).unwrap();
-            std::fs::write(options.dir.join(folder).join("p.wasm"), bytes).unwrap();
+            std::fs::create_dir(dir.join(folder)).unwrap();
+            std::fs::write(dir.join(folder).join("p.wasm"), bytes).unwrap();
         }
-        symlink("..v1", options.dir.join("..data")).unwrap();
-        symlink("..data/p.wasm", options.dir.join("p.wasm")).unwrap();
+        symlink("..v1", dir.join("..data")).unwrap();
+        symlink("..data/p.wasm", dir.join("p.wasm")).unwrap();
     })
     .await;
     assert_eq!(decision(&fixture).await, Decision::Send(None));

@@ -27,21 +27,21 @@ struct Fixture {
 
 impl Fixture {
     async fn start(files: &[(&str, &[u8])]) -> Self {
-        Self::with(files, |_| {}).await
+        Self::with(files, |_, _| {}).await
     }
 
-    async fn with(files: &[(&str, &[u8])], change: impl FnOnce(&mut Options)) -> Self {
+    async fn with(files: &[(&str, &[u8])], change: impl FnOnce(&Path, &mut Options)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         for (name, bytes) in files {
             std::fs::write(dir.path().join(name), bytes).unwrap();
         }
         // On a busy machine a guest may wait longer than the default deadline for its turn.
         let deadline = std::time::Duration::from_secs(30);
-        let mut options =
-            Options { dir: dir.path().to_owned(), deadline, instances: 16, ..Options::default() };
-        change(&mut options);
+        let mut options = Options { deadline, instances: 16, ..Options::default() };
+        change(dir.path(), &mut options);
         let shutdown = Shutdown::new();
-        let plugins = Plugins::start(options, Clock::system(), &shutdown).await.unwrap();
+        let plugins =
+            Plugins::start(dir.path().to_owned(), options, Clock::system(), &shutdown).await.unwrap();
         Self { dir, plugins, shutdown }
     }
 
