@@ -5,7 +5,6 @@
 //! there with an event that was looked into before, `first look` the same with an event that nobody looked into yet.
 #![expect(clippy::print_stdout, reason = "the table is the product")]
 
-use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,8 +12,7 @@ use std::time::Duration;
 
 use hookway::clock::Clock;
 use hookway::model::{
-    Binding, Endpoint, EndpointId, EnvelopeCache, Event, EventKey, OnFailure, Subscription, TenantId, Topic,
-    UnixMs,
+    Binding, Endpoint, EndpointId, EnvelopeCache, Event, EventKey, OnFailure, TenantId, Topic, UnixMs,
 };
 use hookway::plugins::{Capability, Decision, Options, PluginSet, PluginStatus, Plugins, Subject};
 use hookway::shutdown::Shutdown;
@@ -237,16 +235,13 @@ fn endpoint(status: &PluginStatus) -> Arc<Endpoint> {
         on_failure: OnFailure::Hold,
     };
     Arc::new(Endpoint {
-        id: EndpointId::new(UnixMs(1), 1),
-        tenant: TenantId::default(),
-        url: "https://example.com/hook".parse().expect("a valid URL"),
-        description: String::new(),
-        subscription: Subscription::Patterns(Vec::new()),
-        secrets: Vec::new(),
         plugins: vec![binding],
-        metadata: BTreeMap::new(),
-        created_at: UnixMs(1),
-        updated_at: UnixMs(1),
+        ..Endpoint::new(
+            EndpointId::new(UnixMs(1), 1),
+            TenantId::default(),
+            "https://example.com/hook".parse().expect("a valid URL"),
+            UnixMs(1),
+        )
     })
 }
 

@@ -107,10 +107,6 @@ mod tests {
     fn endpoint() -> Endpoint {
         let at = UnixMs(1_710_513_000_000);
         Endpoint {
-            id: EndpointId::new(at, 1),
-            tenant: TenantId::default(),
-            url: "https://example.com/hook".parse().unwrap(),
-            description: String::new(),
             subscription: Subscription::Patterns(vec!["orders/*".parse().unwrap()]),
             secrets: vec![Secret {
                 id: SecretId::new(at, 2),
@@ -124,9 +120,12 @@ mod tests {
                 topics: Vec::new(),
                 on_failure: OnFailure::Closed,
             }],
-            metadata: BTreeMap::new(),
-            created_at: at,
-            updated_at: at,
+            ..Endpoint::new(
+                EndpointId::new(at, 1),
+                TenantId::default(),
+                "https://example.com/hook".parse().unwrap(),
+                at,
+            )
         }
     }
 

@@ -14,7 +14,7 @@ use super::endpoint_view::EndpointView;
 use super::page::Page;
 use super::{Api, Shared};
 use crate::http::{Caller, Json as Input, Limit, PathText, Problem, Query, uninterrupted};
-use crate::model::{Endpoint, EndpointId, Secret, SecretId, SigningKey, Subscription, TenantId, UnixMs};
+use crate::model::{Endpoint, EndpointId, Secret, SecretId, SigningKey, TenantId, UnixMs};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -37,16 +37,8 @@ pub(super) async fn create(
     let (url, patch) = input.into_patch()?;
     let url = (api.target_check)(&url).map_err(|reason| Problem::invalid("/url", reason))?;
     let blank = Endpoint {
-        id: EndpointId::new(now, rand::random()),
-        tenant,
-        url,
-        description: String::new(),
-        subscription: Subscription::Patterns(Vec::new()),
         secrets: vec![secret],
-        plugins: Vec::new(),
-        metadata: Default::default(),
-        created_at: now,
-        updated_at: now,
+        ..Endpoint::new(EndpointId::new(now, rand::random()), tenant, url, now)
     };
     let endpoint = patch.apply(blank.clone(), &api.target_check)?;
     api.check_plugins(&blank, &endpoint).await?;

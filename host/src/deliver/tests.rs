@@ -1,6 +1,6 @@
 //! The stage without sockets: what goes out for a job, and what is concluded from what comes back.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Mutex;
 
 use bytes::Bytes;
@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use super::*;
 use crate::model::{
     AttemptOutcome, CustomRequest, DeliveryId, EndpointId, EnvelopeCache, Event, EventKey, FailReason,
-    Header, Secret, SecretId, Subscription, TenantId, UnixMs,
+    Header, Secret, SecretId, TenantId, UnixMs,
 };
 
 const KEY: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -58,16 +58,13 @@ fn endpoint(expires_at: Option<UnixMs>) -> Endpoint {
     let secret =
         Secret { id: SecretId::from_u128(1), key: KEY.parse().unwrap(), created_at: UnixMs(0), expires_at };
     Endpoint {
-        id: EndpointId::from_u128(7),
-        tenant: TenantId::default(),
-        url: "https://example.com:8443/hook?a=b".parse().unwrap(),
-        description: String::new(),
-        subscription: Subscription::Patterns(Vec::new()),
         secrets: vec![secret],
-        plugins: Vec::new(),
-        metadata: BTreeMap::new(),
-        created_at: UnixMs(0),
-        updated_at: UnixMs(0),
+        ..Endpoint::new(
+            EndpointId::from_u128(7),
+            TenantId::default(),
+            "https://example.com:8443/hook?a=b".parse().unwrap(),
+            UnixMs(0),
+        )
     }
 }
 

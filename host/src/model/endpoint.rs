@@ -46,6 +46,25 @@ pub enum Subscription {
     },
 }
 
+impl Endpoint {
+    /// An endpoint that wants nothing yet and has no secret.
+    #[must_use]
+    pub const fn new(id: EndpointId, tenant: TenantId, url: Url, at: UnixMs) -> Self {
+        Self {
+            id,
+            tenant,
+            url,
+            description: String::new(),
+            subscription: Subscription::Patterns(Vec::new()),
+            secrets: Vec::new(),
+            plugins: Vec::new(),
+            metadata: BTreeMap::new(),
+            created_at: at,
+            updated_at: at,
+        }
+    }
+}
+
 impl Subscription {
     /// The patterns as their owner wrote them.
     #[must_use]

@@ -14,16 +14,14 @@ fn target_check() -> TargetCheck {
 
 fn endpoint() -> Endpoint {
     Endpoint {
-        id: EndpointId::new(UnixMs(1), 1),
-        tenant: TenantId::default(),
-        url: "https://example.com/hook".parse().unwrap(),
         description: "before".to_owned(),
         subscription: Subscription::Patterns(vec!["orders/*".parse().unwrap()]),
-        secrets: Vec::new(),
-        plugins: Vec::new(),
-        metadata: BTreeMap::new(),
-        created_at: UnixMs(1),
-        updated_at: UnixMs(1),
+        ..Endpoint::new(
+            EndpointId::new(UnixMs(1), 1),
+            TenantId::default(),
+            "https://example.com/hook".parse().unwrap(),
+            UnixMs(1),
+        )
     }
 }
 

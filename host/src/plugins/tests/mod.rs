@@ -4,7 +4,6 @@ mod calls;
 mod files;
 mod guests;
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,8 +12,7 @@ use bytes::Bytes;
 use super::{Options, Plugins, Subject};
 use crate::clock::Clock;
 use crate::model::{
-    Binding, Endpoint, EndpointId, EnvelopeCache, Event, EventKey, OnFailure, PluginName, Subscription,
-    TenantId, UnixMs,
+    Binding, Endpoint, EndpointId, EnvelopeCache, Event, EventKey, OnFailure, PluginName, TenantId, UnixMs,
 };
 use crate::shutdown::Shutdown;
 
@@ -73,16 +71,13 @@ fn binding(plugin: &str, on_failure: OnFailure) -> Binding {
 
 fn endpoint(plugins: Vec<Binding>) -> Arc<Endpoint> {
     Arc::new(Endpoint {
-        id: EndpointId::new(UnixMs(1), 1),
-        tenant: TenantId::default(),
-        url: "https://example.com/hook".parse().unwrap(),
-        description: String::new(),
-        subscription: Subscription::Patterns(Vec::new()),
-        secrets: Vec::new(),
         plugins,
-        metadata: BTreeMap::new(),
-        created_at: UnixMs(1),
-        updated_at: UnixMs(1),
+        ..Endpoint::new(
+            EndpointId::new(UnixMs(1), 1),
+            TenantId::default(),
+            "https://example.com/hook".parse().unwrap(),
+            UnixMs(1),
+        )
     })
 }
 

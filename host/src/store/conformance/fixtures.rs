@@ -115,9 +115,6 @@ pub(crate) fn delivered(delivery: DeliveryId, number: u16) -> FinishedAttempt {
 
 pub(crate) fn endpoint(n: u128, url: &str) -> Endpoint {
     Endpoint {
-        id: endpoint_id(n),
-        tenant: TenantId::default(),
-        url: url.parse().unwrap(),
         description: "for \"people\"".to_owned(),
         subscription: Subscription::Patterns(vec!["orders/*".parse().unwrap(), "**".parse().unwrap()]),
         secrets: vec![Secret {
@@ -126,10 +123,8 @@ pub(crate) fn endpoint(n: u128, url: &str) -> Endpoint {
             created_at: T0,
             expires_at: Some(at(60)),
         }],
-        plugins: Vec::new(),
         metadata: [("tier".to_owned(), "gold".to_owned())].into(),
-        created_at: T0,
-        updated_at: T0,
+        ..Endpoint::new(endpoint_id(n), TenantId::default(), url.parse().unwrap(), T0)
     }
 }
 
