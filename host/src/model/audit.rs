@@ -121,38 +121,29 @@ fn shortened(value: Value) -> Value {
 
 /// Ids and times; nothing that could be a key.
 fn secrets(value: &Value) -> Value {
-    let Value::Array(all) = value else { return hidden(value) };
-    let one = |secret: &Value| match secret {
-        Value::Object(fields) => {
-            let kept = |(name, value): (&String, &Value)| {
-                let keep = SECRET_FIELDS.contains(&name.as_str());
-                (name.clone(), if keep { value.clone() } else { hidden(value) })
-            };
-            Value::Object(fields.iter().map(kept).collect())
-        }
-        other => hidden(other),
-    };
-    Value::Array(all.iter().map(one).collect())
+    each(value, |secret| with_fields(secret, |name| SECRET_FIELDS.contains(&name)))
 }
 
 /// The names of headers, in whichever of the two ways a list of them is written; never a value.
 fn header_values(value: &Value) -> Value {
-    match value {
-        Value::Object(fields) => {
-            Value::Object(fields.iter().map(|(name, value)| (name.clone(), hidden(value))).collect())
-        }
-        Value::Array(all) => Value::Array(all.iter().map(named_header).collect()),
-        other => hidden(other),
+    if value.is_object() {
+        with_fields(value, |_| false)
+    } else {
+        each(value, |header| with_fields(header, |name| name == "name"))
     }
 }
 
-fn named_header(header: &Value) -> Value {
-    let kept = |(name, value): (&String, &Value)| {
-        (name.clone(), if name == "name" { value.clone() } else { hidden(value) })
+fn each(value: &Value, show: impl Fn(&Value) -> Value) -> Value {
+    value.as_array().map_or_else(|| hidden(value), |all| Value::Array(all.iter().map(show).collect()))
+}
+
+/// An object with all its fields, and the values of those that may be seen.
+fn with_fields(value: &Value, may_be_seen: impl Fn(&str) -> bool) -> Value {
+    let Some(fields) = value.as_object() else { return hidden(value) };
+    let shown = |(name, value): (&String, &Value)| {
+        (name.clone(), if may_be_seen(name) { value.clone() } else { hidden(value) })
     };
-    header
-        .as_object()
-        .map_or_else(|| hidden(header), |fields| Value::Object(fields.iter().map(kept).collect()))
+    Value::Object(fields.iter().map(shown).collect())
 }
 
 fn hidden(value: &Value) -> Value {
