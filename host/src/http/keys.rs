@@ -251,4 +251,25 @@ mod tests {
         keys.open(&headers(&format!("Bearer {}", good.reveal()))).unwrap();
         assert_eq!(keys.list()[0].last_used_at, Some(UnixMs(10)));
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn uses_are_written_down_after_a_minute_and_only_what_is_new() {
+        let (good, keys) = key(Scope::Admin, None);
+        let clock = Clock::starting_at(UnixMs(10));
+        let options = store::redb::Options { cache_mib: 16, linger_ms: 0 };
+        let backend = redb::backends::InMemoryBackend::new();
+        let store = Arc::new(store::redb::RedbStore::with_backend(backend, clock, &options).unwrap());
+        let audit = AuditEntry::new(UnixMs(1), Actor::Gateway, "key.created", good.id());
+        store.create_key(keys.get(good.id()).unwrap(), audit).await.unwrap();
+        let shutdown = Shutdown::new();
+        let noting = tokio::spawn(
+            keys.clone().keep_noting(Arc::<store::redb::RedbStore>::clone(&store), shutdown.clone()),
+        );
+        keys.open(&headers(&format!("Bearer {}", good.reveal()))).unwrap();
+        tokio::time::sleep(NOTE_EVERY * 2).await;
+        shutdown.request();
+        noting.await.unwrap();
+        assert_eq!(store.keys().await.unwrap()[0].last_used_at, Some(UnixMs(10)));
+        assert!(keys.0.by_id.load().values().all(|held| held.news().is_none()));
+    }
 }
