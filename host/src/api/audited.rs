@@ -42,8 +42,16 @@ impl Audited for Endpoint {
         Some(&self.tenant)
     }
 
+    /// A configuration is kept as it was written, and so may have numbers that no number here can hold: then its text
+    /// is shown.
     fn fields(&self) -> Result<Value, serde_json::Error> {
-        to_value(EndpointView::new(self)?)
+        let mut shown = self.clone();
+        for binding in &mut shown.plugins {
+            if serde_json::from_str::<Value>(&binding.config).is_err() {
+                binding.config = Value::from(&*binding.config).to_string().into();
+            }
+        }
+        to_value(EndpointView::new(&shown)?)
     }
 }
 
@@ -114,4 +122,28 @@ fn fields<T: Audited>(of: &T) -> Result<Value, Problem> {
         fields.retain(|name, _| !NOT_A_CHANGE.contains(&name.as_str()));
     }
     Ok(fields)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Binding, EndpointId, OnFailure, UnixMs};
+
+    #[test]
+    fn a_configuration_with_a_number_beyond_all_numbers_is_shown_as_its_text() {
+        let binding = |config: &str| Binding {
+            plugin: "p".parse().unwrap(),
+            config: config.into(),
+            topics: Vec::new(),
+            on_failure: OnFailure::default(),
+        };
+        let url = "https://example.com/".parse().unwrap();
+        let endpoint = Endpoint {
+            plugins: vec![binding(r#"{"a": 1e999}"#), binding(r#"{"a": 1}"#)],
+            ..Endpoint::new(EndpointId::new(UnixMs(1), 1), TenantId::default(), url, UnixMs(1))
+        };
+        let fields = endpoint.fields().unwrap();
+        assert_eq!(fields["plugins"][0]["config"], r#"{"a": 1e999}"#);
+        assert_eq!(fields["plugins"][1]["config"]["a"], 1);
+    }
 }
