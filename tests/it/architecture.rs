@@ -67,6 +67,21 @@ fn the_production_part_of_a_file_is_short() -> Result<()> {
 }
 
 #[test]
+fn a_route_is_made_from_a_table_only() -> Result<()> {
+    let makers: Vec<_> = sources()?
+        .into_iter()
+        .filter(|source| source.production().contains(".route("))
+        .map(|source| source.path)
+        .collect();
+    assert_eq!(
+        makers,
+        ["http/route.rs"],
+        "add a row to the table of routes, so that the tests of access see it"
+    );
+    Ok(())
+}
+
+#[test]
 fn every_file_begins_with_what_it_is_for() -> Result<()> {
     let silent: Vec<_> = sources()?
         .into_iter()

@@ -2,6 +2,7 @@
 //!
 //! `cargo xtask test` builds the binary and the components first.
 
+mod access;
 mod architecture;
 mod crash;
 mod delivery;

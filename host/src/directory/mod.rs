@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{Mutex, broadcast};
 
 use crate::matching::TenantIndex;
-use crate::model::{Endpoint, EndpointId, TenantId};
+use crate::model::{AuditEntry, Endpoint, EndpointId, TenantId};
 use crate::store::{Error, Store};
 
 /// Changes that a listener may be behind before it has to look at everything again.
@@ -83,9 +83,9 @@ impl Directory {
     ///
     /// # Errors
     /// [`Error::UrlTaken`], and the store's.
-    pub async fn create(&self, endpoint: Endpoint) -> Result<Arc<Endpoint>, Error> {
+    pub async fn create(&self, endpoint: Endpoint, audit: AuditEntry) -> Result<Arc<Endpoint>, Error> {
         let _turn = self.writer.lock().await;
-        self.store.create_endpoint(endpoint.clone()).await?;
+        self.store.create_endpoint(endpoint.clone(), audit).await?;
         Ok(self.put(endpoint))
     }
 
@@ -93,9 +93,9 @@ impl Directory {
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::UrlTaken`], and the store's.
-    pub async fn update(&self, endpoint: Endpoint) -> Result<Arc<Endpoint>, Error> {
+    pub async fn update(&self, endpoint: Endpoint, audit: AuditEntry) -> Result<Arc<Endpoint>, Error> {
         let _turn = self.writer.lock().await;
-        self.store.update_endpoint(endpoint.clone()).await?;
+        self.store.update_endpoint(endpoint.clone(), audit).await?;
         Ok(self.put(endpoint))
     }
 
@@ -103,10 +103,10 @@ impl Directory {
     ///
     /// # Errors
     /// [`Error::NotFound`], and the store's.
-    pub async fn delete(&self, id: EndpointId) -> Result<(), Error> {
+    pub async fn delete(&self, id: EndpointId, audit: AuditEntry) -> Result<(), Error> {
         let _turn = self.writer.lock().await;
         let endpoint = self.get(id).ok_or(Error::NotFound)?;
-        self.store.delete_endpoint(id).await?;
+        self.store.delete_endpoint(id, audit).await?;
         self.swap(&endpoint.tenant, |endpoints| {
             endpoints.remove(&id);
         });

@@ -78,6 +78,10 @@ prefixed_id!(
     /// A signing secret of an endpoint.
     SecretId, "sec_"
 );
+prefixed_id!(
+    /// The part of an API key that is no secret.
+    KeyId, "key_"
+);
 
 /// A delivery: the event's key and which of its deliveries this is, so that the id alone finds both rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -4,6 +4,7 @@
 //! rules of the product can be read and tested without starting any of it. Imports nothing of the crate.
 
 mod api_key;
+mod audit;
 mod binding;
 mod delivery;
 mod endpoint;
@@ -11,13 +12,15 @@ mod event;
 mod header;
 mod id;
 mod retry;
+mod scope;
 mod secret;
 mod tenant;
 mod text;
 mod time;
 mod topic;
 
-pub use api_key::{ApiKey, ApiKeyRecord, Scope};
+pub use api_key::{ApiKey, ApiKeyRecord};
+pub use audit::{Actor, AuditEntry, FieldChange};
 pub use binding::{Binding, OnFailure, PluginName, PluginNameError};
 pub use delivery::{
     Attempt, AttemptError, AttemptErrorClass, AttemptOutcome, CustomRequest, Delivery, DeliveryState,
@@ -26,8 +29,9 @@ pub use delivery::{
 pub use endpoint::{Endpoint, Subscription};
 pub use event::{EnvelopeCache, Event, EventId, EventIdError};
 pub use header::Header;
-pub use id::{DeliveryId, EndpointId, EventKey, IdError, SecretId};
+pub use id::{DeliveryId, EndpointId, EventKey, IdError, KeyId, SecretId};
 pub use retry::{Next, RetrySchedule};
+pub use scope::{Scope, ScopeError};
 pub use secret::{Secret, SecretError, SigningKey};
 pub use tenant::{TenantId, TenantIdError};
 pub use time::UnixMs;

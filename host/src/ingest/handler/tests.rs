@@ -15,12 +15,12 @@ use crate::handoff::{self, Received, Receiver};
 use crate::http::Keys;
 use crate::ingest::{Options, router};
 use crate::model::{
-    ApiKey, ApiKeyRecord, DeliveryId, Endpoint, EndpointId, EnvelopeCache, Event, EventId, EventKey,
-    PluginName, Scope, TenantId, UnixMs,
+    ApiKey, ApiKeyRecord, AuditEntry, DeliveryId, Endpoint, EndpointId, EnvelopeCache, Event, EventId,
+    EventKey, KeyId, PluginName, Scope, TenantId, UnixMs,
 };
 use crate::store::{
-    DeliveryFilter, DeliveryRecord, Due, EventRecord, FanOut, FinishedAttempt, Page, PluginHold, Store,
-    StoreFuture, Verdict,
+    AuditChain, AuditFilter, AuditPage, DeliveryFilter, DeliveryRecord, Due, EventRecord, FanOut,
+    FinishedAttempt, Page, PluginHold, Store, StoreFuture, Verdict,
 };
 
 /// Takes events in memory. An id that it has is a duplicate; `broken` fails, `reused` has other content, and `slow` is
@@ -77,11 +77,15 @@ impl Store for Shelf {
         due(endpoint: EndpointId, now: UnixMs, limit: usize) -> Due;
         finish_attempt(finished: FinishedAttempt) -> ();
         cancel_waiting(endpoint: EndpointId, now: UnixMs, limit: usize) -> usize;
-        create_endpoint(endpoint: Endpoint) -> ();
-        update_endpoint(endpoint: Endpoint) -> ();
-        delete_endpoint(id: EndpointId) -> ();
+        create_endpoint(endpoint: Endpoint, audit: AuditEntry) -> ();
+        update_endpoint(endpoint: Endpoint, audit: AuditEntry) -> ();
+        delete_endpoint(id: EndpointId, audit: AuditEntry) -> ();
         endpoints() -> Vec<Endpoint>;
-        create_key(key: ApiKeyRecord) -> ();
+        create_key(key: ApiKeyRecord, audit: AuditEntry) -> ();
+        delete_key(id: KeyId, now: UnixMs, audit: AuditEntry) -> ();
+        note_key_uses(uses: Vec<(KeyId, UnixMs)>) -> ();
+        audit(filter: AuditFilter, before: Option<u64>, limit: usize) -> AuditPage;
+        verify_audit() -> AuditChain;
         keys() -> Vec<ApiKeyRecord>;
         event(tenant: &TenantId, id: &EventId) -> Option<EventRecord>;
         deliveries(filter: DeliveryFilter, cursor: Option<DeliveryId>, limit: usize) -> Page;
