@@ -6,6 +6,7 @@ mod architecture;
 mod crash;
 mod delivery;
 mod ingest;
+mod limits;
 mod load;
 mod plugins;
 mod reload;

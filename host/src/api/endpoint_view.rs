@@ -19,6 +19,8 @@ pub(super) struct EndpointView {
     plugins: Vec<BindingView>,
     metadata: BTreeMap<String, String>,
     secrets: Vec<SecretView>,
+    rate_limit: u32,
+    burst_limit: u32,
     created_at: String,
     updated_at: String,
 }
@@ -74,6 +76,8 @@ impl EndpointView {
             plugins: endpoint.plugins.iter().map(BindingView::new).collect::<Result<_, _>>()?,
             metadata: endpoint.metadata.clone(),
             secrets: endpoint.secrets.iter().map(secret).collect(),
+            rate_limit: endpoint.rate_limit,
+            burst_limit: endpoint.burst_limit,
             created_at: endpoint.created_at.to_string(),
             updated_at: endpoint.updated_at.to_string(),
         })

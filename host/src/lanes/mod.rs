@@ -1,9 +1,10 @@
 //! What may be sent when: a lane per endpoint, fair turns, bounded slots and memory.
 //!
 //! [`schedule`] decides; this shell asks it, reads the store for it and waits. A delivery handed over in memory goes
-//! out at once; everything else (retries, what did not fit, what an earlier run left) is read from the store when it
+//! out at once, if the limits of its endpoint let it; everything else (retries, what did not fit, what an earlier run left) is read from the store when it
 //! is due.
 
+mod rate;
 mod schedule;
 #[cfg(test)]
 mod tests;
@@ -15,7 +16,7 @@ use serde::Deserialize;
 use tokio::sync::Notify;
 use tokio::sync::broadcast::error::RecvError;
 
-use self::schedule::{Schedule, Step};
+use self::schedule::{Limits, Schedule, Step};
 use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::model::{DeliveryId, EndpointId, Job, UnixMs};
@@ -86,7 +87,7 @@ impl Lanes {
             shutdown: shutdown.clone(),
         };
         let lanes = Self { inner: Arc::new(inner) };
-        shutdown.spawn(lanes.clone().follow_deletions(orphans));
+        shutdown.spawn(lanes.clone().follow_changes(orphans));
         Ok(lanes)
     }
 
@@ -100,7 +101,7 @@ impl Lanes {
                 return None;
             }
             let changed = inner.changed.notified();
-            let step = inner.schedule().next(inner.clock.now());
+            let step = inner.schedule().next(inner.clock.now(), |endpoint| inner.limits(endpoint));
             match step {
                 Step::Run(job) => return Some(job),
                 Step::Load(endpoint, limit) => self.load(endpoint, limit),
@@ -157,8 +158,9 @@ impl Lanes {
         });
     }
 
-    /// Cancels what waits for endpoints that are deleted, now or by an earlier run.
-    async fn follow_deletions(self, orphans: Vec<EndpointId>) {
+    /// Cancels what waits for endpoints that are deleted, now or by an earlier run, and lets lanes whose limits changed look
+    /// again.
+    async fn follow_changes(self, orphans: Vec<EndpointId>) {
         let inner = &self.inner;
         let mut changes = inner.directory.changes();
         for endpoint in orphans {
@@ -171,11 +173,15 @@ impl Lanes {
             };
             match change {
                 Ok(endpoint) if inner.directory.get(endpoint).is_none() => self.cancel(endpoint).await,
-                Ok(_) => {}
+                Ok(endpoint) => inner.schedule().look_again(endpoint),
                 // A deletion that was missed here is seen when its deliveries become due, or at the next start.
-                Err(RecvError::Lagged(missed)) => tracing::warn!(missed, "endpoint changes came too fast"),
+                Err(RecvError::Lagged(missed)) => {
+                    tracing::warn!(missed, "endpoint changes came too fast");
+                    inner.schedule().look_again_at_all();
+                }
                 Err(RecvError::Closed) => return,
             }
+            inner.changed.notify_one();
         }
     }
 
@@ -201,6 +207,11 @@ impl Inner {
     fn schedule(&self) -> MutexGuard<'_, Schedule> {
         // A panic between two of its fields would be a bug; the bookkeeping is still the best there is.
         self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn limits(&self, endpoint: EndpointId) -> Limits {
+        let endpoint = self.directory.get(endpoint);
+        endpoint.map(|found| Limits { rate: found.rate_limit, burst: found.burst_limit }).unwrap_or_default()
     }
 
     async fn sleep_until(&self, until: Option<UnixMs>) {

@@ -2,11 +2,13 @@
 //!
 //! Every endpoint has a lane. Lanes take turns, each giving one delivery per turn, so an endpoint with a million
 //! waiting deliveries delays another by one. A lane holds few deliveries in memory; the rest waits in the store and is
-//! loaded when there is room. Slots for deliveries in flight are limited per lane and for the host.
+//! loaded when there is room. Slots for deliveries in flight are limited per lane and for the host. What an endpoint's owner
+//! limits beyond that is asked for at each turn, so a change counts from the next start on.
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 use super::Options;
+use super::rate::Rate;
 use crate::model::{DeliveryId, EndpointId, Job, UnixMs};
 use crate::store::Due;
 
@@ -19,6 +21,10 @@ pub(super) struct Schedule {
     turns: VecDeque<EndpointId>,
     /// When lanes have deliveries in the store that become due.
     timers: BTreeSet<(UnixMs, EndpointId)>,
+    /// When lanes may start the next one that is ready; they have no turn until then.
+    paced: BTreeSet<(UnixMs, EndpointId)>,
+    /// The starts of endpoints with a rate limit. Outlives their lanes: an idle lane must not forget what it just sent.
+    rates: HashMap<EndpointId, Rate>,
     in_flight: usize,
     bytes_ready: usize,
 }
@@ -33,6 +39,17 @@ struct Lane {
     stored: Option<UnixMs>,
     loading: bool,
     has_turn: bool,
+    /// The lane's entry in `paced`.
+    paced: Option<UnixMs>,
+}
+
+/// What the owner of an endpoint limits. 0 is no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Limits {
+    /// Attempts started in any second.
+    pub(super) rate: u32,
+    /// Attempts in flight.
+    pub(super) burst: u32,
 }
 
 /// What to do next.
@@ -53,6 +70,8 @@ impl Schedule {
             lanes: HashMap::new(),
             turns: VecDeque::new(),
             timers: BTreeSet::new(),
+            paced: BTreeSet::new(),
+            rates: HashMap::new(),
             in_flight: 0,
             bytes_ready: 0,
         }
@@ -121,25 +140,43 @@ impl Schedule {
             lane.known.remove(&job.delivery);
         }
         self.set_stored(endpoint, None);
+        self.unpace(endpoint);
+        self.rates.remove(&endpoint);
         self.forget_if_idle(endpoint);
     }
 
+    /// The limits of an endpoint changed, or the time came that they asked for: its lane need not wait for that any more.
+    pub(super) fn look_again(&mut self, endpoint: EndpointId) {
+        self.unpace(endpoint);
+        self.give_turn(endpoint);
+    }
+
+    /// The same for all, when it is not known whose limits changed.
+    pub(super) fn look_again_at_all(&mut self) {
+        let endpoints: Vec<_> = self.lanes.keys().copied().collect();
+        endpoints.into_iter().for_each(|endpoint| self.look_again(endpoint));
+    }
+
     /// What to do next. Each [`Step::Load`] is given once until [`Schedule::loaded`] answers it.
-    pub(super) fn next(&mut self, now: UnixMs) -> Step {
+    pub(super) fn next(&mut self, now: UnixMs, limits: impl Fn(EndpointId) -> Limits) -> Step {
         while let Some((_, endpoint)) = self.timers.first().filter(|(due_at, _)| *due_at <= now).copied() {
             self.timers.pop_first();
             if let Some(limit) = self.start_loading(endpoint) {
                 return Step::Load(endpoint, limit);
             }
         }
+        while let Some((_, endpoint)) = self.paced.first().filter(|(at, _)| *at <= now).copied() {
+            self.look_again(endpoint);
+        }
         if self.in_flight < self.options.max_in_flight {
             while let Some(endpoint) = self.turns.pop_front() {
-                if let Some(job) = self.take(endpoint) {
+                if let Some(job) = self.take(endpoint, limits(endpoint), now) {
                     return Step::Run(job);
                 }
             }
         }
-        Step::Wait(self.timers.first().map(|&(due_at, _)| due_at))
+        let timers = self.timers.first().into_iter().chain(self.paced.first());
+        Step::Wait(timers.map(|&(at, _)| at).min())
     }
 
     /// The lane's timer has fired. A lane that cannot load now gets it back from `loaded` or `give_turn`.
@@ -154,15 +191,47 @@ impl Schedule {
         Some(self.options.lane_buffer + lane.known.len())
     }
 
-    fn take(&mut self, endpoint: EndpointId) -> Option<Job> {
+    /// The first of the lane, if its limits let it start now. Whoever makes room gives the turn back: `sent`, the timer
+    /// in `paced`, or a change of the limits.
+    fn take(&mut self, endpoint: EndpointId, limits: Limits, now: UnixMs) -> Option<Job> {
         let lane = self.lanes.get_mut(&endpoint)?;
         lane.has_turn = false;
+        let is_full = limits.burst > 0 && lane.in_flight >= limits.burst as usize;
+        if lane.ready.is_empty() || is_full || !self.start_at_rate(endpoint, limits.rate, now) {
+            return None;
+        }
+        let lane = self.lanes.get_mut(&endpoint)?;
         let job = lane.ready.pop_front()?;
         lane.in_flight += 1;
         self.in_flight += 1;
         self.bytes_ready -= size(&job);
         self.give_turn(endpoint);
         Some(job)
+    }
+
+    /// Counts a start, if the rate allows it now; otherwise sets the timer.
+    fn start_at_rate(&mut self, endpoint: EndpointId, limit: u32, now: UnixMs) -> bool {
+        if limit == 0 {
+            self.rates.remove(&endpoint);
+            return true;
+        }
+        let rate = self.rates.entry(endpoint).or_insert_with(Rate::new);
+        let at = rate.next_start(limit, now);
+        if at <= now {
+            rate.started(now);
+            return true;
+        }
+        if let Some(lane) = self.lanes.get_mut(&endpoint) {
+            lane.paced = Some(at);
+            self.paced.insert((at, endpoint));
+        }
+        false
+    }
+
+    fn unpace(&mut self, endpoint: EndpointId) {
+        if let Some(at) = self.lanes.get_mut(&endpoint).and_then(|lane| lane.paced.take()) {
+            self.paced.remove(&(at, endpoint));
+        }
     }
 
     fn push(&mut self, job: Job) {
@@ -178,6 +247,7 @@ impl Schedule {
     fn give_turn(&mut self, endpoint: EndpointId) {
         let Some(lane) = self.lanes.get_mut(&endpoint) else { return };
         if !lane.has_turn
+            && lane.paced.is_none()
             && !lane.ready.is_empty()
             && lane.in_flight < self.options.max_in_flight_per_endpoint
         {

@@ -26,6 +26,12 @@ pub struct Endpoint {
     pub plugins: Vec<Binding>,
     /// Values that plugins can read and people can sort by.
     pub metadata: BTreeMap<String, String>,
+    /// Attempts that may start in any second; 0 = no limit.
+    #[serde(default)]
+    pub rate_limit: u32,
+    /// Attempts that may be under way at the same time; 0 = no limit but the host's.
+    #[serde(default)]
+    pub burst_limit: u32,
     /// When it was created.
     pub created_at: UnixMs,
     /// When it was last changed.
@@ -59,6 +65,8 @@ impl Endpoint {
             secrets: Vec::new(),
             plugins: Vec::new(),
             metadata: BTreeMap::new(),
+            rate_limit: 0,
+            burst_limit: 0,
             created_at: at,
             updated_at: at,
         }
