@@ -8,6 +8,7 @@ mod delivery;
 mod ingest;
 mod limits;
 mod load;
+mod ordering;
 mod plugins;
 mod reload;
 mod scene;

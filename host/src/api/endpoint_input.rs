@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer};
 use super::TargetCheck;
 use super::binding_input::{BindingInput, patterns};
 use crate::http::Problem;
-use crate::model::{Endpoint, PluginName, Subscription};
+use crate::model::{Endpoint, Ordering, PluginName, Subscription};
 
 /// An index over all patterns of all endpoints is kept in memory.
 const MAX_TOPICS: usize = 100;
@@ -38,6 +38,7 @@ pub(super) struct Create {
     metadata: Option<BTreeMap<String, String>>,
     rate_limit: Option<u32>,
     burst_limit: Option<u32>,
+    ordering: Option<String>,
 }
 
 /// The body of `PATCH /v1/endpoints/{id}`: what is absent stays as it is.
@@ -54,6 +55,7 @@ pub(super) struct Patch {
     metadata: Option<BTreeMap<String, String>>,
     rate_limit: Option<u32>,
     burst_limit: Option<u32>,
+    ordering: Option<String>,
 }
 
 impl Create {
@@ -71,6 +73,7 @@ impl Create {
             metadata,
             rate_limit,
             burst_limit,
+            ordering,
             tenant: _,
             secret: _,
         } = self;
@@ -91,6 +94,7 @@ impl Create {
                 metadata,
                 rate_limit,
                 burst_limit,
+                ordering,
             },
         ))
     }
@@ -135,6 +139,9 @@ impl Patch {
             check_limit(limit, MAX_BURST_LIMIT, "/burst_limit")?;
             endpoint.burst_limit = limit;
         }
+        if let Some(text) = self.ordering {
+            endpoint.ordering = ordering(&text)?;
+        }
         Ok(endpoint)
     }
 }
@@ -172,6 +179,14 @@ fn check_metadata(metadata: &BTreeMap<String, String>) -> Result<(), Problem> {
         at_most(MAX_METADATA_VALUE_BYTES, value.len(), &pointer, "bytes")?;
     }
     Ok(())
+}
+
+fn ordering(text: &str) -> Result<Ordering, Problem> {
+    match text {
+        "none" => Ok(Ordering::None),
+        "fifo" => Ok(Ordering::Fifo),
+        _ => Err(Problem::invalid("/ordering", "`ordering` is `none` or `fifo`")),
+    }
 }
 
 fn check_limit(limit: u32, most: u32, pointer: &str) -> Result<(), Problem> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::model::{Binding, Endpoint, OnFailure, Secret};
+use crate::model::{Binding, Endpoint, OnFailure, Ordering, Secret};
 
 /// An endpoint.
 #[derive(Debug, Serialize)]
@@ -21,6 +21,7 @@ pub(super) struct EndpointView {
     secrets: Vec<SecretView>,
     rate_limit: u32,
     burst_limit: u32,
+    ordering: Ordering,
     created_at: String,
     updated_at: String,
 }
@@ -78,6 +79,7 @@ impl EndpointView {
             secrets: endpoint.secrets.iter().map(secret).collect(),
             rate_limit: endpoint.rate_limit,
             burst_limit: endpoint.burst_limit,
+            ordering: endpoint.ordering,
             created_at: endpoint.created_at.to_string(),
             updated_at: endpoint.updated_at.to_string(),
         })

@@ -19,9 +19,9 @@ use tokio::sync::broadcast::error::RecvError;
 use self::schedule::{Limits, Schedule, Step};
 use crate::clock::Clock;
 use crate::directory::Directory;
-use crate::model::{DeliveryId, EndpointId, Job, UnixMs};
+use crate::model::{DeliveryId, EndpointId, Job, Ordering, UnixMs};
 use crate::shutdown::Shutdown;
-use crate::store::{Due, Error, Store};
+use crate::store::{Due, DueInOrder, Error, Store};
 
 /// Pause before a failed read of the store is tried again.
 const READ_RETRY: Duration = Duration::from_secs(1);
@@ -105,6 +105,9 @@ impl Lanes {
             match step {
                 Step::Run(job) => return Some(job),
                 Step::Load(endpoint, limit) => self.load(endpoint, limit),
+                Step::LoadInOrder(endpoint, limit, dispatched) => {
+                    self.load_in_order(endpoint, limit, dispatched);
+                }
                 Step::Wait(until) => {
                     tokio::select! {
                         () = changed => {}
@@ -120,7 +123,8 @@ impl Lanes {
     /// [`Lanes::stored`], once the store has it.
     #[must_use]
     pub fn offer(&self, job: Job) -> bool {
-        let taken = self.inner.schedule().offer(job, self.inner.clock.now()).is_ok();
+        let ordered = self.inner.limits(job.endpoint).ordered;
+        let taken = self.inner.schedule().offer(job, self.inner.clock.now(), ordered).is_ok();
         self.inner.changed.notify_one();
         taken
     }
@@ -131,9 +135,17 @@ impl Lanes {
         self.inner.changed.notify_one();
     }
 
-    /// The POST is over: gives its slots back.
-    pub fn sent(&self, endpoint: EndpointId) {
-        self.inner.schedule().sent(endpoint);
+    /// An event was fanned out, and its deliveries can be read.
+    pub fn dispatched(&self) {
+        if self.inner.schedule().dispatched() {
+            self.inner.changed.notify_one();
+        }
+    }
+
+    /// The POST is over: gives its slots back. `is_final` says that the delivery is over with it; its end must be on its way
+    /// to the store already, before that of any that may start now.
+    pub fn sent(&self, endpoint: EndpointId, is_final: bool) {
+        self.inner.schedule().sent(endpoint, is_final);
         self.inner.changed.notify_one();
     }
 
@@ -154,6 +166,21 @@ impl Lanes {
                 Due { jobs: Vec::new(), next: Some(now.after(READ_RETRY)) }
             });
             inner.schedule().loaded(endpoint, due);
+            inner.changed.notify_one();
+        });
+    }
+
+    fn load_in_order(&self, endpoint: EndpointId, limit: usize, dispatched: u64) {
+        let lanes = self.clone();
+        self.inner.shutdown.spawn(async move {
+            let inner = &lanes.inner;
+            let now = inner.clock.now();
+            let found = inner.store.due_in_order(endpoint, now, limit).await.unwrap_or_else(|error| {
+                tracing::error!(%endpoint, %error, "cannot read the deliveries that are due; trying again");
+                let due = Due { jobs: Vec::new(), next: Some(now.after(READ_RETRY)) };
+                DueInOrder { due, awaits_dispatch: false }
+            });
+            inner.schedule().loaded_in_order(endpoint, found, dispatched);
             inner.changed.notify_one();
         });
     }
@@ -209,9 +236,13 @@ impl Inner {
         self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What the owner says now; nothing for an endpoint that is gone.
     fn limits(&self, endpoint: EndpointId) -> Limits {
-        let endpoint = self.directory.get(endpoint);
-        endpoint.map(|found| Limits { rate: found.rate_limit, burst: found.burst_limit }).unwrap_or_default()
+        self.directory.get(endpoint).map_or_else(Limits::default, |endpoint| Limits {
+            rate: endpoint.rate_limit,
+            burst: endpoint.burst_limit,
+            ordered: endpoint.ordering == Ordering::Fifo,
+        })
     }
 
     async fn sleep_until(&self, until: Option<UnixMs>) {

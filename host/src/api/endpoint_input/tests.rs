@@ -115,3 +115,11 @@ fn limits_are_whole_numbers_up_to_their_bound() {
     assert_eq!(problem.pointer(), Some("/burst_limit"));
     assert!(parse::<Patch>(r#"{"rate_limit":-1}"#).is_err());
 }
+
+#[test]
+fn an_ordering_is_one_of_two_words() {
+    let ordered = patched(endpoint(), r#"{"ordering":"fifo"}"#).unwrap();
+    assert_eq!(ordered.ordering, Ordering::Fifo);
+    assert_eq!(patched(ordered, r#"{"ordering":"none"}"#).unwrap().ordering, Ordering::None);
+    assert_eq!(patched(endpoint(), r#"{"ordering":"lifo"}"#).unwrap_err().pointer(), Some("/ordering"));
+}

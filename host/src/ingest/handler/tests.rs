@@ -19,8 +19,8 @@ use crate::model::{
     PluginName, Scope, TenantId, UnixMs,
 };
 use crate::store::{
-    DeliveryFilter, DeliveryRecord, Due, EventRecord, FanOut, FinishedAttempt, Page, PluginHold, Store,
-    StoreFuture, Verdict,
+    DeliveryFilter, DeliveryRecord, Due, DueInOrder, EventRecord, FanOut, FinishedAttempt, Page, PluginHold,
+    Store, StoreFuture, Verdict,
 };
 
 /// Takes events in memory. An id that it has is a duplicate; `broken` fails, `reused` has other content, and `slow` is
@@ -75,6 +75,7 @@ impl Store for Shelf {
         redispatch(id: DeliveryId, verdict: Verdict, durable: bool) -> ();
         waiting_endpoints() -> Vec<(EndpointId, UnixMs)>;
         due(endpoint: EndpointId, now: UnixMs, limit: usize) -> Due;
+        due_in_order(endpoint: EndpointId, now: UnixMs, limit: usize) -> DueInOrder;
         finish_attempt(finished: FinishedAttempt) -> ();
         cancel_waiting(endpoint: EndpointId, now: UnixMs, limit: usize) -> usize;
         create_endpoint(endpoint: Endpoint) -> ();

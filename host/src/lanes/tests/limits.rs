@@ -8,18 +8,18 @@ use super::*;
 const JITTER_MS: u64 = 39;
 
 fn rate(rate: u32) -> impl Fn(EndpointId) -> Limits + Copy {
-    move |_| Limits { rate, burst: 0 }
+    move |_| Limits { rate, ..Limits::default() }
 }
 
 fn burst(burst: u32) -> impl Fn(EndpointId) -> Limits + Copy {
-    move |_| Limits { rate: 0, burst }
+    move |_| Limits { burst, ..Limits::default() }
 }
 
 /// A lane with this many deliveries.
 fn with_work(count: u128) -> Schedule {
     let mut schedule = schedule(10_000, 10_000, 1_000_000);
     for n in 0..count {
-        schedule.offer(job(endpoint(1), n), NOW).unwrap();
+        schedule.offer(job(endpoint(1), n), NOW, false).unwrap();
     }
     schedule
 }
@@ -34,11 +34,11 @@ fn started(
     loop {
         match schedule.next(now, &limits) {
             Step::Run(job) => {
-                schedule.sent(job.endpoint);
+                schedule.sent(job.endpoint, true);
                 schedule.settled(job.endpoint, job.delivery, None);
                 count += 1;
             }
-            Step::Load(..) => panic!("nothing is in the store"),
+            Step::Load(..) | Step::LoadInOrder(..) => panic!("nothing is in the store"),
             Step::Wait(until) => return (count, until),
         }
     }
@@ -101,7 +101,7 @@ proptest! {
             now = UnixMs(now.0 + gap);
             for _ in 0..arriving {
                 n += 1;
-                schedule.offer(job(endpoint(1), n), now).unwrap();
+                schedule.offer(job(endpoint(1), n), now, false).unwrap();
             }
             let (count, _) = started(&mut schedule, now, rate(limit));
             starts.extend(std::iter::repeat_n(now.0, count));
@@ -126,9 +126,9 @@ fn without_a_limit_nothing_waits() {
 fn a_limited_lane_leaves_the_turns_to_others() {
     let mut schedule = with_work(10);
     for n in 20..25 {
-        schedule.offer(job(endpoint(2), n), NOW).unwrap();
+        schedule.offer(job(endpoint(2), n), NOW, false).unwrap();
     }
-    let first = |lane: EndpointId| Limits { rate: u32::from(lane == endpoint(1)), burst: 0 };
+    let first = |lane: EndpointId| Limits { rate: u32::from(lane == endpoint(1)), ..Limits::default() };
     assert_eq!(started(&mut schedule, NOW, first).0, 1 + 5);
 }
 
@@ -148,11 +148,11 @@ fn no_more_than_the_burst_limit_is_in_flight_and_another_one_counts_at_once() {
         std::iter::from_fn(|| matches!(schedule.next(NOW, burst(limit)), Step::Run(_)).then_some(())).count()
     };
     assert_eq!(run(&mut schedule, 3), 3);
-    schedule.sent(endpoint(1));
+    schedule.sent(endpoint(1), true);
     assert_eq!(run(&mut schedule, 3), 1);
     schedule.look_again(endpoint(1));
     assert_eq!(run(&mut schedule, 5), 2);
-    schedule.sent(endpoint(1));
+    schedule.sent(endpoint(1), true);
     assert_eq!(run(&mut schedule, 2), 0, "a lower one waits for those in flight");
     schedule.look_again_at_all();
     assert_eq!(run(&mut schedule, 0), 10 - 6);
@@ -162,7 +162,7 @@ fn no_more_than_the_burst_limit_is_in_flight_and_another_one_counts_at_once() {
 fn the_limit_of_the_host_stays_below_a_higher_one_of_the_owner() {
     let mut schedule = schedule(100, 2, 100);
     for n in 1..=4 {
-        schedule.offer(job(endpoint(1), n), NOW).unwrap();
+        schedule.offer(job(endpoint(1), n), NOW, false).unwrap();
     }
     let limits = burst(50);
     let runs = std::iter::from_fn(|| matches!(schedule.next(NOW, limits), Step::Run(_)).then_some(()));
