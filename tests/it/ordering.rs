@@ -105,6 +105,19 @@ async fn one_that_a_plugin_holds_holds_up_those_behind_it() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_order_kept_back_goes_at_once_when_the_endpoint_is_free_again() -> Result<()> {
+    let scene = Scene::with(Setup::default().plugin("trap", guest("trap")?)).await?;
+    let plugins = json!([{ "plugin": "trap" }]);
+    let fifo = scene.endpoint("/fifo", json!({ "ordering": "fifo", "plugins": plugins })).await?;
+    send_numbers(&scene, 0..6).await?;
+    assert_eq!(arrive_until(&scene, 2).await?, [0, 1, 2]);
+    let path = format!("/v1/endpoints/{}", fifo.id);
+    scene.client.patch(&path, &json!({ "ordering": "none" })).await?.expect(StatusCode::OK)?;
+    scene.receiver.wait_for("/fifo", 5).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_that_is_filtered_or_given_up_lets_the_next_go() -> Result<()> {
     let setup = Setup::default().set(r#"deliver.retry=["10ms"]"#).plugin("trap", guest("trap")?);
     let scene = Scene::with(setup).await?;

@@ -200,11 +200,12 @@ impl Lanes {
             };
             match change {
                 Ok(endpoint) if inner.directory.get(endpoint).is_none() => self.cancel(endpoint).await,
-                Ok(endpoint) => inner.schedule().look_again(endpoint),
+                Ok(endpoint) => inner.schedule().changed(endpoint),
                 // A deletion that was missed here is seen when its deliveries become due, or at the next start.
                 Err(RecvError::Lagged(missed)) => {
                     tracing::warn!(missed, "endpoint changes came too fast");
-                    inner.schedule().look_again_at_all();
+                    let endpoints = inner.directory.list();
+                    endpoints.iter().for_each(|endpoint| inner.schedule().changed(endpoint.id));
                 }
                 Err(RecvError::Closed) => return,
             }

@@ -192,15 +192,15 @@ impl Schedule {
     }
 
     /// The limits of an endpoint changed, or the time came that they asked for: its lane need not wait for that any more.
-    pub(super) fn look_again(&mut self, endpoint: EndpointId) {
+    fn look_again(&mut self, endpoint: EndpointId) {
         self.unpace(endpoint);
         self.give_turn(endpoint);
     }
 
-    /// The same for all, when it is not known whose limits changed.
-    pub(super) fn look_again_at_all(&mut self) {
-        let endpoints: Vec<_> = self.lanes.keys().copied().collect();
-        endpoints.into_iter().for_each(|endpoint| self.look_again(endpoint));
+    /// The owner changed the endpoint: its lane asks for its limits again, and reads what another order kept back.
+    pub(super) fn changed(&mut self, endpoint: EndpointId) {
+        self.look_again(endpoint);
+        self.stored(endpoint, NOW_OR_BEFORE);
     }
 
     /// What to do next. Each [`Step::Load`] is given once until [`Schedule::loaded`] answers it.

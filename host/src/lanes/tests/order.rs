@@ -120,3 +120,11 @@ fn a_load_in_the_order_of_before_is_not_used() {
     schedule.loaded(LANE, Due { jobs: vec![job(LANE, 2), job(LANE, 1)], next: None });
     load(&mut schedule, NOW);
 }
+
+#[test]
+fn a_lane_that_is_free_again_reads_what_its_order_kept_back() {
+    let mut schedule = with_ready([]);
+    schedule.stored(LANE, UnixMs(9_000));
+    schedule.changed(LANE);
+    assert!(matches!(schedule.next(NOW, unlimited), Step::Load(LANE, _)));
+}
