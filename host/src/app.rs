@@ -199,6 +199,10 @@ impl Outbox for LanesOutbox {
     fn stored(&self, endpoint: EndpointId, due_at: UnixMs) {
         self.0.stored(endpoint, due_at);
     }
+
+    fn dispatched(&self) {
+        self.0.dispatched();
+    }
 }
 
 #[cfg(test)]

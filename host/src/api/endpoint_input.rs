@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer};
 use super::TargetCheck;
 use super::binding_input::{BindingInput, patterns};
 use crate::http::Problem;
-use crate::model::{Endpoint, PluginName, Subscription};
+use crate::model::{Endpoint, Ordering, PluginName, Subscription};
 
 /// An index over all patterns of all endpoints is kept in memory.
 const MAX_TOPICS: usize = 100;
@@ -15,6 +15,10 @@ const MAX_TOPICS: usize = 100;
 const MAX_PATTERN_BYTES: usize = 256;
 /// Each costs time in every delivery.
 const MAX_PLUGINS: usize = 16;
+/// Far above what one process sends; a larger number is a mistake.
+const MAX_RATE_LIMIT: u32 = 100_000;
+/// The same.
+const MAX_BURST_LIMIT: u32 = 100_000;
 const MAX_DESCRIPTION_BYTES: usize = 1024;
 const MAX_METADATA: usize = 32;
 const MAX_METADATA_KEY_BYTES: usize = 64;
@@ -32,6 +36,9 @@ pub(super) struct Create {
     plugins: Option<Vec<BindingInput>>,
     description: Option<String>,
     metadata: Option<BTreeMap<String, String>>,
+    rate_limit: Option<u32>,
+    burst_limit: Option<u32>,
+    ordering: Option<String>,
 }
 
 /// The body of `PATCH /v1/endpoints/{id}`: what is absent stays as it is.
@@ -46,6 +53,9 @@ pub(super) struct Patch {
     plugins: Option<Vec<BindingInput>>,
     description: Option<String>,
     metadata: Option<BTreeMap<String, String>>,
+    rate_limit: Option<u32>,
+    burst_limit: Option<u32>,
+    ordering: Option<String>,
 }
 
 impl Create {
@@ -54,14 +64,39 @@ impl Create {
     /// # Errors
     /// 422 when the URL or the topics are missing.
     pub(super) fn into_patch(self) -> Result<(String, Patch), Problem> {
-        let Self { url, topics, matcher, plugins, description, metadata, tenant: _, secret: _ } = self;
+        let Self {
+            url,
+            topics,
+            matcher,
+            plugins,
+            description,
+            metadata,
+            rate_limit,
+            burst_limit,
+            ordering,
+            tenant: _,
+            secret: _,
+        } = self;
         let url =
             url.ok_or_else(|| Problem::invalid("/url", "`url` is missing: where deliveries are sent to"))?;
         if topics.is_none() {
             let detail = "`topics` is missing: the patterns it subscribes to, for example `[\"orders/*\"]`";
             return Err(Problem::invalid("/topics", detail));
         }
-        Ok((url, Patch { url: None, topics, matcher: matcher.map(Some), plugins, description, metadata }))
+        Ok((
+            url,
+            Patch {
+                url: None,
+                topics,
+                matcher: matcher.map(Some),
+                plugins,
+                description,
+                metadata,
+                rate_limit,
+                burst_limit,
+                ordering,
+            },
+        ))
     }
 }
 
@@ -95,6 +130,17 @@ impl Patch {
         if let Some(metadata) = self.metadata {
             check_metadata(&metadata)?;
             endpoint.metadata = metadata;
+        }
+        if let Some(limit) = self.rate_limit {
+            check_limit(limit, MAX_RATE_LIMIT, "/rate_limit")?;
+            endpoint.rate_limit = limit;
+        }
+        if let Some(limit) = self.burst_limit {
+            check_limit(limit, MAX_BURST_LIMIT, "/burst_limit")?;
+            endpoint.burst_limit = limit;
+        }
+        if let Some(text) = self.ordering {
+            endpoint.ordering = ordering(&text)?;
         }
         Ok(endpoint)
     }
@@ -133,6 +179,22 @@ fn check_metadata(metadata: &BTreeMap<String, String>) -> Result<(), Problem> {
         at_most(MAX_METADATA_VALUE_BYTES, value.len(), &pointer, "bytes")?;
     }
     Ok(())
+}
+
+fn ordering(text: &str) -> Result<Ordering, Problem> {
+    match text {
+        "none" => Ok(Ordering::None),
+        "fifo" => Ok(Ordering::Fifo),
+        _ => Err(Problem::invalid("/ordering", "`ordering` is `none` or `fifo`")),
+    }
+}
+
+fn check_limit(limit: u32, most: u32, pointer: &str) -> Result<(), Problem> {
+    if limit <= most {
+        return Ok(());
+    }
+    let field = pointer.trim_start_matches('/');
+    Err(Problem::invalid(pointer, format!("`{field}` is at most {most}, or 0 for no limit; this is {limit}")))
 }
 
 pub(super) fn plugin_name(text: &str, pointer: &str) -> Result<PluginName, Problem> {

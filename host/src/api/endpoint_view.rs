@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::model::{Binding, Endpoint, OnFailure, Secret};
+use crate::model::{Binding, Endpoint, OnFailure, Ordering, Secret};
 
 /// An endpoint.
 #[derive(Debug, Serialize)]
@@ -19,6 +19,9 @@ pub(super) struct EndpointView {
     plugins: Vec<BindingView>,
     metadata: BTreeMap<String, String>,
     secrets: Vec<SecretView>,
+    rate_limit: u32,
+    burst_limit: u32,
+    ordering: Ordering,
     created_at: String,
     updated_at: String,
 }
@@ -74,6 +77,9 @@ impl EndpointView {
             plugins: endpoint.plugins.iter().map(BindingView::new).collect::<Result<_, _>>()?,
             metadata: endpoint.metadata.clone(),
             secrets: endpoint.secrets.iter().map(secret).collect(),
+            rate_limit: endpoint.rate_limit,
+            burst_limit: endpoint.burst_limit,
+            ordering: endpoint.ordering,
             created_at: endpoint.created_at.to_string(),
             updated_at: endpoint.updated_at.to_string(),
         })

@@ -77,9 +77,11 @@ impl Deliver {
     async fn deliver(&self, job: Job) {
         let mut slot = Slot::new(self, &job);
         let finished = self.attempts.attempt(&job, self.directory.get(job.endpoint).as_deref()).await;
-        slot.give_back();
         let due_at = finished.due_at;
-        match self.store.finish_attempt(finished).await {
+        // The call takes its place among the writes: before the end of whatever may start in this slot.
+        let recorded = self.store.finish_attempt(finished);
+        slot.give_back(due_at.is_none());
+        match recorded.await {
             Ok(()) => slot.settle(due_at),
             // The delivery still waits in the store, so dropping the slot has it tried again.
             Err(error) => {
@@ -129,9 +131,9 @@ impl<'a> Slot<'a> {
         Self { stage, job, sent: false, settled: false }
     }
 
-    fn give_back(&mut self) {
+    fn give_back(&mut self, is_final: bool) {
         if !std::mem::replace(&mut self.sent, true) {
-            self.stage.lanes.sent(self.job.endpoint);
+            self.stage.lanes.sent(self.job.endpoint, is_final);
         }
     }
 
@@ -144,7 +146,7 @@ impl<'a> Slot<'a> {
 
 impl Drop for Slot<'_> {
     fn drop(&mut self) {
-        self.give_back();
+        self.give_back(false);
         self.settle(Some(self.stage.attempts.clock.now().after(UNRECORDED_WAIT)));
     }
 }

@@ -74,7 +74,8 @@ impl Dispatch {
         let at = self.clock.now();
         self.store.redispatch(delivery.id, verdict, custom.is_some()).await?;
         let job = Job { delivery: delivery.id, endpoint: delivery.endpoint, attempts: 0, event, custom };
-        if due && !self.outbox.offer(job) {
+        if !(due && self.outbox.offer(job)) {
+            // Whatever became of it: those that it held up in their order may be due now.
             self.outbox.stored(delivery.endpoint, at);
         }
         Ok(())

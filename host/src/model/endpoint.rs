@@ -26,10 +26,30 @@ pub struct Endpoint {
     pub plugins: Vec<Binding>,
     /// Values that plugins can read and people can sort by.
     pub metadata: BTreeMap<String, String>,
+    /// Attempts that may start in any second; 0 = no limit.
+    #[serde(default)]
+    pub rate_limit: u32,
+    /// Attempts that may be under way at the same time; 0 = no limit but the host's.
+    #[serde(default)]
+    pub burst_limit: u32,
+    /// In which order its deliveries are made.
+    #[serde(default)]
+    pub ordering: Ordering,
     /// When it was created.
     pub created_at: UnixMs,
     /// When it was last changed.
     pub updated_at: UnixMs,
+}
+
+/// In which order the deliveries of an endpoint are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ordering {
+    /// As they come, several at the same time.
+    #[default]
+    None,
+    /// One after another, in the order in which their events were accepted.
+    Fifo,
 }
 
 /// How an endpoint says which topics it wants.
@@ -59,6 +79,9 @@ impl Endpoint {
             secrets: Vec::new(),
             plugins: Vec::new(),
             metadata: BTreeMap::new(),
+            rate_limit: 0,
+            burst_limit: 0,
+            ordering: Ordering::None,
             created_at: at,
             updated_at: at,
         }

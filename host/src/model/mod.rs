@@ -26,7 +26,7 @@ pub use delivery::{
     Attempt, AttemptError, AttemptErrorClass, AttemptOutcome, CustomRequest, Delivery, DeliveryState,
     FailReason, HoldReason, Job, PluginRun, PluginRunOutcome,
 };
-pub use endpoint::{Endpoint, Subscription};
+pub use endpoint::{Endpoint, Ordering, Subscription};
 pub use event::{EnvelopeCache, Event, EventId, EventIdError};
 pub use header::Header;
 pub use id::{DeliveryId, EndpointId, EventKey, IdError, KeyId, SecretId};

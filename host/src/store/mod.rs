@@ -76,6 +76,11 @@ pub trait Store: Send + Sync + 'static {
     /// first one that is not among them is due.
     fn due(&self, endpoint: EndpointId, now: UnixMs, limit: usize) -> StoreFuture<'_, Due>;
 
+    /// Deliveries of an endpoint that are due at `now` and that nothing may overtake, by the order in which their events
+    /// were accepted, at most `limit`. The first that is not due, is held, or whose event some earlier one may still be
+    /// fanned out before, ends them.
+    fn due_in_order(&self, endpoint: EndpointId, now: UnixMs, limit: usize) -> StoreFuture<'_, DueInOrder>;
+
     // --- deliver
 
     /// Records an attempt, the new state of its delivery and when it is due next, in one transaction.
@@ -231,6 +236,15 @@ pub struct Due {
     pub jobs: Vec<Job>,
     /// When the first one that is not in `jobs` is due; `None` when nothing else waits.
     pub next: Option<UnixMs>,
+}
+
+/// Deliveries of one endpoint that are due and go one after another.
+#[derive(Debug, Clone, Default)]
+pub struct DueInOrder {
+    /// Those that are due; `next` is when the one that ends them is due, `None` if it waits for something else.
+    pub due: Due,
+    /// Whether what ends them is an event that is not fanned out yet.
+    pub awaits_dispatch: bool,
 }
 
 /// What came of an attempt, or of finding that none can be made.

@@ -104,3 +104,22 @@ fn a_new_endpoint_needs_a_url_and_topics() {
     assert_eq!(pointer(r#"{"url":"https://example.com"}"#).as_deref(), Some("/topics"));
     assert!(parse::<Create>(r#"{"urll":"x"}"#).is_err());
 }
+
+#[test]
+fn limits_are_whole_numbers_up_to_their_bound() {
+    let limited = patched(endpoint(), r#"{"rate_limit":100000,"burst_limit":3}"#).unwrap();
+    assert_eq!((limited.rate_limit, limited.burst_limit), (100_000, 3));
+    let open = patched(limited, r#"{"rate_limit":0}"#).unwrap();
+    assert_eq!((open.rate_limit, open.burst_limit), (0, 3));
+    let problem = patched(endpoint(), r#"{"burst_limit":100001}"#).unwrap_err();
+    assert_eq!(problem.pointer(), Some("/burst_limit"));
+    assert!(parse::<Patch>(r#"{"rate_limit":-1}"#).is_err());
+}
+
+#[test]
+fn an_ordering_is_one_of_two_words() {
+    let ordered = patched(endpoint(), r#"{"ordering":"fifo"}"#).unwrap();
+    assert_eq!(ordered.ordering, Ordering::Fifo);
+    assert_eq!(patched(ordered, r#"{"ordering":"none"}"#).unwrap().ordering, Ordering::None);
+    assert_eq!(patched(endpoint(), r#"{"ordering":"lifo"}"#).unwrap_err().pointer(), Some("/ordering"));
+}

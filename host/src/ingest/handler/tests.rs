@@ -19,7 +19,7 @@ use crate::model::{
     EventKey, KeyId, PluginName, Scope, TenantId, UnixMs,
 };
 use crate::store::{
-    AuditChain, AuditFilter, AuditPage, DeliveryFilter, DeliveryRecord, Due, EventRecord, FanOut,
+    AuditChain, AuditFilter, AuditPage, DeliveryFilter, DeliveryRecord, Due, DueInOrder, EventRecord, FanOut,
     FinishedAttempt, Page, PluginHold, Store, StoreFuture, Verdict,
 };
 
@@ -75,6 +75,7 @@ impl Store for Shelf {
         redispatch(id: DeliveryId, verdict: Verdict, durable: bool) -> ();
         waiting_endpoints() -> Vec<(EndpointId, UnixMs)>;
         due(endpoint: EndpointId, now: UnixMs, limit: usize) -> Due;
+        due_in_order(endpoint: EndpointId, now: UnixMs, limit: usize) -> DueInOrder;
         finish_attempt(finished: FinishedAttempt) -> ();
         cancel_waiting(endpoint: EndpointId, now: UnixMs, limit: usize) -> usize;
         create_endpoint(endpoint: Endpoint, audit: AuditEntry) -> ();

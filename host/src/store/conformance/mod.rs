@@ -8,6 +8,7 @@ pub(crate) mod dispatching;
 pub(crate) mod fixtures;
 pub(crate) mod logging;
 pub(crate) mod managing;
+pub(crate) mod ordering;
 pub(crate) mod persistence;
 
 /// Calls the macro `$run` with every rule, as `module::function`.
@@ -33,6 +34,9 @@ macro_rules! for_every_rule {
             dispatching::plugin_holds_come_with_the_earliest_first,
             dispatching::redispatch_replaces_the_verdict_of_a_plugin_hold_only,
             delivering::due_gives_the_earliest_first_and_says_when_the_next_is_due,
+            ordering::what_is_due_in_order_ends_at_the_first_that_is_not_due,
+            ordering::a_hold_ends_what_is_due_in_order_until_it_is_over,
+            ordering::nothing_is_due_in_order_before_an_earlier_event_is_fanned_out,
             delivering::waiting_endpoints_are_named_once_with_their_earliest_time,
             delivering::a_failed_attempt_is_recorded_and_due_again_later,
             delivering::a_delivery_without_a_secret_waits_in_the_lane,

@@ -15,8 +15,8 @@ use crate::model::{
     TenantId, UnixMs,
 };
 use crate::store::{
-    Accepted, AuditChain, AuditFilter, AuditPage, DeliveryFilter, DeliveryRecord, Due, EventRecord, FanOut,
-    FinishedAttempt, NewEvent, Page, PluginHold, Store, StoreFuture, Verdict,
+    Accepted, AuditChain, AuditFilter, AuditPage, DeliveryFilter, DeliveryRecord, Due, DueInOrder,
+    EventRecord, FanOut, FinishedAttempt, NewEvent, Page, PluginHold, Store, StoreFuture, Verdict,
 };
 
 impl Store for RedbStore {
@@ -56,6 +56,14 @@ impl Store for RedbStore {
 
     fn due(&self, endpoint: EndpointId, now: UnixMs, limit: usize) -> StoreFuture<'_, Due> {
         self.read(move |transaction| waiting::due(transaction, endpoint, now, limit))
+    }
+
+    fn due_in_order(&self, endpoint: EndpointId, now: UnixMs, limit: usize) -> StoreFuture<'_, DueInOrder> {
+        // Looked at before the snapshot is taken: the fan-outs of all events below it are in the snapshot.
+        let dispatched_below = self.undispatched.after(None, 1).pop();
+        self.read(move |transaction| {
+            waiting::due_in_order(transaction, endpoint, (now, limit), dispatched_below)
+        })
     }
 
     fn finish_attempt(&self, finished: FinishedAttempt) -> StoreFuture<'_, ()> {
