@@ -42,6 +42,8 @@ struct Lane {
     in_flight: usize,
     /// Deliveries that are ready, in flight or not recorded yet: what the store must not hand out again.
     known: HashSet<DeliveryId>,
+    /// Those of `known` that were recorded while a load was under way: it may have seen them as they were before.
+    recorded_during_load: Vec<DeliveryId>,
     /// When the earliest delivery that is in the store and not in `known` is due.
     stored: Option<UnixMs>,
     loading: bool,
@@ -143,15 +145,15 @@ impl Schedule {
     fn end_load(&mut self, endpoint: EndpointId, due: Due, ordered: bool) {
         let Some(lane) = self.lanes.get_mut(&endpoint) else { return };
         lane.loading = false;
+        let new = due.jobs.into_iter().filter(|job| !lane.known.contains(&job.delivery)).collect::<Vec<_>>();
+        for recorded in std::mem::take(&mut lane.recorded_during_load) {
+            lane.known.remove(&recorded);
+        }
         if lane.ordered != ordered {
             return self.set_stored(endpoint, Some(NOW_OR_BEFORE));
         }
         let earliest = lane.stored.into_iter().chain(due.next).min();
-        for job in due.jobs {
-            if !self.lanes.get(&endpoint).is_some_and(|lane| lane.known.contains(&job.delivery)) {
-                self.push(job);
-            }
-        }
+        new.into_iter().for_each(|job| self.push(job));
         self.set_stored(endpoint, earliest);
         self.forget_if_idle(endpoint);
     }
@@ -172,7 +174,11 @@ impl Schedule {
     /// The store knows what came of a delivery, and when it is due again.
     pub(super) fn settled(&mut self, endpoint: EndpointId, delivery: DeliveryId, due_at: Option<UnixMs>) {
         if let Some(lane) = self.lanes.get_mut(&endpoint) {
-            lane.known.remove(&delivery);
+            if lane.loading {
+                lane.recorded_during_load.push(delivery);
+            } else {
+                lane.known.remove(&delivery);
+            }
         }
         if let Some(due_at) = due_at {
             self.stored(endpoint, due_at);

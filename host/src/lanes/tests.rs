@@ -142,6 +142,21 @@ fn what_comes_due_during_a_load_is_not_forgotten() {
 }
 
 #[test]
+fn a_delivery_that_is_recorded_during_a_load_is_not_sent_again() {
+    let mut schedule = schedule(100, 100, 100);
+    let lane = endpoint(1);
+    schedule.offer(job(lane, 1), NOW, false).unwrap();
+    assert_eq!(runs(&mut schedule), [(1, 1)]);
+    schedule.stored(lane, NOW);
+    assert!(matches!(schedule.next(NOW, unlimited), Step::Load(..)));
+    schedule.sent(lane, true);
+    schedule.settled(lane, job(lane, 1).delivery, None);
+    // The store was read before the attempt was recorded in it.
+    schedule.loaded(lane, Due { jobs: vec![job(lane, 1), job(lane, 2)], next: None });
+    assert_eq!(runs(&mut schedule), [(1, 2)]);
+}
+
+#[test]
 fn a_deleted_endpoint_leaves_nothing_behind() {
     let mut schedule = schedule(100, 1, 100);
     let lane = endpoint(1);
