@@ -1,11 +1,14 @@
 //! What callers say about an endpoint, and the endpoint that comes of it. Pure: nothing is looked up or stored.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 
 use super::TargetCheck;
 use super::binding_input::{BindingInput, patterns};
+use crate::filter::Filter;
 use crate::http::Problem;
 use crate::model::{Endpoint, PluginName, Subscription};
 
@@ -32,6 +35,8 @@ pub(super) struct Create {
     plugins: Option<Vec<BindingInput>>,
     description: Option<String>,
     metadata: Option<BTreeMap<String, String>>,
+    /// Kept as it was written.
+    filter: Option<Box<RawValue>>,
 }
 
 /// The body of `PATCH /v1/endpoints/{id}`: what is absent stays as it is.
@@ -46,6 +51,9 @@ pub(super) struct Patch {
     plugins: Option<Vec<BindingInput>>,
     description: Option<String>,
     metadata: Option<BTreeMap<String, String>>,
+    /// `Some(None)` = `null`: every event passes.
+    #[serde(deserialize_with = "even_null")]
+    filter: Option<Option<Box<RawValue>>>,
 }
 
 impl Create {
@@ -54,14 +62,16 @@ impl Create {
     /// # Errors
     /// 422 when the URL or the topics are missing.
     pub(super) fn into_patch(self) -> Result<(String, Patch), Problem> {
-        let Self { url, topics, matcher, plugins, description, metadata, tenant: _, secret: _ } = self;
+        let Self { url, topics, matcher, plugins, description, metadata, filter, tenant: _, secret: _ } =
+            self;
         let url =
             url.ok_or_else(|| Problem::invalid("/url", "`url` is missing: where deliveries are sent to"))?;
         if topics.is_none() {
             let detail = "`topics` is missing: the patterns it subscribes to, for example `[\"orders/*\"]`";
             return Err(Problem::invalid("/topics", detail));
         }
-        Ok((url, Patch { url: None, topics, matcher: matcher.map(Some), plugins, description, metadata }))
+        let (matcher, filter) = (matcher.map(Some), filter.map(Some));
+        Ok((url, Patch { url: None, topics, matcher, plugins, description, metadata, filter }))
     }
 }
 
@@ -95,6 +105,9 @@ impl Patch {
         if let Some(metadata) = self.metadata {
             check_metadata(&metadata)?;
             endpoint.metadata = metadata;
+        }
+        if let Some(filter) = self.filter {
+            endpoint.filter = filter.map(|text| checked_filter(text.get())).transpose()?;
         }
         Ok(endpoint)
     }
@@ -135,6 +148,13 @@ fn check_metadata(metadata: &BTreeMap<String, String>) -> Result<(), Problem> {
     Ok(())
 }
 
+/// A filter is compiled where it is used; here it has to be one.
+fn checked_filter(text: &str) -> Result<Arc<str>, Problem> {
+    Filter::parse(text)
+        .map_err(|error| Problem::invalid(format!("/filter{}", error.pointer), error.to_string()))?;
+    Ok(text.into())
+}
+
 pub(super) fn plugin_name(text: &str, pointer: &str) -> Result<PluginName, Problem> {
     text.parse().map_err(|error: crate::model::PluginNameError| Problem::invalid(pointer, error.to_string()))
 }
@@ -148,7 +168,11 @@ pub(super) fn at_most(limit: usize, count: usize, pointer: &str, what: &str) -> 
 }
 
 /// Tells `null` from an absent field.
-fn even_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
+fn even_null<'de, T, D>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
     Option::deserialize(deserializer).map(Some)
 }
 

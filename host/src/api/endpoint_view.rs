@@ -19,6 +19,7 @@ pub(super) struct EndpointView {
     plugins: Vec<BindingView>,
     metadata: BTreeMap<String, String>,
     secrets: Vec<SecretView>,
+    filter: Option<Box<RawValue>>,
     created_at: String,
     updated_at: String,
 }
@@ -74,6 +75,7 @@ impl EndpointView {
             plugins: endpoint.plugins.iter().map(BindingView::new).collect::<Result<_, _>>()?,
             metadata: endpoint.metadata.clone(),
             secrets: endpoint.secrets.iter().map(secret).collect(),
+            filter: endpoint.filter.as_deref().map(serde_json::from_str).transpose()?,
             created_at: endpoint.created_at.to_string(),
             updated_at: endpoint.updated_at.to_string(),
         })
@@ -120,6 +122,7 @@ mod tests {
                 topics: Vec::new(),
                 on_failure: OnFailure::Closed,
             }],
+            filter: Some(r#"{"data":  {"n": 1.0}}"#.into()),
             ..Endpoint::new(
                 EndpointId::new(at, 1),
                 TenantId::default(),
@@ -143,6 +146,7 @@ mod tests {
     fn an_endpoint_is_shown_as_it_was_written() {
         let text = serde_json::to_string(&EndpointView::new(&endpoint()).unwrap()).unwrap();
         assert!(text.contains(r#""config":{"b": 1.0,  "a":2}"#), "{text}");
+        assert!(text.contains(r#""filter":{"data":  {"n": 1.0}}"#), "{text}");
         let shown: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(shown["topics"], json!(["orders/*"]));
         assert_eq!((&shown["matcher"], &shown["plugins"][0]["on_failure"]), (&json!(null), &json!("closed")));

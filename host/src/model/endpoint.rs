@@ -1,6 +1,7 @@
 //! Endpoints: where a tenant wants which events, and what happens to them on the way.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -26,6 +27,9 @@ pub struct Endpoint {
     pub plugins: Vec<Binding>,
     /// Values that plugins can read and people can sort by.
     pub metadata: BTreeMap<String, String>,
+    /// Conditions that an event must meet, as JSON in the words of the owner; `None` = all events pass.
+    #[serde(default)]
+    pub filter: Option<Arc<str>>,
     /// When it was created.
     pub created_at: UnixMs,
     /// When it was last changed.
@@ -59,6 +63,7 @@ impl Endpoint {
             secrets: Vec::new(),
             plugins: Vec::new(),
             metadata: BTreeMap::new(),
+            filter: None,
             created_at: at,
             updated_at: at,
         }

@@ -21,7 +21,7 @@ pub use api_key::{ApiKey, ApiKeyRecord, Scope};
 pub use binding::{Binding, OnFailure, PluginName, PluginNameError};
 pub use delivery::{
     Attempt, AttemptError, AttemptErrorClass, AttemptOutcome, CustomRequest, Delivery, DeliveryState,
-    FailReason, HoldReason, Job, PluginRun, PluginRunOutcome,
+    FailReason, FilteredBy, HoldReason, Job, PluginRun, PluginRunOutcome,
 };
 pub use endpoint::{Endpoint, Subscription};
 pub use event::{EnvelopeCache, Event, EventId, EventIdError};

@@ -6,7 +6,7 @@ use super::fixtures::{
     T0, accept, at, custom_request, delivered, delivery, dispatched, endpoint_id, held_by, new_event, nth,
     pending, plugin_run, state, verdict,
 };
-use crate::model::{DeliveryState, EventKey};
+use crate::model::{DeliveryState, EventKey, FilteredBy};
 use crate::store::{FanOut, NewDelivery, Store, Verdict};
 
 pub(crate) async fn an_event_waits_for_dispatch_until_it_is_fanned_out(store: &dyn Store) {
@@ -123,7 +123,8 @@ pub(crate) async fn redispatch_replaces_the_verdict_of_a_plugin_hold_only(store:
     let deliveries = vec![delivery(endpoint, held_by("jq"), Some(at(10))), pending(endpoint)];
     let event = dispatched(store, new_event(), deliveries).await;
     let (held, other) = (nth(event, 0), nth(event, 1));
-    let filtered = DeliveryState::Filtered { plugin: "jq".parse().unwrap(), reason: "small".to_owned() };
+    let filtered =
+        DeliveryState::Filtered { by: FilteredBy::Plugin("jq".parse().unwrap()), reason: "small".to_owned() };
 
     store.redispatch(other, verdict(filtered.clone(), None), false).await.unwrap();
     assert_eq!(state(store, other).await, DeliveryState::Pending);

@@ -1,0 +1,86 @@
+//! The filter of an endpoint: conditions over an event as JSON, without a plugin.
+//!
+//! ```json
+//! {"event": {"$startsWith": "orders/"}, "data": {"order": {"total": {"$gte": 100}}, "/items/0/sku": "x"}}
+//! ```
+//!
+//! Objects mirror the event; its roots are `data`, `event` (the topic), `event_id`, `tenant`, `timestamp` and
+//! `metadata` (the endpoint's). The rules, each of which a row of the tables in `docs/filters.md` shows and a test runs:
+//!
+//! - *All of it.* Several keys, and several operators beside each other, must all hold. `$and`, `$or` and `$not` stand at
+//!   any level. A key that starts with `/` is a JSON pointer (RFC 6901) from there. A scalar or an array is `$eq`.
+//! - *Missing keys.* Every test is false for them. The negations `$ne`, `$nin`, `$not` and `"$exists": false` are exactly
+//!   the opposite of their positive, and so true.
+//! - *Types.* Nothing is converted. Values of different types are never equal, and neither is greater.
+//! - *Numbers* compare by value and exactly, however long they are; *texts* by code point; *times* (`timestamp`) as times.
+//! - *Arrays.* A test holds for an array if it holds for the whole of it or for one of its elements; a key looks into the
+//!   objects of an array. Every test stands alone: two of them may be met by two elements. A pointer goes one way only.
+//! - *`null`* is a value. *Objects* compare deeply, the order of keys is without meaning.
+//! - *Nothing is guessed.* Whatever can never hold or is not understood is refused with its place when the filter is set.
+//!
+//! Pure. Evaluation allocates nothing for what it passes by; the reason is worked out for events that do not pass.
+
+mod error;
+mod explain;
+mod parse;
+mod place;
+mod test;
+
+use std::collections::BTreeMap;
+
+pub use self::error::{Error, Reason};
+use self::place::Place;
+use self::test::Test;
+use crate::json::Subject;
+use crate::model::Endpoint;
+
+/// A filter that was checked and is ready to judge.
+#[derive(Debug)]
+pub struct Filter(Condition);
+
+/// What a filter looks at.
+struct View<'a> {
+    subject: &'a Subject,
+    metadata: &'a BTreeMap<String, String>,
+}
+
+#[derive(Debug)]
+enum Condition {
+    All(Vec<Condition>),
+    Any(Vec<Condition>),
+    Not(Box<Condition>),
+    Test(Place, Test),
+}
+
+impl Filter {
+    /// The filter in this JSON text.
+    ///
+    /// # Errors
+    /// The first thing that is not understood or can never hold, with its place.
+    pub fn parse(json: &str) -> Result<Self, Error> {
+        parse::filter(json).map(Self)
+    }
+
+    /// Whether the event may go to the endpoint.
+    ///
+    /// # Errors
+    /// The condition that failed, in words: `data.order.total: 40 is not >= 100`.
+    pub fn judge(&self, subject: &Subject, endpoint: &Endpoint) -> Result<(), String> {
+        let view = View { subject, metadata: &endpoint.metadata };
+        if self.0.holds(&view) { Ok(()) } else { Err(explain::refusal(&self.0, &view)) }
+    }
+}
+
+impl Condition {
+    fn holds(&self, view: &View<'_>) -> bool {
+        match self {
+            Self::All(all) => all.iter().all(|condition| condition.holds(view)),
+            Self::Any(any) => any.iter().any(|condition| condition.holds(view)),
+            Self::Not(condition) => !condition.holds(view),
+            Self::Test(place, test) => place.any(view, &mut |value| test.accepted(value).is_some()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
