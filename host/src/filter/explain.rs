@@ -14,7 +14,11 @@ const MAX_LISTED: usize = 3;
 
 /// Why the condition does not hold.
 pub(super) fn refusal(condition: &Condition, view: &View<'_>) -> String {
-    clipped(&why(condition, view, false), MAX_REASON_BYTES)
+    let reason = why(condition, view, false);
+    if view.work.is_exceeded() {
+        return "a condition failed; to name it would take too long".to_owned();
+    }
+    clipped(&reason, MAX_REASON_BYTES)
 }
 
 /// A value as JSON, the beginning of it if it is long.
@@ -55,7 +59,7 @@ fn met(place: &Place, test: &Test, view: &View<'_>, holds: bool) -> String {
     let mut first = None;
     let mut others = 0_usize;
     place.any(view, &mut |value| {
-        let decisive = if holds { test.accepted(value) } else { Some(value.clone()) };
+        let decisive = if holds { test.accepted(value, &view.work) } else { Some(value.clone()) };
         match (&first, decisive) {
             (None, found) => first = found,
             (Some(_), _) => others += 1,

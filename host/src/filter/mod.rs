@@ -18,6 +18,8 @@
 //! - *`null`* is a value. *Objects* compare deeply, the order of keys is without meaning.
 //! - *Nothing is guessed.* Whatever can never hold or is not understood is refused with its place when the filter is set.
 //!
+//! - *Bounded work.* An event for which a filter takes too much of it does not pass, and the reason says so.
+//!
 //! Pure. Evaluation allocates nothing for what it passes by; the reason is worked out for events that do not pass.
 
 mod error;
@@ -26,6 +28,7 @@ mod parse;
 mod place;
 mod test;
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 pub use self::error::{Error, Reason};
@@ -33,6 +36,11 @@ use self::place::Place;
 use self::test::Test;
 use crate::json::Subject;
 use crate::model::Endpoint;
+
+/// What one judgement may cost, in values looked at: about a tenth of a second, and nobody else runs on the thread.
+const MAX_WORK: usize = 1 << 20;
+/// What a pattern costs for each byte that it searches: linear in the text, but also in the size of the pattern.
+const WORK_PER_SEARCHED_BYTE: usize = 64;
 
 /// A filter that was checked and is ready to judge.
 #[derive(Debug)]
@@ -42,7 +50,11 @@ pub struct Filter(Condition);
 struct View<'a> {
     subject: &'a Subject,
     metadata: &'a BTreeMap<String, String>,
+    work: Work,
 }
+
+/// What is left of the work of one judgement.
+struct Work(Cell<Option<usize>>);
 
 #[derive(Debug)]
 enum Condition {
@@ -66,8 +78,13 @@ impl Filter {
     /// # Errors
     /// The condition that failed, in words: `data.order.total: 40 is not >= 100`.
     pub fn judge(&self, subject: &Subject, endpoint: &Endpoint) -> Result<(), String> {
-        let view = View { subject, metadata: &endpoint.metadata };
-        if self.0.holds(&view) { Ok(()) } else { Err(explain::refusal(&self.0, &view)) }
+        let view = || View { subject, metadata: &endpoint.metadata, work: Work::default() };
+        let judged = view();
+        let holds = self.0.holds(&judged);
+        if judged.work.is_exceeded() {
+            return Err("the event is too large for this filter: it would take too long to judge".to_owned());
+        }
+        if holds { Ok(()) } else { Err(explain::refusal(&self.0, &view())) }
     }
 }
 
@@ -77,8 +94,28 @@ impl Condition {
             Self::All(all) => all.iter().all(|condition| condition.holds(view)),
             Self::Any(any) => any.iter().any(|condition| condition.holds(view)),
             Self::Not(condition) => !condition.holds(view),
-            Self::Test(place, test) => place.any(view, &mut |value| test.accepted(value).is_some()),
+            Self::Test(place, test) => {
+                place.any(view, &mut |value| test.accepted(value, &view.work).is_some())
+            }
         }
+    }
+}
+
+impl Work {
+    /// Whether there is enough left; from the first time that there is not, there is none.
+    fn spend(&self, work: usize) -> bool {
+        self.0.set(self.0.get().and_then(|left| left.checked_sub(work)));
+        !self.is_exceeded()
+    }
+
+    const fn is_exceeded(&self) -> bool {
+        self.0.get().is_none()
+    }
+}
+
+impl Default for Work {
+    fn default() -> Self {
+        Self(Cell::new(Some(MAX_WORK)))
     }
 }
 

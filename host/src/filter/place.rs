@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use super::{Reason, View};
+use super::{Reason, View, Work};
 use crate::json::{MAX_STEPS, Value, escape};
 
 /// The roots, for sentences.
@@ -90,7 +90,7 @@ impl Place {
     pub(super) fn any<'a>(&self, view: &View<'a>, wanted: &mut impl FnMut(&Value<'a>) -> bool) -> bool {
         match self.origin(view) {
             Some(Value::Text(text)) if self.root == Root::Metadata => wanted(&Value::Text(text)),
-            Some(value) => any_behind(value, &self.steps, wanted),
+            Some(value) => any_behind(value, &self.steps, &view.work, wanted),
             None => false,
         }
     }
@@ -110,16 +110,22 @@ impl Place {
     }
 }
 
-fn any_behind<'a>(value: Value<'a>, steps: &[Step], wanted: &mut impl FnMut(&Value<'a>) -> bool) -> bool {
+fn any_behind<'a>(
+    value: Value<'a>,
+    steps: &[Step],
+    work: &Work,
+    wanted: &mut impl FnMut(&Value<'a>) -> bool,
+) -> bool {
     let Some((step, rest)) = steps.split_first() else { return wanted(&value) };
     match (step, value) {
         (Step::Key(key), Value::Array(inside)) => inside
             .elements()
+            .take_while(|_| work.spend(1))
             .filter(|element| matches!(element, Value::Object(_)))
             .filter_map(|element| element.step(key))
-            .any(|member| any_behind(member, rest, wanted)),
+            .any(|member| any_behind(member, rest, work, wanted)),
         (Step::Key(name) | Step::Token(name), value) => {
-            value.step(name).is_some_and(|inner| any_behind(inner, rest, wanted))
+            value.step(name).is_some_and(|inner| any_behind(inner, rest, work, wanted))
         }
     }
 }

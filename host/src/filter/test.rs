@@ -7,6 +7,7 @@ use bytes::Bytes;
 use regex::Regex;
 
 use super::explain::shown;
+use super::{WORK_PER_SEARCHED_BYTE, Work};
 use crate::json::{Document, Value};
 
 /// A test of one value.
@@ -42,15 +43,15 @@ pub(super) enum Relation {
 
 impl Test {
     /// What of the value is accepted: the whole of it or, of an array, one of its elements.
-    pub(super) fn accepted<'a>(&self, value: &Value<'a>) -> Option<Value<'a>> {
-        if self.accepts(value) {
+    pub(super) fn accepted<'a>(&self, value: &Value<'a>, work: &Work) -> Option<Value<'a>> {
+        if self.accepts(value, work) {
             return Some(value.clone());
         }
         let Value::Array(inside) = value else { return None };
-        inside.elements().find(|element| self.accepts(element))
+        inside.elements().take_while(|_| work.spend(1)).find(|element| self.accepts(element, work))
     }
 
-    fn accepts(&self, value: &Value<'_>) -> bool {
+    fn accepts(&self, value: &Value<'_>, work: &Work) -> bool {
         match self {
             Self::Exists => true,
             Self::Equal(literal) => *value == literal.value(),
@@ -58,7 +59,10 @@ impl Test {
             Self::OneOf(list) => list.binary_search_by(|literal| literal.value().cmp(value)).is_ok(),
             Self::StartsWith(start) => matches!(value, Value::Text(text) if text.starts_with(&**start)),
             Self::EndsWith(end) => matches!(value, Value::Text(text) if text.ends_with(&**end)),
-            Self::Matches(pattern) => matches!(value, Value::Text(text) if pattern.is_match(text)),
+            Self::Matches(pattern) => {
+                matches!(value, Value::Text(text)
+                    if work.spend(text.len() * WORK_PER_SEARCHED_BYTE) && pattern.is_match(text))
+            }
         }
     }
 

@@ -177,6 +177,25 @@ fn limits_are_kept_and_named() {
 }
 
 #[test]
+fn an_event_that_would_take_too_long_to_judge_does_not_pass_and_says_so() {
+    let pattern = r#"{"data":{"text":{"$regex":"[ab]*a[ab]{900}c"}}}"#;
+    let not = format!(r#"{{"$not":{pattern}}}"#);
+    let text = |bytes: usize| format!(r#"{{"text":"{}"}}"#, "ab".repeat(bytes / 2));
+    assert!(judged(&not, &text(4_000)).is_ok());
+    assert!(reason(pattern, &text(4_000)).contains("does not match"));
+    for filter in [pattern, &not] {
+        assert!(reason(filter, &text(1_000_000)).contains("too large for this filter"));
+    }
+    let texts = format!(r#"{{"text":[{}]}}"#, vec![format!("\"{}\"", "a".repeat(1_000)); 900].join(","));
+    assert!(reason(&not, &texts).contains("too large for this filter"));
+
+    let items = format!(r#"{{"items":[{}]}}"#, vec![r#"{"k":1}"#; 20_000].join(","));
+    let keys = |count| format!(r#"{{"$or":[{}]}}"#, vec![r#"{"data":{"items":{"k":0}}}"#; count].join(","));
+    assert!(reason(&keys(10), &items).starts_with("data.items.k: 1 is not 0"));
+    assert!(reason(&keys(199), &items).contains("too large for this filter"));
+}
+
+#[test]
 fn a_bad_pattern_is_refused_with_the_reason() {
     let message = |pattern: &str| refused(&format!(r#"{{"event":{{"$regex":"{pattern}"}}}}"#)).1.to_string();
     assert!(message("(").ends_with("unclosed group"), "{}", message("("));

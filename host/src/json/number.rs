@@ -17,11 +17,8 @@ struct Number<'a> {
 /// Which of two JSON numbers is greater. What is no number is equal to anything with the same digits.
 pub(super) fn compare(a: &str, b: &str) -> Ordering {
     let (a, b) = (Number::new(a), Number::new(b));
-    match a.sign().cmp(&b.sign()) {
-        Ordering::Equal if a.negative => b.compare_size(&a),
-        Ordering::Equal => a.compare_size(&b),
-        different => different,
-    }
+    let size = || if a.negative { b.compare_size(&a) } else { a.compare_size(&b) };
+    a.sign().cmp(&b.sign()).then_with(size)
 }
 
 impl<'a> Number<'a> {
