@@ -6,6 +6,7 @@ mod access;
 mod architecture;
 mod crash;
 mod delivery;
+mod filters;
 mod ingest;
 mod limits;
 mod load;

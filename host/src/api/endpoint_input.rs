@@ -1,11 +1,14 @@
 //! What callers say about an endpoint, and the endpoint that comes of it. Pure: nothing is looked up or stored.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 
 use super::TargetCheck;
 use super::binding_input::{BindingInput, patterns};
+use crate::filter::Filter;
 use crate::http::Problem;
 use crate::model::{Endpoint, Ordering, PluginName, Subscription};
 
@@ -39,6 +42,8 @@ pub(super) struct Create {
     rate_limit: Option<u32>,
     burst_limit: Option<u32>,
     ordering: Option<String>,
+    /// Kept as it was written.
+    filter: Option<Box<RawValue>>,
 }
 
 /// The body of `PATCH /v1/endpoints/{id}`: what is absent stays as it is.
@@ -56,6 +61,9 @@ pub(super) struct Patch {
     rate_limit: Option<u32>,
     burst_limit: Option<u32>,
     ordering: Option<String>,
+    /// `Some(None)` = `null`: every event passes.
+    #[serde(deserialize_with = "even_null")]
+    filter: Option<Option<Box<RawValue>>>,
 }
 
 impl Create {
@@ -74,6 +82,7 @@ impl Create {
             rate_limit,
             burst_limit,
             ordering,
+            filter,
             tenant: _,
             secret: _,
         } = self;
@@ -95,6 +104,7 @@ impl Create {
                 rate_limit,
                 burst_limit,
                 ordering,
+                filter: filter.map(Some),
             },
         ))
     }
@@ -141,6 +151,9 @@ impl Patch {
         }
         if let Some(text) = self.ordering {
             endpoint.ordering = ordering(&text)?;
+        }
+        if let Some(filter) = self.filter {
+            endpoint.filter = filter.map(|text| checked_filter(text.get())).transpose()?;
         }
         Ok(endpoint)
     }
@@ -197,6 +210,13 @@ fn check_limit(limit: u32, most: u32, pointer: &str) -> Result<(), Problem> {
     Err(Problem::invalid(pointer, format!("`{field}` is at most {most}, or 0 for no limit; this is {limit}")))
 }
 
+/// A filter is compiled where it is used; here it has to be one.
+fn checked_filter(text: &str) -> Result<Arc<str>, Problem> {
+    Filter::parse(text)
+        .map_err(|error| Problem::invalid(format!("/filter{}", error.pointer), error.to_string()))?;
+    Ok(text.into())
+}
+
 pub(super) fn plugin_name(text: &str, pointer: &str) -> Result<PluginName, Problem> {
     text.parse().map_err(|error: crate::model::PluginNameError| Problem::invalid(pointer, error.to_string()))
 }
@@ -210,7 +230,11 @@ pub(super) fn at_most(limit: usize, count: usize, pointer: &str, what: &str) -> 
 }
 
 /// Tells `null` from an absent field.
-fn even_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
+fn even_null<'de, T, D>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
     Option::deserialize(deserializer).map(Some)
 }
 

@@ -22,6 +22,7 @@ pub(super) struct EndpointView {
     rate_limit: u32,
     burst_limit: u32,
     ordering: Ordering,
+    filter: Option<Box<RawValue>>,
     created_at: String,
     updated_at: String,
 }
@@ -80,6 +81,7 @@ impl EndpointView {
             rate_limit: endpoint.rate_limit,
             burst_limit: endpoint.burst_limit,
             ordering: endpoint.ordering,
+            filter: endpoint.filter.as_deref().map(serde_json::from_str).transpose()?,
             created_at: endpoint.created_at.to_string(),
             updated_at: endpoint.updated_at.to_string(),
         })
@@ -126,6 +128,7 @@ mod tests {
                 topics: Vec::new(),
                 on_failure: OnFailure::Closed,
             }],
+            filter: Some(r#"{"data":  {"n": 1.0}}"#.into()),
             ..Endpoint::new(
                 EndpointId::new(at, 1),
                 TenantId::default(),
@@ -149,6 +152,7 @@ mod tests {
     fn an_endpoint_is_shown_as_it_was_written() {
         let text = serde_json::to_string(&EndpointView::new(&endpoint()).unwrap()).unwrap();
         assert!(text.contains(r#""config":{"b": 1.0,  "a":2}"#), "{text}");
+        assert!(text.contains(r#""filter":{"data":  {"n": 1.0}}"#), "{text}");
         let shown: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(shown["topics"], json!(["orders/*"]));
         assert_eq!((&shown["matcher"], &shown["plugins"][0]["on_failure"]), (&json!(null), &json!("closed")));

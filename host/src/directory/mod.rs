@@ -1,7 +1,9 @@
 //! All endpoints in memory, and the only way to change them.
 //!
 //! A change is durable and indexed when its call returns: the next event is matched by it, the next attempt uses it.
-//! Readers take a snapshot and never wait; writers go one after another.
+//! Readers take a snapshot and never wait; writers go one after another. Filters are compiled here, once per change.
+
+mod tenant;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,7 +11,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tokio::sync::{Mutex, broadcast};
 
-use crate::matching::TenantIndex;
+pub use self::tenant::Tenant;
 use crate::model::{AuditEntry, Endpoint, EndpointId, TenantId};
 use crate::store::{Error, Store};
 
@@ -28,7 +30,7 @@ pub struct Directory {
 #[derive(Default, Clone)]
 struct Snapshot {
     endpoints: HashMap<EndpointId, Arc<Endpoint>>,
-    tenants: HashMap<TenantId, Arc<TenantIndex>>,
+    tenants: HashMap<TenantId, Arc<Tenant>>,
 }
 
 impl Directory {
@@ -43,8 +45,8 @@ impl Directory {
             tenants.entry(endpoint.tenant.clone()).or_default().push(Arc::clone(&endpoint));
             snapshot.endpoints.insert(endpoint.id, endpoint);
         }
-        snapshot.tenants =
-            tenants.into_iter().map(|(tenant, all)| (tenant, Arc::new(TenantIndex::new(all)))).collect();
+        let new = |(tenant, all)| (tenant, Arc::new(Tenant::new(all, None)));
+        snapshot.tenants = tenants.into_iter().map(new).collect();
         Ok(Self {
             store,
             snapshot: Arc::new(ArcSwap::from_pointee(snapshot)),
@@ -67,9 +69,9 @@ impl Directory {
         all
     }
 
-    /// The index of a tenant's endpoints; `None` when it has none.
+    /// A tenant's endpoints with their index and filters, as they are now; `None` when it has none.
     #[must_use]
-    pub fn index(&self, tenant: &TenantId) -> Option<Arc<TenantIndex>> {
+    pub fn tenant(&self, tenant: &TenantId) -> Option<Arc<Tenant>> {
         self.snapshot.load().tenants.get(tenant).cloned()
     }
 
@@ -132,7 +134,9 @@ impl Directory {
         if of_tenant.is_empty() {
             snapshot.tenants.remove(tenant);
         } else {
-            snapshot.tenants.insert(tenant.clone(), Arc::new(TenantIndex::new(of_tenant)));
+            let before = snapshot.tenants.get(tenant).map(Arc::as_ref);
+            let after = Tenant::new(of_tenant, before);
+            snapshot.tenants.insert(tenant.clone(), Arc::new(after));
         }
         self.snapshot.store(Arc::new(snapshot));
     }

@@ -1,6 +1,7 @@
 //! Endpoints: where a tenant wants which events, and what happens to them on the way.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -35,6 +36,9 @@ pub struct Endpoint {
     /// In which order its deliveries are made.
     #[serde(default)]
     pub ordering: Ordering,
+    /// Conditions that an event must meet, as JSON in the words of the owner; `None` = all events pass.
+    #[serde(default)]
+    pub filter: Option<Arc<str>>,
     /// When it was created.
     pub created_at: UnixMs,
     /// When it was last changed.
@@ -82,6 +86,7 @@ impl Endpoint {
             rate_limit: 0,
             burst_limit: 0,
             ordering: Ordering::None,
+            filter: None,
             created_at: at,
             updated_at: at,
         }

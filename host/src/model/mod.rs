@@ -24,7 +24,7 @@ pub use audit::{Actor, AuditEntry, FieldChange};
 pub use binding::{Binding, OnFailure, PluginName, PluginNameError};
 pub use delivery::{
     Attempt, AttemptError, AttemptErrorClass, AttemptOutcome, CustomRequest, Delivery, DeliveryState,
-    FailReason, HoldReason, Job, PluginRun, PluginRunOutcome,
+    FailReason, FilteredBy, HoldReason, Job, PluginRun, PluginRunOutcome,
 };
 pub use endpoint::{Endpoint, Ordering, Subscription};
 pub use event::{EnvelopeCache, Event, EventId, EventIdError};

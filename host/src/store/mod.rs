@@ -52,7 +52,7 @@ pub trait Store: Send + Sync + 'static {
     /// visible, or, if `durable`, when it is on stable storage.
     fn fan_out(&self, fan_out: FanOut) -> StoreFuture<'_, ()>;
 
-    /// Deliveries that wait for their plugins to be tried again: due at `now` or, for `released` plugins, whenever
+    /// Deliveries that wait for their plugins (or their endpoint's filter) to be tried again: due at `now` or, for `released` plugins, whenever
     /// they are due. At most `limit`, the earliest due first.
     fn plugin_holds(
         &self,
@@ -64,7 +64,7 @@ pub trait Store: Send + Sync + 'static {
     /// When the earliest plugin hold is due.
     fn next_plugin_hold(&self) -> StoreFuture<'_, Option<UnixMs>>;
 
-    /// Replaces the verdict of a delivery that waited for its plugins. Does nothing if it no longer does.
+    /// Replaces the verdict of a delivery that waited for its plugins or its filter. Does nothing if it no longer does.
     fn redispatch(&self, id: DeliveryId, verdict: Verdict, durable: bool) -> StoreFuture<'_, ()>;
 
     // --- lanes

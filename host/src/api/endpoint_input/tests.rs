@@ -60,6 +60,14 @@ fn a_binding_keeps_its_configuration_as_it_was_written() {
 }
 
 #[test]
+fn a_filter_is_kept_as_it_was_written_and_null_takes_it_away() {
+    let with = patched(endpoint(), r#"{"filter":{"data":  {"n": 1.0}}}"#).unwrap();
+    assert_eq!(with.filter.as_deref(), Some(r#"{"data":  {"n": 1.0}}"#));
+    assert_eq!(patched(with.clone(), "{}").unwrap().filter, with.filter);
+    assert_eq!(patched(with, r#"{"filter":null}"#).unwrap().filter, None);
+}
+
+#[test]
 fn what_cannot_be_taken_is_named_by_its_pointer() {
     let long = "x".repeat(1025);
     let topics = |count| serde_json::to_string(&vec!["a"; count]).unwrap();
@@ -86,6 +94,9 @@ fn what_cannot_be_taken_is_named_by_its_pointer() {
         (format!(r#"{{"metadata":{{"a/b":"{long}"}}}}"#), "/metadata/a~1b"),
         (r#"{"metadata":{"a":1}}"#.to_owned(), "/metadata/a"),
         (r#"{"metadata":{"":"a"}}"#.to_owned(), "/metadata"),
+        (r#"{"filter":5}"#.to_owned(), "/filter"),
+        (r#"{"filter":{"data":{"a/b":[{"$in":1}],"n":{"$gt":[]}}}}"#.to_owned(), "/filter/data/n/$gt"),
+        (r#"{"filter":{"data":{"a/b":{"$in":1}}}}"#.to_owned(), "/filter/data/a~1b/$in"),
         (r#"{"tenant":"other"}"#.to_owned(), "/tenant"),
         (r#"{"secret":"whsec_"}"#.to_owned(), "/secret"),
     ];

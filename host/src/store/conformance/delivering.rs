@@ -4,7 +4,7 @@ use super::fixtures::{
     T0, at, attempt, delivered, delivery, dispatched, endpoint_id, held_by, new_event, nth, pending,
     retrying, state,
 };
-use crate::model::{DeliveryState, EventKey, FailReason, HoldReason};
+use crate::model::{DeliveryState, EventKey, FailReason, FilteredBy, HoldReason};
 use crate::store::{FinishedAttempt, Store};
 
 pub(crate) async fn due_gives_the_earliest_first_and_says_when_the_next_is_due(store: &dyn Store) {
@@ -72,7 +72,8 @@ pub(crate) async fn a_delivery_without_a_secret_waits_in_the_lane(store: &dyn St
 }
 
 pub(crate) async fn a_final_delivery_never_changes(store: &dyn Store) {
-    let filtered = DeliveryState::Filtered { plugin: "jq".parse().unwrap(), reason: "no".to_owned() };
+    let filtered =
+        DeliveryState::Filtered { by: FilteredBy::Plugin("jq".parse().unwrap()), reason: "no".to_owned() };
     let finals = [
         DeliveryState::Delivered,
         DeliveryState::Failed(FailReason::Exhausted),
