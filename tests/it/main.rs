@@ -10,4 +10,5 @@ mod load;
 mod plugins;
 mod reload;
 mod scene;
+mod secrets;
 mod shutdown;

@@ -26,6 +26,7 @@ const MAX_METADATA_VALUE_BYTES: usize = 1024;
 pub(super) struct Create {
     pub(super) tenant: Option<String>,
     pub(super) secret: Option<String>,
+    pub(super) secret_expires_at: Option<String>,
     url: Option<String>,
     topics: Option<Vec<String>>,
     matcher: Option<String>,
@@ -49,12 +50,12 @@ pub(super) struct Patch {
 }
 
 impl Create {
-    /// All but the tenant and the secret, as changes to an endpoint that has nothing yet; and its checked URL.
+    /// All but the tenant and what is about the secret, as changes to an endpoint that has nothing yet; and its checked URL.
     ///
     /// # Errors
     /// 422 when the URL or the topics are missing.
     pub(super) fn into_patch(self) -> Result<(String, Patch), Problem> {
-        let Self { url, topics, matcher, plugins, description, metadata, tenant: _, secret: _ } = self;
+        let Self { url, topics, matcher, plugins, description, metadata, .. } = self;
         let url =
             url.ok_or_else(|| Problem::invalid("/url", "`url` is missing: where deliveries are sent to"))?;
         if topics.is_none() {
@@ -148,7 +149,9 @@ pub(super) fn at_most(limit: usize, count: usize, pointer: &str, what: &str) -> 
 }
 
 /// Tells `null` from an absent field.
-fn even_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
+pub(super) fn even_null<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<String>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }
 

@@ -19,12 +19,15 @@ mod health;
 mod page;
 mod plugin_view;
 mod plugins;
+mod secret_input;
+mod secret_view;
+mod secrets;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::FromRef;
-use axum::routing::get;
+use axum::routing::{get, patch, post};
 use tokio::sync::Mutex;
 use url::Url;
 
@@ -73,6 +76,9 @@ pub fn router(api: Api) -> Router {
     Router::new()
         .route("/v1/endpoints", get(endpoints::list).post(endpoints::create))
         .route("/v1/endpoints/{id}", endpoint)
+        .route("/v1/endpoints/{id}/secrets", get(secrets::list).post(secrets::create))
+        .route("/v1/endpoints/{id}/secrets/{secret}", patch(secrets::update).delete(secrets::delete))
+        .route("/v1/endpoints/{id}/secrets/{secret}/expire", post(secrets::expire))
         .route("/v1/deliveries", get(deliveries::list))
         .route("/v1/deliveries/{id}", get(deliveries::get))
         .route("/v1/events/{id}", get(events::get))

@@ -2,7 +2,7 @@
 //!
 //! [`schedule`] decides; this shell asks it, reads the store for it and waits. A delivery handed over in memory goes
 //! out at once; everything else (retries, what did not fit, what an earlier run left) is read from the store when it
-//! is due.
+//! is due. What is held for want of a secret is due again after [`HELD_WAIT`], or at once when its endpoint gets one.
 
 mod schedule;
 #[cfg(test)]
@@ -26,6 +26,10 @@ use crate::store::{Due, Error, Store};
 const READ_RETRY: Duration = Duration::from_secs(1);
 /// Deliveries cancelled in one transaction, so that a large backlog does not hold up other writes.
 const CANCEL_BATCH: usize = 500;
+/// The same for deliveries that are released.
+const RELEASE_BATCH: usize = 500;
+/// How long until a delivery whose endpoint has no active secret is looked at again if nothing is heard of a new one.
+pub const HELD_WAIT: Duration = Duration::from_secs(60);
 
 /// How much is sent at the same time and held in memory.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -86,7 +90,7 @@ impl Lanes {
             shutdown: shutdown.clone(),
         };
         let lanes = Self { inner: Arc::new(inner) };
-        shutdown.spawn(lanes.clone().follow_deletions(orphans));
+        shutdown.spawn(lanes.clone().follow_changes(orphans));
         Ok(lanes)
     }
 
@@ -142,6 +146,31 @@ impl Lanes {
         self.inner.changed.notify_one();
     }
 
+    /// Makes what is held for want of a secret due now, if the endpoint has one by now. Whoever finds an endpoint without
+    /// one calls this once the store knows, for the new secret may have come in between.
+    pub async fn release_unsigned(&self, endpoint: EndpointId) {
+        let inner = &self.inner;
+        let can_sign = |endpoint| {
+            inner.directory.get(endpoint).is_some_and(|endpoint| endpoint.can_sign(inner.clock.wall()))
+        };
+        if !can_sign(endpoint) {
+            return;
+        }
+        let now = inner.clock.now();
+        loop {
+            let released = inner.store.release_unsigned(endpoint, now, now.after(HELD_WAIT), RELEASE_BATCH);
+            match released.await {
+                Ok(0) => break,
+                Ok(released) => tracing::debug!(%endpoint, released, "the endpoint can sign again"),
+                Err(error) => {
+                    tracing::error!(%endpoint, %error, "held deliveries wait on: they cannot be released now");
+                    break;
+                }
+            }
+        }
+        self.stored(endpoint, now);
+    }
+
     /// Reads what is due in a task of its own, so that a slow read does not hold up other lanes.
     fn load(&self, endpoint: EndpointId, limit: usize) {
         let lanes = self.clone();
@@ -157,8 +186,9 @@ impl Lanes {
         });
     }
 
-    /// Cancels what waits for endpoints that are deleted, now or by an earlier run.
-    async fn follow_deletions(self, orphans: Vec<EndpointId>) {
+    /// Cancels what waits for endpoints that are deleted, now or by an earlier run, and releases what waits for a secret
+    /// of endpoints that change.
+    async fn follow_changes(self, orphans: Vec<EndpointId>) {
         let inner = &self.inner;
         let mut changes = inner.directory.changes();
         for endpoint in orphans {
@@ -171,8 +201,11 @@ impl Lanes {
             };
             match change {
                 Ok(endpoint) if inner.directory.get(endpoint).is_none() => self.cancel(endpoint).await,
+                Ok(endpoint) if inner.schedule().waits(endpoint, inner.clock.now().after(HELD_WAIT)) => {
+                    self.release_unsigned(endpoint).await;
+                }
                 Ok(_) => {}
-                // A deletion that was missed here is seen when its deliveries become due, or at the next start.
+                // A change that was missed here is seen when the deliveries become due, or at the next start.
                 Err(RecvError::Lagged(missed)) => tracing::warn!(missed, "endpoint changes came too fast"),
                 Err(RecvError::Closed) => return,
             }

@@ -28,7 +28,7 @@ pub use event::{EnvelopeCache, Event, EventId, EventIdError};
 pub use header::Header;
 pub use id::{DeliveryId, EndpointId, EventKey, IdError, SecretId};
 pub use retry::{Next, RetrySchedule};
-pub use secret::{Secret, SecretError, SigningKey};
+pub use secret::{MAX_SECRETS, Secret, SecretError, SigningKey};
 pub use tenant::{TenantId, TenantIdError};
 pub use time::UnixMs;
 pub use topic::{Accepts, PatternError, Token, Topic, TopicError, TopicPattern};

@@ -13,6 +13,9 @@ const PREFIX: &str = "whsec_";
 /// What the Standard Webhooks specification (1.0.0) asks of symmetric keys.
 const BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 
+/// Secrets of one endpoint: every active one costs a signature in each delivery, and receivers limit headers.
+pub const MAX_SECRETS: usize = 10;
+
 /// A key for HMAC-SHA256. `Debug` never shows it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]

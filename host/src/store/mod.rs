@@ -84,6 +84,16 @@ pub trait Store: Send + Sync + 'static {
     /// Cancels deliveries of an endpoint that wait, at most `limit`; returns how many. Zero means none is left.
     fn cancel_waiting(&self, endpoint: EndpointId, now: UnixMs, limit: usize) -> StoreFuture<'_, usize>;
 
+    /// Makes deliveries of an endpoint that are held for want of a secret due `now`: those that are due later, but not
+    /// after `until`, at most `limit`. Returns how many. Zero means none is left.
+    fn release_unsigned(
+        &self,
+        endpoint: EndpointId,
+        now: UnixMs,
+        until: UnixMs,
+        limit: usize,
+    ) -> StoreFuture<'_, usize>;
+
     /// Whether writes can succeed: false after the storage failed and after the store was closed.
     fn is_writable(&self) -> bool;
 

@@ -77,6 +77,7 @@ impl Store for Shelf {
         due(endpoint: EndpointId, now: UnixMs, limit: usize) -> Due;
         finish_attempt(finished: FinishedAttempt) -> ();
         cancel_waiting(endpoint: EndpointId, now: UnixMs, limit: usize) -> usize;
+        release_unsigned(endpoint: EndpointId, now: UnixMs, until: UnixMs, limit: usize) -> usize;
         create_endpoint(endpoint: Endpoint) -> ();
         update_endpoint(endpoint: Endpoint) -> ();
         delete_endpoint(id: EndpointId) -> ();

@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError};
 
 use super::accept::Accept;
-use super::delivering::CancelWaiting;
+use super::delivering::{CancelWaiting, ReleaseUnsigned};
 use super::dispatching::Redispatch;
 use super::managing::{self, CreateEndpoint, CreateKey, DeleteEndpoint, UpdateEndpoint};
 use super::{RedbStore, log, waiting};
@@ -60,6 +60,16 @@ impl Store for RedbStore {
 
     fn cancel_waiting(&self, endpoint: EndpointId, now: UnixMs, limit: usize) -> StoreFuture<'_, usize> {
         self.write(CancelWaiting { endpoint, at: now, limit })
+    }
+
+    fn release_unsigned(
+        &self,
+        endpoint: EndpointId,
+        now: UnixMs,
+        until: UnixMs,
+        limit: usize,
+    ) -> StoreFuture<'_, usize> {
+        self.write(ReleaseUnsigned { endpoint, at: now, until, limit })
     }
 
     fn is_writable(&self) -> bool {
