@@ -11,4 +11,5 @@ mod plugins;
 mod reload;
 mod scene;
 mod secrets;
+mod secrets_at_rest;
 mod shutdown;

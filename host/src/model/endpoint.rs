@@ -21,6 +21,9 @@ pub struct Endpoint {
     /// The topics it wants.
     pub subscription: Subscription,
     /// What signs its deliveries, newest first. Every active one contributes a signature.
+    ///
+    /// Left out when the endpoint is serialised: the store seals each by itself.
+    #[serde(skip)]
     pub secrets: Vec<Secret>,
     /// The plugins that judge and change its deliveries, in order.
     pub plugins: Vec<Binding>,

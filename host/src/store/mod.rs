@@ -26,6 +26,7 @@ use crate::model::{
     ApiKeyRecord, Attempt, CustomRequest, Delivery, DeliveryId, DeliveryState, Endpoint, EndpointId, Event,
     EventId, EventKey, Job, PluginName, PluginRun, TenantId, Topic, UnixMs,
 };
+use crate::vault::KeyId;
 
 /// What a verb returns: a boxed future, so that the store can be an `Arc<dyn Store>`.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
@@ -119,6 +120,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// All endpoints of all tenants, by rising id.
     fn endpoints(&self) -> StoreFuture<'_, Vec<Endpoint>>;
+
+    /// Seals the secrets of at most `limit` endpoints anew that are sealed with an older key than the current one.
+    fn reseal(&self, limit: usize) -> StoreFuture<'_, Resealed>;
 
     /// Adds an API key, durably.
     fn create_key(&self, key: ApiKeyRecord) -> StoreFuture<'_, ()>;
@@ -257,6 +261,15 @@ pub struct DeliveryFilter {
     pub since: Option<UnixMs>,
     /// Of events accepted before this time.
     pub until: Option<UnixMs>,
+}
+
+/// What one call to [`Store::reseal`] came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Resealed {
+    /// So many endpoints were found and sealed anew; there may be more.
+    Some(usize),
+    /// All secrets are sealed with the current key. Nothing needs these others any more.
+    Done(Vec<KeyId>),
 }
 
 /// One page of the log.

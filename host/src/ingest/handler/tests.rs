@@ -82,6 +82,7 @@ impl Store for Shelf {
         update_endpoint(endpoint: Endpoint) -> ();
         delete_endpoint(id: EndpointId) -> ();
         endpoints() -> Vec<Endpoint>;
+        reseal(limit: usize) -> store::Resealed;
         create_key(key: ApiKeyRecord) -> ();
         keys() -> Vec<ApiKeyRecord>;
         event(tenant: &TenantId, id: &EventId) -> Option<EventRecord>;

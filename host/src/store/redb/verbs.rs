@@ -5,14 +5,15 @@ use std::sync::{Arc, PoisonError};
 use super::accept::Accept;
 use super::delivering::{CancelWaiting, ReleaseUnsigned};
 use super::dispatching::Redispatch;
-use super::managing::{self, CreateEndpoint, CreateKey, DeleteEndpoint, UpdateEndpoint};
+use super::endpoint_row::EndpointRow;
+use super::managing::{self, CreateEndpoint, CreateKey, DeleteEndpoint, Reseal, UpdateEndpoint};
 use super::{RedbStore, log, waiting};
 use crate::model::{
     ApiKeyRecord, DeliveryId, Endpoint, EndpointId, Event, EventId, EventKey, PluginName, TenantId, UnixMs,
 };
 use crate::store::{
     Accepted, DeliveryFilter, DeliveryRecord, Due, EventRecord, FanOut, FinishedAttempt, NewEvent, Page,
-    PluginHold, Store, StoreFuture, Verdict,
+    PluginHold, Resealed, Store, StoreFuture, Verdict,
 };
 
 impl Store for RedbStore {
@@ -78,11 +79,11 @@ impl Store for RedbStore {
     }
 
     fn create_endpoint(&self, endpoint: Endpoint) -> StoreFuture<'_, ()> {
-        self.write(CreateEndpoint(endpoint))
+        self.write(CreateEndpoint(EndpointRow::seal(endpoint, &self.vault)))
     }
 
     fn update_endpoint(&self, endpoint: Endpoint) -> StoreFuture<'_, ()> {
-        self.write(UpdateEndpoint(endpoint))
+        self.write(UpdateEndpoint(EndpointRow::seal(endpoint, &self.vault)))
     }
 
     fn delete_endpoint(&self, id: EndpointId) -> StoreFuture<'_, ()> {
@@ -90,7 +91,22 @@ impl Store for RedbStore {
     }
 
     fn endpoints(&self) -> StoreFuture<'_, Vec<Endpoint>> {
-        self.read(managing::endpoints)
+        let vault = self.vault.clone();
+        self.read(move |transaction| managing::endpoints(transaction, &vault))
+    }
+
+    fn reseal(&self, limit: usize) -> StoreFuture<'_, Resealed> {
+        let vault = self.vault.clone();
+        let finding = self.read(move |transaction| managing::stale(transaction, &vault, limit));
+        Box::pin(async move {
+            let stale = finding.await?;
+            if stale.is_empty() {
+                return Ok(Resealed::Done(self.vault.older_keys()));
+            }
+            let count = stale.len();
+            self.write(Reseal { endpoints: stale, vault: self.vault.clone() }).await?;
+            Ok(Resealed::Some(count))
+        })
     }
 
     fn create_key(&self, key: ApiKeyRecord) -> StoreFuture<'_, ()> {
