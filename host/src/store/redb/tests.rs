@@ -301,11 +301,11 @@ fn a_newer_format_is_refused_with_what_to_do() {
     on(&disk).unwrap().close().unwrap();
     let database = Database::builder().create_with_backend(disk.clone()).unwrap();
     let transaction = database.begin_write().unwrap();
-    transaction.open_table(META).unwrap().insert("format", 2).unwrap();
+    transaction.open_table(META).unwrap().insert("format", 3).unwrap();
     transaction.commit().unwrap();
     database.close().unwrap();
     let sentence = unusable(on(&disk));
-    assert!(sentence.contains("newer Hookway") && sentence.contains("format 1"), "{sentence}");
+    assert!(sentence.contains("newer Hookway") && sentence.contains("format 2"), "{sentence}");
 }
 
 #[test]
