@@ -87,7 +87,8 @@ async fn a_rotation_in_mid_stream_leaves_no_request_that_cannot_be_verified() ->
     let in_between = scene.client.send("a", &json!("both")).await?;
     scene.client.delivery_in(&in_between, &endpoint.id, &["delivered"]).await?;
     let (sent, expired) = tokio::join!(send(), expire(&scene.client, &endpoint, &old_id));
-    (sent?, expired?);
+    sent?;
+    expired?;
     let after = scene.client.send("a", &json!("new only")).await?;
     scene.client.delivery_in(&after, &endpoint.id, &["delivered"]).await?;
     let requests = scene.receiver.wait_for("/a", 2 * PHASE + 2).await?;
