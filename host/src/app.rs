@@ -4,6 +4,8 @@
 //! until it is told to stop and then lets everything that is under way end. Listener, store, clock and stop signal come
 //! from outside.
 
+mod reseal;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -100,6 +102,7 @@ impl App {
     pub async fn run(self, listener: TcpListener) -> bool {
         let shutdown = self.shutdown.clone();
         let (accepted, events) = handoff::channel(HANDOFF_EVENTS);
+        shutdown.spawn(reseal::run(Arc::clone(&self.store), shutdown.clone()));
         shutdown.spawn(deliver::run(self.deliver(), shutdown.clone()));
         shutdown.spawn(self.dispatch().run(events, shutdown.clone()));
         shutdown.spawn(self.keys.clone().keep_noting(Arc::clone(&self.store), shutdown.clone()));

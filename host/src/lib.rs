@@ -16,6 +16,7 @@
 //! In the order of the flow; the test `architecture` holds who may import whom.
 //!
 //! - [`model`]: the words as types, pure.
+//! - [`vault`]: seals signing secrets before they are stored.
 //! - [`clock`], [`shutdown`], [`handoff`], [`telemetry`]: what every stage needs.
 //! - [`store`]: durable state, one verb = one transaction; [`store::redb`] keeps it in one file.
 //! - [`http`]: what everything that speaks HTTP to producers and operators shares: connections, keys, bodies, problems.
@@ -49,3 +50,4 @@ pub mod plugins;
 pub mod shutdown;
 pub mod store;
 pub mod telemetry;
+pub mod vault;

@@ -6,6 +6,7 @@
 mod cli;
 
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use hookway::clock::Clock;
 use hookway::config::{self, Settings};
 use hookway::shutdown::Shutdown;
 use hookway::store::redb::RedbStore;
-use hookway::telemetry;
+use hookway::{telemetry, vault};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -48,7 +49,8 @@ async fn run(settings: Settings) -> Result<(), Failure> {
     stop_on_signal(shutdown.clone())?;
     std::fs::create_dir_all(&settings.data_dir)
         .map_err(|error| format!("data_dir: cannot make {}: {error}", settings.data_dir.display()))?;
-    let store = Arc::new(RedbStore::open(&settings.data_dir.join("hookway.redb"), clock, &settings.store)?);
+    let (store, keys_file) = open_store(&settings, clock)?;
+    let store = Arc::new(store);
     let listener = TcpListener::bind(settings.listen)
         .await
         .map_err(|error| format!("listen: cannot listen on {}: {error}", settings.listen))?;
@@ -60,6 +62,9 @@ async fn run(settings: Settings) -> Result<(), Failure> {
     if let Some(key) = app.admin_key() {
         writeln!(out, "admin key (shown once): {}", key.reveal())?;
     }
+    if let Some(path) = keys_file {
+        writeln!(out, "signing secrets are sealed with a new key in {}: keep a copy of it", path.display())?;
+    }
     writeln!(out, "plugins are loaded from {}", plugins_dir.display())?;
     writeln!(out, "listening on http://{address}")?;
     out.flush()?;
@@ -70,6 +75,19 @@ async fn run(settings: Settings) -> Result<(), Failure> {
     }
     store.close()?;
     Ok(())
+}
+
+/// The store, and the file of keys that was made for it, if one was. The store is asked before a key is made: if it has
+/// secrets, it needs the key that sealed them and no new one.
+fn open_store(settings: &Settings, clock: Clock) -> Result<(RedbStore, Option<PathBuf>), Failure> {
+    let path = settings.data_dir.join("hookway.redb");
+    let keys = vault::load(&settings.secrets, &settings.data_dir)?;
+    RedbStore::check_keys(&path, &keys.vault, &settings.store)?;
+    let (vault, made) = keys.save()?;
+    if let Some(file) = &made {
+        tracing::info!(file = %file.display(), "made a key for signing secrets; without it they are lost");
+    }
+    Ok((RedbStore::open(&path, vault, clock, &settings.store)?, made))
 }
 
 /// The first SIGTERM or SIGINT drains; a second one ends the process at once, which loses nothing either.

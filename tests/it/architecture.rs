@@ -17,11 +17,12 @@ const BASE: &[&str] = &["clock", "shutdown", "handoff", "telemetry"];
 /// the base.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("model", &[]),
+    ("vault", &[]),
     ("clock", &[]),
     ("shutdown", &[]),
     ("handoff", &[]),
     ("telemetry", &[]),
-    ("store", &["clock"]),
+    ("store", &["clock", "vault"]),
     ("http", &["BASE", "store"]),
     ("matching", &[]),
     ("json", &[]),

@@ -14,4 +14,6 @@ mod ordering;
 mod plugins;
 mod reload;
 mod scene;
+mod secrets;
+mod secrets_at_rest;
 mod shutdown;

@@ -33,6 +33,7 @@ const MAX_METADATA_VALUE_BYTES: usize = 1024;
 pub(super) struct Create {
     pub(super) tenant: Option<String>,
     pub(super) secret: Option<String>,
+    pub(super) secret_expires_at: Option<String>,
     url: Option<String>,
     topics: Option<Vec<String>>,
     matcher: Option<String>,
@@ -67,7 +68,7 @@ pub(super) struct Patch {
 }
 
 impl Create {
-    /// All but the tenant and the secret, as changes to an endpoint that has nothing yet; and its checked URL.
+    /// All but the tenant and what is about the secret, as changes to an endpoint that has nothing yet; and its checked URL.
     ///
     /// # Errors
     /// 422 when the URL or the topics are missing.
@@ -83,8 +84,7 @@ impl Create {
             burst_limit,
             ordering,
             filter,
-            tenant: _,
-            secret: _,
+            ..
         } = self;
         let url =
             url.ok_or_else(|| Problem::invalid("/url", "`url` is missing: where deliveries are sent to"))?;
@@ -230,7 +230,7 @@ pub(super) fn at_most(limit: usize, count: usize, pointer: &str, what: &str) -> 
 }
 
 /// Tells `null` from an absent field.
-fn even_null<'de, T, D>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+pub(super) fn even_null<'de, T, D>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
 where
     T: Deserialize<'de>,
     D: Deserializer<'de>,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::secret_view::SecretView;
 use crate::model::{Binding, Endpoint, OnFailure, Ordering, Secret};
 
 /// An endpoint.
@@ -35,22 +36,13 @@ struct BindingView {
     on_failure: OnFailure,
 }
 
-#[derive(Serialize)]
-struct SecretView {
-    id: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    value: Option<String>,
-    created_at: String,
-    expires_at: Option<String>,
-}
-
 impl EndpointView {
     /// The endpoint as everybody may see it.
     ///
     /// # Errors
     /// A stored configuration that is not JSON.
     pub(super) fn new(endpoint: &Endpoint) -> Result<Self, serde_json::Error> {
-        Self::build(endpoint, |_| None)
+        Self::build(endpoint, SecretView::new)
     }
 
     /// The endpoint with the values of its secrets, for whoever just made it.
@@ -58,16 +50,10 @@ impl EndpointView {
     /// # Errors
     /// A stored configuration that is not JSON.
     pub(super) fn with_secrets(endpoint: &Endpoint) -> Result<Self, serde_json::Error> {
-        Self::build(endpoint, |secret| Some(secret.key.reveal()))
+        Self::build(endpoint, SecretView::with_value)
     }
 
-    fn build(endpoint: &Endpoint, value: fn(&Secret) -> Option<String>) -> Result<Self, serde_json::Error> {
-        let secret = |secret: &Secret| SecretView {
-            id: secret.id.to_string(),
-            value: value(secret),
-            created_at: secret.created_at.to_string(),
-            expires_at: secret.expires_at.map(|at| at.to_string()),
-        };
+    fn build(endpoint: &Endpoint, secret: fn(&Secret) -> SecretView) -> Result<Self, serde_json::Error> {
         Ok(Self {
             id: endpoint.id.to_string(),
             tenant: endpoint.tenant.to_string(),
@@ -96,12 +82,6 @@ impl BindingView {
             topics: binding.topics.iter().map(ToString::to_string).collect(),
             on_failure: binding.on_failure,
         })
-    }
-}
-
-impl std::fmt::Debug for SecretView {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "SecretView({}, [REDACTED])", self.id)
     }
 }
 

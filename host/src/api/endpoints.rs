@@ -12,9 +12,10 @@ use serde::Deserialize;
 use super::endpoint_input::{Create, Patch};
 use super::endpoint_view::EndpointView;
 use super::page::Page;
+use super::secret_input::{SecretFields, SecretInput};
 use super::{Api, Shared};
 use crate::http::{Caller, Json as Input, Limit, PathText, Problem, Query, uninterrupted};
-use crate::model::{AuditEntry, Endpoint, EndpointId, Secret, SecretId, SigningKey, TenantId, UnixMs};
+use crate::model::{AuditEntry, Endpoint, EndpointId, TenantId};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -33,7 +34,11 @@ pub(super) async fn create(
     let tenant = tenant(input.tenant.take())?;
     let tenant = caller.managed_tenant(tenant).map_err(|problem| problem.at("/tenant"))?;
     let now = api.clock.now();
-    let secret = secret(input.secret.take(), now)?;
+    let secret = SecretInput { value: input.secret.take(), expires_at: input.secret_expires_at.take() }
+        .into_secret(
+            &SecretFields { value: "/secret", expires_at: "/secret_expires_at" },
+            api.clock.wall(),
+        )?;
     let (url, patch) = input.into_patch()?;
     let url = (api.target_check)(&url).map_err(|reason| Problem::invalid("/url", reason))?;
     let blank = Endpoint {
@@ -109,15 +114,33 @@ pub(super) async fn delete(
 
 impl Api {
     /// The endpoint of this id, if there is one and the caller may know of it.
-    fn find(&self, caller: &Caller, id: &str) -> Result<Arc<Endpoint>, Problem> {
+    pub(super) fn find(&self, caller: &Caller, id: &str) -> Result<Arc<Endpoint>, Problem> {
         let endpoint = id.parse().ok().and_then(|id| self.directory.get(id));
-        endpoint
-            .filter(|endpoint| caller.manages(&endpoint.tenant))
-            .ok_or_else(|| Problem::not_found("there is no endpoint of this id"))
+        endpoint.filter(|endpoint| caller.manages(&endpoint.tenant)).ok_or_else(no_such_endpoint)
     }
 }
 
 impl Shared {
+    /// Changes an endpoint as it is now. For changes that need no one's consent, so that two never collide.
+    pub(super) async fn change<T: Send + 'static>(
+        self: Arc<Self>,
+        caller: Caller,
+        id: EndpointId,
+        change: impl FnOnce(&mut Endpoint) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let _exclusive = self.changes.lock().await;
+        let directory = &self.api.directory;
+        let before = directory.get(id).ok_or_else(no_such_endpoint)?;
+        let mut after = Endpoint::clone(&before);
+        let outcome = change(&mut after)?;
+        if after != *before {
+            after.updated_at = self.api.clock.now();
+            let audit = self.api.updated(&caller, &*before, &after)?;
+            directory.update(after, audit).await?;
+        }
+        Ok(outcome)
+    }
+
     /// Replaces `before` by `after`, unless somebody else was faster. Only this is exclusive, as plugins may take
     /// seconds to say whether they agree.
     async fn exchange(
@@ -146,6 +169,10 @@ impl Shared {
     }
 }
 
+fn no_such_endpoint() -> Problem {
+    Problem::not_found("there is no endpoint of this id")
+}
+
 fn show(endpoint: &Endpoint) -> Result<EndpointView, Problem> {
     EndpointView::new(endpoint).map_err(|error| Problem::internal(&error))
 }
@@ -153,15 +180,6 @@ fn show(endpoint: &Endpoint) -> Result<EndpointView, Problem> {
 fn tenant(text: Option<String>) -> Result<Option<TenantId>, Problem> {
     let parsed = text.map(|text| text.parse::<TenantId>()).transpose();
     parsed.map_err(|error| Problem::invalid("/tenant", error.to_string()))
-}
-
-fn secret(given: Option<String>, now: UnixMs) -> Result<Secret, Problem> {
-    let key = match given {
-        Some(text) => text.parse(),
-        None => SigningKey::new(rand::random::<[u8; 32]>().to_vec()),
-    };
-    let key = key.map_err(|error| Problem::invalid("/secret", error.to_string()))?;
-    Ok(Secret { id: SecretId::new(now, rand::random()), key, created_at: now, expires_at: None })
 }
 
 fn cursor(text: &str) -> Result<EndpointId, Problem> {

@@ -26,6 +26,9 @@ mod page;
 mod plugin_view;
 mod plugins;
 mod routes;
+mod secret_input;
+mod secret_view;
+mod secrets;
 mod tenants;
 
 use std::sync::Arc;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::routing::{delete, get, patch, post};
 use http::Method;
 
-use super::{Shared, audit, deliveries, endpoints, events, health, keys, plugins, tenants};
+use super::{Shared, audit, deliveries, endpoints, events, health, keys, plugins, secrets, tenants};
 use crate::http::Route;
 
 type State = Arc<Shared>;
@@ -23,6 +23,11 @@ pub(super) const ROUTES: &[Route<State>] = routes! {
     GET get "/v1/endpoints/{id}" => endpoints::get;
     PATCH patch "/v1/endpoints/{id}" => endpoints::update;
     DELETE delete "/v1/endpoints/{id}" => endpoints::delete;
+    GET get "/v1/endpoints/{id}/secrets" => secrets::list;
+    POST post "/v1/endpoints/{id}/secrets" => secrets::create;
+    PATCH patch "/v1/endpoints/{id}/secrets/{secret}" => secrets::update;
+    DELETE delete "/v1/endpoints/{id}/secrets/{secret}" => secrets::delete;
+    POST post "/v1/endpoints/{id}/secrets/{secret}/expire" => secrets::expire;
     GET get "/v1/deliveries" => deliveries::list;
     GET get "/v1/deliveries/{id}" => deliveries::get;
     GET get "/v1/events/{id}" => events::get;

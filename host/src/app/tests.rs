@@ -10,7 +10,9 @@ use tower_service::Service as _;
 use super::*;
 use crate::store::redb::{Options, RedbStore};
 use crate::store::{AuditFilter, DeliveryFilter};
+use crate::vault::{KeyRing, Vault};
 
+const SECRET: &str = "/v1/endpoints/{id}/secrets/{secret}";
 /// What answers without a key.
 const OPEN: [&str; 2] = ["/healthz", "/readyz"];
 
@@ -25,6 +27,7 @@ struct Gateway {
 /// One of each thing that has an id, of one tenant.
 struct Belongings {
     endpoint: String,
+    secret: String,
     event: String,
     delivery: String,
     key: String,
@@ -37,8 +40,10 @@ async fn gateway() -> Gateway {
     settings.deliver.allow_networks = vec!["127.0.0.0/8".parse().unwrap()];
     let (clock, shutdown) = (Clock::system(), Shutdown::new());
     let options = Options { cache_mib: 16, linger_ms: 0 };
-    let store: Arc<dyn Store> =
-        Arc::new(RedbStore::with_backend(InMemoryBackend::new(), clock, &options).unwrap());
+    let store: Arc<dyn Store> = Arc::new(
+        RedbStore::with_backend(InMemoryBackend::new(), Vault::new(KeyRing::random()), clock, &options)
+            .unwrap(),
+    );
     let app = App::start(settings, Arc::clone(&store), clock, shutdown.clone()).await.unwrap();
     let admin = app.admin_key().unwrap().reveal();
     let (accepted, events) = handoff::channel(10);
@@ -84,6 +89,7 @@ impl Gateway {
         let key = self.key(&format!("events:write:{tenant}")).await;
         Belongings {
             endpoint: text(&endpoint["id"]),
+            secret: text(&endpoint["secrets"][0]["id"]),
             event: text(&event["event_id"]),
             delivery,
             key: text(&key["id"]),
@@ -126,6 +132,7 @@ impl Belongings {
     fn path(&self, route: &str) -> Option<String> {
         let (collection, rest) = route.strip_prefix("/v1/")?.split_once("/{")?;
         let (_, rest) = rest.split_once('}')?;
+        let rest = rest.replace("{secret}", &self.secret);
         assert!(!rest.contains('{'), "{route}: teach this test whose the second id is");
         let id = match collection {
             "endpoints" => &self.endpoint,
@@ -253,6 +260,12 @@ async fn every_route_that_changes_something_writes_one_audit_row() {
         // Deletions come with a target of their own, so that the order of the routes does not matter.
         let fresh = match (method.clone(), route) {
             (Method::DELETE, "/v1/endpoints/{id}") => Some(gateway.belongings("fresh").await),
+            (Method::DELETE, SECRET) => {
+                let fresh = gateway.belongings("expired").await;
+                let path = fresh.path("/v1/endpoints/{id}/secrets/{secret}/expire").unwrap();
+                gateway.post(&path, &gateway.admin, json!({})).await;
+                Some(fresh)
+            }
             _ => None,
         };
         let path = fresh.as_ref().unwrap_or(&own).path(route).unwrap_or_else(|| route.to_owned());
@@ -262,6 +275,7 @@ async fn every_route_that_changes_something_writes_one_audit_row() {
             }
             (Method::POST, "/v1/keys") => json!({ "scope": "events:write" }),
             (Method::PATCH, "/v1/endpoints/{id}") => json!({ "description": "new" }),
+            (Method::PATCH, SECRET) => json!({ "expires_at": "2099-01-01T00:00:00Z" }),
             _ => json!({}),
         };
         let before = gateway.store.verify_audit().await.unwrap();

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 pub use self::source::{Assignment, Origin};
-use crate::{deliver, dispatch, http, ingest, lanes, plugins, store, telemetry};
+use crate::{deliver, dispatch, http, ingest, lanes, plugins, store, telemetry, vault};
 
 const DEFAULT_FILE: &str = "hookway.toml";
 
@@ -34,6 +34,8 @@ pub struct Settings {
     pub ingest: ingest::Options,
     /// The embedded store.
     pub store: store::redb::Options,
+    /// The keys that seal signing secrets.
+    pub secrets: vault::Options,
     /// Plugins and their limits.
     pub plugins: plugins::Options,
     /// Matching and judging.
@@ -140,6 +142,7 @@ impl Default for Settings {
             http: http::Options::default(),
             ingest: ingest::Options::default(),
             store: store::redb::Options::default(),
+            secrets: vault::Options::default(),
             plugins: plugins::Options::default(),
             dispatch: dispatch::Options::default(),
             lanes: lanes::Options::default(),

@@ -29,13 +29,11 @@ pub use self::request::Post;
 pub use self::transport::{HttpTransport, SendFuture, Sent, Transport};
 use crate::clock::Clock;
 use crate::directory::Directory;
-use crate::lanes::Lanes;
+use crate::lanes::{HELD_WAIT, Lanes};
 use crate::model::{Attempt, DeliveryState, Endpoint, HoldReason, Job, RetrySchedule, UnixMs};
 use crate::shutdown::Shutdown;
 use crate::store::{FinishedAttempt, Store};
 
-/// How long until a delivery whose endpoint has no active secret is looked at again. A new secret helps that soon.
-const HELD_WAIT: Duration = Duration::from_secs(60);
 /// How long until a delivery whose attempt could not be recorded is tried again.
 const UNRECORDED_WAIT: Duration = Duration::from_secs(1);
 
@@ -78,11 +76,17 @@ impl Deliver {
         let mut slot = Slot::new(self, &job);
         let finished = self.attempts.attempt(&job, self.directory.get(job.endpoint).as_deref()).await;
         let due_at = finished.due_at;
+        let is_unsigned = finished.state == DeliveryState::Held(HoldReason::NoActiveSecret);
         // The call takes its place among the writes: before the end of whatever may start in this slot.
         let recorded = self.store.finish_attempt(finished);
         slot.give_back(due_at.is_none());
         match recorded.await {
-            Ok(()) => slot.settle(due_at),
+            Ok(()) => {
+                slot.settle(due_at);
+                if is_unsigned {
+                    self.lanes.release_unsigned(job.endpoint).await;
+                }
+            }
             // The delivery still waits in the store, so dropping the slot has it tried again.
             Err(error) => {
                 tracing::error!(delivery = %job.delivery, %error, "an attempt could not be recorded");

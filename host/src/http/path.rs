@@ -2,14 +2,20 @@
 
 use axum::extract::{FromRequestParts, Path};
 use http::request::Parts;
+use serde::de::DeserializeOwned;
 
 use super::Problem;
 
-/// The one parameter of a route's path. Whether it names anything is for the handler to say.
+/// The one parameter of a route's path, or a tuple of texts where there are more. Whether they name anything is for the
+/// handler to say.
 #[derive(Debug, Clone)]
-pub struct PathText(pub String);
+pub struct PathText<T = String>(pub T);
 
-impl<S: Send + Sync> FromRequestParts<S> for PathText {
+impl<S, T> FromRequestParts<S> for PathText<T>
+where
+    S: Send + Sync,
+    T: DeserializeOwned + Send,
+{
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {

@@ -1,8 +1,9 @@
 //! What may be sent when: a lane per endpoint, fair turns, bounded slots and memory.
 //!
 //! [`schedule`] decides; this shell asks it, reads the store for it and waits. A delivery handed over in memory goes
-//! out at once, if the limits of its endpoint let it; everything else (retries, what did not fit, what an earlier run left) is read from the store when it
-//! is due.
+//! out at once, if the limits of its endpoint let it; everything else (retries, what did not fit, what an earlier run
+//! left) is read from the store when it is due. What is held for want of a secret is due again after [`HELD_WAIT`], or at
+//! once when its endpoint gets one.
 
 mod rate;
 mod schedule;
@@ -27,6 +28,10 @@ use crate::store::{Due, DueInOrder, Error, Store};
 const READ_RETRY: Duration = Duration::from_secs(1);
 /// Deliveries cancelled in one transaction, so that a large backlog does not hold up other writes.
 const CANCEL_BATCH: usize = 500;
+/// The same for deliveries that are released.
+const RELEASE_BATCH: usize = 500;
+/// How long until a delivery whose endpoint has no active secret is looked at again if nothing is heard of a new one.
+pub const HELD_WAIT: Duration = Duration::from_secs(60);
 
 /// How much is sent at the same time and held in memory.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -155,6 +160,31 @@ impl Lanes {
         self.inner.changed.notify_one();
     }
 
+    /// Makes what is held for want of a secret due now, if the endpoint has one by now. Whoever finds an endpoint without
+    /// one calls this once the store knows, for the new secret may have come in between.
+    pub async fn release_unsigned(&self, endpoint: EndpointId) {
+        let inner = &self.inner;
+        let can_sign = |endpoint| {
+            inner.directory.get(endpoint).is_some_and(|endpoint| endpoint.can_sign(inner.clock.wall()))
+        };
+        if !can_sign(endpoint) {
+            return;
+        }
+        let now = inner.clock.now();
+        loop {
+            let released = inner.store.release_unsigned(endpoint, now, now.after(HELD_WAIT), RELEASE_BATCH);
+            match released.await {
+                Ok(0) => break,
+                Ok(released) => tracing::debug!(%endpoint, released, "the endpoint can sign again"),
+                Err(error) => {
+                    tracing::error!(%endpoint, %error, "held deliveries wait on: they cannot be released now");
+                    break;
+                }
+            }
+        }
+        self.stored(endpoint, now);
+    }
+
     /// Reads what is due in a task of its own, so that a slow read does not hold up other lanes.
     fn load(&self, endpoint: EndpointId, limit: usize) {
         let lanes = self.clone();
@@ -185,8 +215,8 @@ impl Lanes {
         });
     }
 
-    /// Cancels what waits for endpoints that are deleted, now or by an earlier run, and lets lanes whose limits changed look
-    /// again.
+    /// Cancels what waits for endpoints that are deleted, now or by an earlier run. Lanes of endpoints that change look
+    /// again, and what waits there for a secret is released.
     async fn follow_changes(self, orphans: Vec<EndpointId>) {
         let inner = &self.inner;
         let mut changes = inner.directory.changes();
@@ -200,8 +230,13 @@ impl Lanes {
             };
             match change {
                 Ok(endpoint) if inner.directory.get(endpoint).is_none() => self.cancel(endpoint).await,
-                Ok(endpoint) => inner.schedule().changed(endpoint),
-                // A deletion that was missed here is seen when its deliveries become due, or at the next start.
+                Ok(endpoint) => {
+                    inner.schedule().changed(endpoint);
+                    if inner.schedule().waits(endpoint, inner.clock.now().after(HELD_WAIT)) {
+                        self.release_unsigned(endpoint).await;
+                    }
+                }
+                // A change that was missed here is seen when the deliveries become due, or at the next start.
                 Err(RecvError::Lagged(missed)) => {
                     tracing::warn!(missed, "endpoint changes came too fast");
                     let endpoints = inner.directory.list();

@@ -187,6 +187,12 @@ impl Schedule {
         self.forget_if_idle(endpoint);
     }
 
+    /// Whether something of this endpoint waits in the store until this time at the latest, as far as is known.
+    pub(super) fn waits(&self, endpoint: EndpointId, until: UnixMs) -> bool {
+        let lane = self.lanes.get(&endpoint);
+        lane.is_some_and(|lane| lane.loading || lane.stored.is_some_and(|due_at| due_at <= until))
+    }
+
     /// Drops what waits for an endpoint that is gone. What is in flight ends by itself.
     pub(super) fn forget(&mut self, endpoint: EndpointId) {
         self.clear_ready(endpoint);

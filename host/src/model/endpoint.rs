@@ -21,7 +21,10 @@ pub struct Endpoint {
     pub description: String,
     /// The topics it wants.
     pub subscription: Subscription,
-    /// What signs its deliveries. Every active one contributes a signature.
+    /// What signs its deliveries, newest first. Every active one contributes a signature.
+    ///
+    /// Left out when the endpoint is serialised: the store seals each by itself.
+    #[serde(skip)]
     pub secrets: Vec<Secret>,
     /// The plugins that judge and change its deliveries, in order.
     pub plugins: Vec<Binding>,
@@ -90,6 +93,12 @@ impl Endpoint {
             created_at: at,
             updated_at: at,
         }
+    }
+
+    /// Whether a delivery could be signed at this time.
+    #[must_use]
+    pub fn can_sign(&self, at: UnixMs) -> bool {
+        self.secrets.iter().any(|secret| secret.is_active(at))
     }
 }
 

@@ -32,7 +32,7 @@ pub use header::Header;
 pub use id::{DeliveryId, EndpointId, EventKey, IdError, KeyId, SecretId};
 pub use retry::{Next, RetrySchedule};
 pub use scope::{Scope, ScopeError};
-pub use secret::{Secret, SecretError, SigningKey};
+pub use secret::{MAX_SECRETS, Secret, SecretError, SigningKey};
 pub use tenant::{TenantId, TenantIdError};
 pub use time::UnixMs;
 pub use topic::{Accepts, PatternError, Token, Topic, TopicError, TopicPattern};

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 use super::{SecretId, UnixMs};
 
@@ -13,13 +13,15 @@ const PREFIX: &str = "whsec_";
 /// What the Standard Webhooks specification (1.0.0) asks of symmetric keys.
 const BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 
-/// A key for HMAC-SHA256. `Debug` never shows it.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct SigningKey(Vec<u8>);
+/// Secrets of one endpoint: every active one costs a signature in each delivery, and receivers limit headers.
+pub const MAX_SECRETS: usize = 10;
+
+/// A key for HMAC-SHA256. `Debug` never shows it, nothing serialises it, and its memory is wiped when it is dropped.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SigningKey(Zeroizing<Vec<u8>>);
 
 /// One secret of an endpoint. The key never changes; its expiry may.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Secret {
     /// Names the secret where its key must not be shown.
     pub id: SecretId,
@@ -52,6 +54,7 @@ impl SigningKey {
     /// # Errors
     /// Fewer than 24 or more than 64 bytes.
     pub fn new(bytes: Vec<u8>) -> Result<Self, SecretError> {
+        let bytes = Zeroizing::new(bytes);
         if BYTES.contains(&bytes.len()) { Ok(Self(bytes)) } else { Err(SecretError::Length(bytes.len())) }
     }
 
@@ -64,7 +67,7 @@ impl SigningKey {
     /// The text that its owner is shown once: `whsec_...`.
     #[must_use]
     pub fn reveal(&self) -> String {
-        format!("{PREFIX}{}", STANDARD.encode(&self.0))
+        format!("{PREFIX}{}", STANDARD.encode(&*self.0))
     }
 }
 

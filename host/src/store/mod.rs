@@ -26,6 +26,7 @@ use crate::model::{
     ApiKeyRecord, Attempt, AuditEntry, CustomRequest, Delivery, DeliveryId, DeliveryState, Endpoint,
     EndpointId, Event, EventId, EventKey, Job, KeyId, PluginName, PluginRun, TenantId, Topic, UnixMs,
 };
+use crate::vault;
 
 /// What a verb returns: a boxed future, so that the store can be an `Arc<dyn Store>`.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
@@ -89,6 +90,16 @@ pub trait Store: Send + Sync + 'static {
     /// Cancels deliveries of an endpoint that wait, at most `limit`; returns how many. Zero means none is left.
     fn cancel_waiting(&self, endpoint: EndpointId, now: UnixMs, limit: usize) -> StoreFuture<'_, usize>;
 
+    /// Makes deliveries of an endpoint that are held for want of a secret due `now`: those that are due later, but not
+    /// after `until`, at most `limit`. Returns how many. Zero means none is left.
+    fn release_unsigned(
+        &self,
+        endpoint: EndpointId,
+        now: UnixMs,
+        until: UnixMs,
+        limit: usize,
+    ) -> StoreFuture<'_, usize>;
+
     /// Whether writes can succeed: false after the storage failed and after the store was closed.
     fn is_writable(&self) -> bool;
 
@@ -114,6 +125,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// All endpoints of all tenants, by rising id.
     fn endpoints(&self) -> StoreFuture<'_, Vec<Endpoint>>;
+
+    /// Seals the secrets of at most `limit` endpoints anew that are sealed with an older key than the current one.
+    fn reseal(&self, limit: usize) -> StoreFuture<'_, Resealed>;
 
     /// Adds an API key, durably.
     fn create_key(&self, key: ApiKeyRecord, audit: AuditEntry) -> StoreFuture<'_, ()>;
@@ -279,6 +293,15 @@ pub struct DeliveryFilter {
     pub since: Option<UnixMs>,
     /// Of events accepted before this time.
     pub until: Option<UnixMs>,
+}
+
+/// What one call to [`Store::reseal`] came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Resealed {
+    /// So many endpoints were found and sealed anew; there may be more.
+    Some(usize),
+    /// All secrets are sealed with the current key. Nothing needs these others any more.
+    Done(Vec<vault::KeyId>),
 }
 
 /// One page of the log.

@@ -107,16 +107,7 @@ impl Setup {
     }
 
     async fn spawn(&self, home: &Path, listen: &str, first: bool) -> Result<(Child, Greeting)> {
-        let log = File::options().create(true).append(true).open(home.join("gateway.log"))?;
-        let binary = self.binary.clone().map_or_else(beside_this_program, Ok)?;
-        let mut command = Command::new(&binary);
-        command.args(["serve", "--listen", listen]);
-        command.arg("--data-dir").arg(home.join("data")).arg("--plugins-dir").arg(home.join("plugins"));
-        for setting in &self.settings {
-            command.args(["--set", setting]);
-        }
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).kill_on_drop(true);
-        let mut child = command.spawn().with_context(|| format!("{} does not start", binary.display()))?;
+        let mut child = self.command(home, listen)?.spawn().context("the binary does not start")?;
         let stdout = child.stdout.take().context("stdout is piped")?;
         let mut lines = BufReader::new(stdout).lines();
         let greeted = within("the gateway listens", greet(&mut lines, first)).await.flatten();
@@ -124,6 +115,18 @@ impl Setup {
             greeted.with_context(|| format!("the gateway did not come up; its log:\n{}", tail(home)))?;
         tokio::spawn(read_on(lines));
         Ok((child, greeting))
+    }
+
+    fn command(&self, home: &Path, listen: &str) -> Result<Command> {
+        let log = File::options().create(true).append(true).open(home.join("gateway.log"))?;
+        let mut command = Command::new(self.binary.clone().map_or_else(beside_this_program, Ok)?);
+        command.args(["serve", "--listen", listen]);
+        command.arg("--data-dir").arg(home.join("data")).arg("--plugins-dir").arg(home.join("plugins"));
+        for setting in &self.settings {
+            command.args(["--set", setting]);
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).kill_on_drop(true);
+        Ok(command)
     }
 }
 
@@ -225,6 +228,19 @@ impl Gateway {
         ensure!(greeting.address == Some(self.address), "the gateway came back elsewhere: {greeting:?}");
         self.child = child;
         Ok(())
+    }
+
+    /// Starts it again on the same directory, where it has to refuse: ends with another code than 0. Returns the end of
+    /// its log.
+    ///
+    /// # Errors
+    /// It still runs, or does not end, or ends with 0.
+    pub async fn refuses_to_start(&self) -> Result<String> {
+        ensure!(self.child.id().is_none(), "the gateway still runs");
+        let mut child = self.setup.command(self.home.path(), &self.address.to_string())?.spawn()?;
+        let status = within("the gateway refuses to start", child.wait()).await??;
+        ensure!(status.code().is_some_and(|code| code != 0), "it ended with {status}: {}", self.log_tail());
+        Ok(self.log_tail())
     }
 
     /// The end of its log.

@@ -78,6 +78,8 @@ impl Store for Shelf {
         due_in_order(endpoint: EndpointId, now: UnixMs, limit: usize) -> DueInOrder;
         finish_attempt(finished: FinishedAttempt) -> ();
         cancel_waiting(endpoint: EndpointId, now: UnixMs, limit: usize) -> usize;
+        release_unsigned(endpoint: EndpointId, now: UnixMs, until: UnixMs, limit: usize) -> usize;
+        reseal(limit: usize) -> store::Resealed;
         create_endpoint(endpoint: Endpoint, audit: AuditEntry) -> ();
         update_endpoint(endpoint: Endpoint, audit: AuditEntry) -> ();
         delete_endpoint(id: EndpointId, audit: AuditEntry) -> ();

@@ -1,10 +1,10 @@
-//! Rules of `due`, `waiting_endpoints`, `finish_attempt` and `cancel_waiting`.
+//! Rules of `due`, `waiting_endpoints`, `finish_attempt`, `cancel_waiting` and `release_unsigned`.
 
 use super::fixtures::{
     T0, at, attempt, delivered, delivery, dispatched, endpoint_id, held_by, new_event, nth, pending,
     retrying, state,
 };
-use crate::model::{DeliveryState, EventKey, FailReason, FilteredBy, HoldReason};
+use crate::model::{DeliveryId, DeliveryState, EventKey, FailReason, FilteredBy, HoldReason};
 use crate::store::{FinishedAttempt, Store};
 
 pub(crate) async fn due_gives_the_earliest_first_and_says_when_the_next_is_due(store: &dyn Store) {
@@ -57,18 +57,41 @@ pub(crate) async fn a_failed_attempt_is_recorded_and_due_again_later(store: &dyn
 pub(crate) async fn a_delivery_without_a_secret_waits_in_the_lane(store: &dyn Store) {
     let endpoint = endpoint_id(1);
     let event = dispatched(store, new_event(), vec![pending(endpoint)]).await;
-    let held = FinishedAttempt {
-        delivery: nth(event, 0),
-        attempt: None,
-        state: DeliveryState::Held(HoldReason::NoActiveSecret),
-        due_at: Some(at(60)),
-        at: at(1),
-    };
-    store.finish_attempt(held).await.unwrap();
+    store.finish_attempt(unsigned(nth(event, 0))).await.unwrap();
     assert_eq!(store.waiting_endpoints().await.unwrap(), [(endpoint, at(60))]);
     assert_eq!(store.next_plugin_hold().await.unwrap(), None);
     let due = store.due(endpoint, at(60), 1).await.unwrap();
     assert_eq!((due.jobs[0].delivery, due.jobs[0].attempts), (nth(event, 0), 0));
+}
+
+pub(crate) async fn releasing_makes_due_what_was_held_for_want_of_a_secret_and_nothing_else(
+    store: &dyn Store,
+) {
+    let (endpoint, other) = (endpoint_id(1), endpoint_id(2));
+    let deliveries = vec![
+        pending(endpoint),
+        pending(endpoint),
+        pending(endpoint),
+        pending(other),
+        delivery(endpoint, held_by("jq"), Some(at(60))),
+    ];
+    let event = dispatched(store, new_event(), deliveries).await;
+    store.finish_attempt(unsigned(nth(event, 0))).await.unwrap();
+    store.finish_attempt(unsigned(nth(event, 1))).await.unwrap();
+    store.finish_attempt(retrying(nth(event, 2), 1, at(60))).await.unwrap();
+    store.finish_attempt(unsigned(nth(event, 3))).await.unwrap();
+    assert_eq!(store.release_unsigned(endpoint, at(2), at(59), 9).await.unwrap(), 0);
+    let mut released = Vec::new();
+    while released.last() != Some(&0) {
+        released.push(store.release_unsigned(endpoint, at(2), at(60), 1).await.unwrap());
+    }
+    assert_eq!(released, [1, 1, 0]);
+    let due = store.due(endpoint, at(2), 9).await.unwrap();
+    assert_eq!(due.jobs.iter().map(|job| job.delivery.ordinal).collect::<Vec<_>>(), [0, 1]);
+    assert_eq!(due.next, Some(at(60)));
+    let held = DeliveryState::Held(HoldReason::NoActiveSecret);
+    assert_eq!(state(store, nth(event, 0)).await, held);
+    assert_eq!(store.waiting_endpoints().await.unwrap(), [(endpoint, at(2)), (other, at(60))]);
 }
 
 pub(crate) async fn a_final_delivery_never_changes(store: &dyn Store) {
@@ -120,4 +143,14 @@ pub(crate) async fn cancelling_ends_all_that_waits_for_an_endpoint(store: &dyn S
     assert_eq!(store.plugin_holds(at(9), None, 9).await.unwrap().len(), 1);
     let record = store.delivery(nth(event, 0)).await.unwrap().unwrap();
     assert_eq!(record.delivery.finished_at, Some(at(3)));
+}
+
+fn unsigned(delivery: DeliveryId) -> FinishedAttempt {
+    FinishedAttempt {
+        delivery,
+        attempt: None,
+        state: DeliveryState::Held(HoldReason::NoActiveSecret),
+        due_at: Some(at(60)),
+        at: at(1),
+    }
 }

@@ -43,6 +43,7 @@ macro_rules! for_every_rule {
             delivering::a_final_delivery_never_changes,
             delivering::an_attempt_of_an_unknown_delivery_changes_nothing,
             delivering::cancelling_ends_all_that_waits_for_an_endpoint,
+            delivering::releasing_makes_due_what_was_held_for_want_of_a_secret_and_nothing_else,
             managing::an_endpoint_is_read_back_as_it_was_written,
             managing::a_tenant_has_one_endpoint_per_url,
             managing::changing_or_deleting_an_endpoint_frees_its_url,

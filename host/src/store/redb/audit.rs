@@ -128,11 +128,14 @@ mod tests {
     use crate::clock::Clock;
     use crate::store::Store as _;
     use crate::store::conformance::fixtures::{T0, audit, endpoint};
+    use crate::vault::{KeyRing, Vault};
 
     async fn with_rows(count: u128) -> RedbStore {
         let options = Options { cache_mib: 16, linger_ms: 0 };
         let clock = Clock::starting_at(T0);
-        let store = RedbStore::with_backend(InMemoryBackend::new(), clock, &options).unwrap();
+        let store =
+            RedbStore::with_backend(InMemoryBackend::new(), Vault::new(KeyRing::random()), clock, &options)
+                .unwrap();
         for n in 0..count {
             let url = format!("https://example.com/{n}");
             store.create_endpoint(endpoint(n, &url), audit("endpoint.created")).await.unwrap();

@@ -1,4 +1,4 @@
-//! `finish_attempt` and `cancel_waiting`: where a delivery goes after it waited.
+//! `finish_attempt`, `cancel_waiting` and `release_unsigned`: where a delivery goes after it waited.
 
 use redb::ReadableTable as _;
 
@@ -7,7 +7,7 @@ use super::failure::Failure;
 use super::rows;
 use super::schema::delivery_id;
 use super::writer::{Batch, Change};
-use crate::model::{DeliveryState, EndpointId, UnixMs};
+use crate::model::{DeliveryState, EndpointId, HoldReason, UnixMs};
 use crate::store::FinishedAttempt;
 
 impl Change for FinishedAttempt {
@@ -73,6 +73,46 @@ impl Change for CancelWaiting {
         for (id, row) in &mut found {
             tables.stop_waiting(*id, row)?;
             row.enter(DeliveryState::Cancelled, None, self.at);
+            tables.store_delivery(*id, row)?;
+        }
+        Ok(found.len())
+    }
+}
+
+/// The verb.
+pub(super) struct ReleaseUnsigned {
+    pub(super) endpoint: EndpointId,
+    pub(super) at: UnixMs,
+    pub(super) until: UnixMs,
+    pub(super) limit: usize,
+}
+
+impl Change for ReleaseUnsigned {
+    type Output = usize;
+
+    fn is_urgent(&self) -> bool {
+        false
+    }
+
+    fn apply(self, batch: &mut Batch<'_>) -> Result<usize, Failure> {
+        let tables = &mut batch.tables;
+        let endpoint = self.endpoint.as_u128();
+        let from = (endpoint, self.at.0.saturating_add(1), 0, 0);
+        let mut found = Vec::new();
+        for entry in tables.queue.range(from..=(endpoint, self.until.0, u128::MAX, u16::MAX))? {
+            let (_, _, event, ordinal) = entry?.0.value();
+            let id = delivery_id(event, ordinal);
+            let row = rows::indexed_delivery(&tables.deliveries, id)?;
+            if row.state == DeliveryState::Held(HoldReason::NoActiveSecret) {
+                found.push((id, row));
+            }
+            if found.len() == self.limit {
+                break;
+            }
+        }
+        for (id, row) in &mut found {
+            tables.stop_waiting(*id, row)?;
+            row.due_at = Some(self.at);
             tables.store_delivery(*id, row)?;
         }
         Ok(found.len())

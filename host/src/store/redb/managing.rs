@@ -1,22 +1,30 @@
 //! Endpoints and API keys: cold rows, changed durably one at a time.
 
-use redb::{ReadTransaction, ReadableTable};
+use redb::{ReadTransaction, ReadableTable, WriteTransaction};
 
 use super::codec;
+use super::endpoint_row::{self, EndpointRow};
 use super::failure::Failure;
 use super::schema::{ENDPOINTS, KEYS, Tables};
 use super::writer::{Batch, Change};
 use crate::model::{ApiKeyRecord, Endpoint, EndpointId, KeyId, Scope, UnixMs};
 use crate::store::Error;
+use crate::vault::Vault;
 
 /// The verb.
-pub(super) struct CreateEndpoint(pub(super) Endpoint);
+pub(super) struct CreateEndpoint(pub(super) EndpointRow);
 
 /// The verb.
-pub(super) struct UpdateEndpoint(pub(super) Endpoint);
+pub(super) struct UpdateEndpoint(pub(super) EndpointRow);
 
 /// The verb.
 pub(super) struct DeleteEndpoint(pub(super) EndpointId);
+
+/// The verb.
+pub(super) struct Reseal {
+    pub(super) endpoints: Vec<EndpointId>,
+    pub(super) vault: Vault,
+}
 
 /// The verb.
 pub(super) struct CreateKey(pub(super) ApiKeyRecord);
@@ -38,7 +46,7 @@ impl Change for CreateEndpoint {
     }
 
     fn apply(self, batch: &mut Batch<'_>) -> Result<(), Failure> {
-        check_url(&batch.tables, &self.0)?;
+        check_url(&batch.tables, &self.0.endpoint)?;
         insert(&mut batch.tables, &self.0)
     }
 }
@@ -51,8 +59,8 @@ impl Change for UpdateEndpoint {
     }
 
     fn apply(self, batch: &mut Batch<'_>) -> Result<(), Failure> {
-        let before = endpoint(&batch.tables, self.0.id)?.ok_or(Error::NotFound)?;
-        check_url(&batch.tables, &self.0)?;
+        let before = row(&batch.tables, self.0.id())?.ok_or(Error::NotFound)?.endpoint;
+        check_url(&batch.tables, &self.0.endpoint)?;
         batch.tables.urls.remove((before.tenant.as_str(), before.url.as_str()))?;
         insert(&mut batch.tables, &self.0)
     }
@@ -66,9 +74,31 @@ impl Change for DeleteEndpoint {
     }
 
     fn apply(self, batch: &mut Batch<'_>) -> Result<(), Failure> {
-        let before = endpoint(&batch.tables, self.0)?.ok_or(Error::NotFound)?;
+        let before = row(&batch.tables, self.0)?.ok_or(Error::NotFound)?.endpoint;
         batch.tables.urls.remove((before.tenant.as_str(), before.url.as_str()))?;
         batch.tables.endpoints.remove(self.0.as_u128())?;
+        Ok(())
+    }
+}
+
+impl Change for Reseal {
+    type Output = ();
+
+    fn is_urgent(&self) -> bool {
+        false
+    }
+
+    fn apply(self, batch: &mut Batch<'_>) -> Result<(), Failure> {
+        let mut sealed = Vec::with_capacity(self.endpoints.len());
+        for id in self.endpoints {
+            // One that was deleted meanwhile is gone with its secrets.
+            if let Some(row) = row(&batch.tables, id)? {
+                sealed.push(EndpointRow::seal(row.open(&self.vault)?, &self.vault));
+            }
+        }
+        for row in sealed {
+            batch.tables.endpoints.insert(row.id().as_u128(), row.to_json().as_slice())?;
+        }
         Ok(())
     }
 }
@@ -129,9 +159,50 @@ impl Change for NoteKeyUses {
 }
 
 /// All endpoints, by rising id.
-pub(super) fn endpoints(transaction: &ReadTransaction) -> Result<Vec<Endpoint>, Failure> {
+pub(super) fn endpoints(transaction: &ReadTransaction, vault: &Vault) -> Result<Vec<Endpoint>, Failure> {
     let rows = transaction.open_table(ENDPOINTS)?;
-    rows.iter()?.map(|row| Ok(codec::from_json("endpoints", row?.1.value())?)).collect()
+    rows.iter()?.map(|row| EndpointRow::from_json(row?.1.value())?.open(vault)).collect()
+}
+
+/// Whether every secret opens.
+pub(super) fn check(rows: &impl ReadableTable<u128, &'static [u8]>, vault: &Vault) -> Result<(), Failure> {
+    for row in rows.iter()? {
+        EndpointRow::from_json(row?.1.value())?.open(vault)?;
+    }
+    Ok(())
+}
+
+/// Endpoints with a secret that is not sealed with the current key, at most `limit`.
+pub(super) fn stale(
+    transaction: &ReadTransaction,
+    vault: &Vault,
+    limit: usize,
+) -> Result<Vec<EndpointId>, Failure> {
+    let mut found = Vec::new();
+    for row in transaction.open_table(ENDPOINTS)?.iter()? {
+        let row = EndpointRow::from_json(row?.1.value())?;
+        if found.len() == limit {
+            break;
+        }
+        if !row.is_current(vault) {
+            found.push(row.id());
+        }
+    }
+    Ok(found)
+}
+
+/// Seals what format 1 had in clear.
+pub(super) fn seal_format_1(transaction: &WriteTransaction, vault: &Vault) -> Result<(), Failure> {
+    let mut table = transaction.open_table(ENDPOINTS)?;
+    let mut sealed = Vec::new();
+    for row in table.iter()? {
+        let endpoint = endpoint_row::from_format_1(row?.1.value())?;
+        sealed.push(EndpointRow::seal(endpoint, vault));
+    }
+    for row in sealed {
+        table.insert(row.id().as_u128(), row.to_json().as_slice())?;
+    }
+    Ok(())
 }
 
 /// All API keys, by rising id.
@@ -148,9 +219,9 @@ fn put_key(tables: &mut Tables<'_>, key: &ApiKeyRecord) -> Result<(), Failure> {
     Ok(())
 }
 
-fn endpoint(tables: &Tables<'_>, id: EndpointId) -> Result<Option<Endpoint>, Failure> {
+fn row(tables: &Tables<'_>, id: EndpointId) -> Result<Option<EndpointRow>, Failure> {
     let Some(row) = tables.endpoints.get(id.as_u128())? else { return Ok(None) };
-    Ok(Some(codec::from_json("endpoints", row.value())?))
+    Ok(Some(EndpointRow::from_json(row.value())?))
 }
 
 fn check_url(tables: &Tables<'_>, endpoint: &Endpoint) -> Result<(), Failure> {
@@ -161,9 +232,9 @@ fn check_url(tables: &Tables<'_>, endpoint: &Endpoint) -> Result<(), Failure> {
     }
 }
 
-fn insert(tables: &mut Tables<'_>, endpoint: &Endpoint) -> Result<(), Failure> {
-    let id = endpoint.id.as_u128();
-    tables.urls.insert((endpoint.tenant.as_str(), endpoint.url.as_str()), id)?;
-    tables.endpoints.insert(id, codec::to_json(endpoint).as_slice())?;
+fn insert(tables: &mut Tables<'_>, row: &EndpointRow) -> Result<(), Failure> {
+    let id = row.id().as_u128();
+    tables.urls.insert((row.endpoint.tenant.as_str(), row.endpoint.url.as_str()), id)?;
+    tables.endpoints.insert(id, row.to_json().as_slice())?;
     Ok(())
 }

@@ -19,6 +19,7 @@ use crate::clock::Clock;
 use crate::model::UnixMs;
 use crate::store::conformance::fixtures::{T0, delivered, endpoint_id, new_event, nth, pending};
 use crate::store::{FanOut, NewEvent, Store as _};
+use crate::vault::{KeyRing, Vault};
 
 const CALLERS: usize = 64;
 const RUN: Duration = Duration::from_secs(10);
@@ -59,7 +60,9 @@ fn open(path: &Path) -> (Arc<RedbStore>, Arc<AtomicU64>) {
     let file = File::options().read(true).write(true).create(true).truncate(false).open(path).unwrap();
     let syncs = Arc::new(AtomicU64::new(0));
     let backend = Counted { file: FileBackend::new(file).unwrap(), syncs: Arc::clone(&syncs) };
-    let store = RedbStore::with_backend(backend, Clock::system(), &Options::default()).unwrap();
+    let store =
+        RedbStore::with_backend(backend, Vault::new(KeyRing::random()), Clock::system(), &Options::default())
+            .unwrap();
     (Arc::new(store), syncs)
 }
 

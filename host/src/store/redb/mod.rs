@@ -4,7 +4,8 @@
 //! take their place in the writer's queue when the verb is *called*, not when its future is first polled, and happen in
 //! that order; dropping the future does not take them back.
 //!
-//! - `schema`: the tables and what each row costs; `codec`: rows and bytes; `rows`, `ids`: rows by what they mean.
+//! - `schema`: the tables and what each row costs; `codec`, `endpoint_row`: rows and bytes; `rows`, `ids`: rows by what
+//!   they mean.
 //! - `writer`: the thread; `accept`, `dispatching`, `delivering`, `managing`: the verbs that write; `audit`: what is
 //!   written down with them.
 //! - `progress`: which events wait for dispatch; `waiting`, `log`: the verbs that read.
@@ -14,6 +15,7 @@ mod audit;
 mod codec;
 mod delivering;
 mod dispatching;
+mod endpoint_row;
 mod failure;
 #[cfg(test)]
 mod faults;
@@ -44,10 +46,12 @@ use self::progress::Undispatched;
 use self::writer::{Change, Command, Writer};
 use super::{Error, StoreFuture};
 use crate::clock::Clock;
+use crate::vault::Vault;
 
 /// All state in one file.
 pub struct RedbStore {
     clock: Clock,
+    vault: Vault,
     shared: Arc<Shared>,
     undispatched: Arc<Undispatched>,
     writer: Mutex<Option<WriterHandle>>,
@@ -62,14 +66,25 @@ struct WriterHandle {
 }
 
 impl RedbStore {
+    /// Whether the secrets in this file, if there is one, open with these keys. Changes nothing, unlike opening. A store
+    /// that was not closed is not looked at here: [`RedbStore::open`] looks again, after the repair.
+    ///
+    /// # Errors
+    /// [`Error::Unusable`] with the key that is missing.
+    pub fn check_keys(path: &Path, vault: &Vault, options: &Options) -> Result<(), Error> {
+        open::check_keys(path, vault, options)
+    }
+
     /// Opens the store in this file, which is created if it is not there. Blocks: repairs after a crash read the file.
     ///
     /// # Errors
-    /// [`Error::Unusable`] if another process has it open, if it is not a store, or if a newer version wrote it;
+    /// [`Error::Unusable`] if another process has it open, if it is not a store, if a newer version wrote it, or if a
+    /// secret in it does not open with these keys;
     /// [`Error::Storage`] if the storage fails.
-    pub fn open(path: &Path, clock: Clock, options: &Options) -> Result<Self, Error> {
+    pub fn open(path: &Path, vault: Vault, clock: Clock, options: &Options) -> Result<Self, Error> {
+        open::check_keys(path, &vault, options)?;
         let database = open::file(path, options)?;
-        Self::start(database, clock, options)
+        Self::start(database, vault, clock, options)
     }
 
     /// Opens the store that this backend holds. Blocks.
@@ -78,15 +93,16 @@ impl RedbStore {
     /// As [`RedbStore::open`].
     pub fn with_backend(
         backend: impl StorageBackend,
+        vault: Vault,
         clock: Clock,
         options: &Options,
     ) -> Result<Self, Error> {
         let database = open::backend(backend, options)?;
-        Self::start(database, clock, options)
+        Self::start(database, vault, clock, options)
     }
 
-    fn start(database: Database, clock: Clock, options: &Options) -> Result<Self, Error> {
-        let progress = open::prepare(&database)?;
+    fn start(mut database: Database, vault: Vault, clock: Clock, options: &Options) -> Result<Self, Error> {
+        let progress = open::prepare(&mut database, &vault)?;
         let undispatched = Arc::clone(progress.undispatched());
         let shared = Arc::new(Shared(RwLock::new(Some(database))));
         let (commands, receiver) = mpsc::channel();
@@ -97,7 +113,7 @@ impl RedbStore {
             .spawn(move || writer.run())
             .map_err(|error| Error::Storage(Arc::new(error)))?;
         let writer = Mutex::new(Some(WriterHandle { commands, thread }));
-        Ok(Self { clock, shared, undispatched, writer })
+        Ok(Self { clock, vault, shared, undispatched, writer })
     }
 
     /// Commits what was called before, waits for reads in progress, and closes the file. Later calls get

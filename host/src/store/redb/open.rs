@@ -4,16 +4,18 @@ use std::fmt::Display;
 use std::path::Path;
 
 use redb::{
-    Builder, Database, DatabaseError, ReadableTable as _, StorageBackend, StorageError, TableHandle as _,
-    WriteTransaction,
+    Builder, Database, DatabaseError, ReadableDatabase as _, ReadableTable, StorageBackend, StorageError,
+    TableHandle as _, WriteTransaction,
 };
 
 use super::Options;
 use super::failure::Failure;
+use super::managing;
 use super::progress::Progress;
-use super::schema::{FORMAT, META, META_FORMAT};
+use super::schema::{ENDPOINTS, FORMAT, FORMAT_1, META, META_FORMAT};
 use super::writer::begin;
 use crate::store::Error;
+use crate::vault::Vault;
 
 /// The database in a file, which is created if it is not there.
 pub(super) fn file(path: &Path, options: &Options) -> Result<Database, Error> {
@@ -25,12 +27,37 @@ pub(super) fn backend(backend: impl StorageBackend, options: &Options) -> Result
     builder(options).create_with_backend(backend).map_err(|error| explain(error, &"the given backend"))
 }
 
-/// Makes sure of the format, creates the tables of a new store, and finds out what waits for dispatch.
-pub(super) fn prepare(database: &Database) -> Result<Progress, Error> {
-    Ok(try_prepare(database)?)
+/// See [`super::RedbStore::check_keys`]. What cannot be opened for reading is explained when it is opened for good.
+pub(super) fn check_keys(path: &Path, vault: &Vault, options: &Options) -> Result<(), Error> {
+    let Ok(database) = builder(options).open_read_only(path) else { return Ok(()) };
+    let check = || -> Result<(), Failure> {
+        let transaction = database.begin_read()?;
+        let has_meta = transaction.list_tables()?.any(|table| table.name() == META.name());
+        if has_meta && stored_format(&transaction.open_table(META)?)? == Some(FORMAT) {
+            managing::endpoints(&transaction, vault)?;
+        }
+        Ok(())
+    };
+    Ok(check()?)
 }
 
-fn try_prepare(database: &Database) -> Result<Progress, Failure> {
+/// Makes sure of the format and of the keys, creates the tables of a new store, and finds out what waits for dispatch.
+pub(super) fn prepare(database: &mut Database, vault: &Vault) -> Result<Progress, Error> {
+    let (progress, was_clear) = try_prepare(database, vault)?;
+    if was_clear {
+        // What was freed lies in the file until it is written over; most of it goes away with the space.
+        if let Err(error) = database.compact() {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the store could not be compacted");
+        }
+        tracing::warn!(
+            "signing secrets that an earlier version stored in clear are sealed now; backups made before still have them"
+        );
+    }
+    Ok(progress)
+}
+
+/// The flag says that secrets were stored in clear until now.
+fn try_prepare(database: &Database, vault: &Vault) -> Result<(Progress, bool), Failure> {
     let transaction = begin(database)?;
     let is_new = transaction.list_tables()?.next().is_none();
     let is_ours = transaction.list_tables()?.any(|table| table.name() == META.name());
@@ -39,24 +66,33 @@ fn try_prepare(database: &Database) -> Result<Progress, Failure> {
             Error::Unusable("the file is a redb database, but not a store of Hookway".to_owned()).into()
         );
     }
-    check_format(&transaction, is_new)?;
+    let was_clear = check_format(&transaction, is_new)?;
+    if was_clear {
+        managing::seal_format_1(&transaction, vault)?;
+    }
+    managing::check(&transaction.open_table(ENDPOINTS)?, vault)?;
     let progress = Progress::load(&transaction)?;
     transaction.commit()?;
-    Ok(progress)
+    Ok((progress, was_clear))
 }
 
-/// Looks at `meta` alone: in another format the other tables may be others.
-fn check_format(transaction: &WriteTransaction, is_new: bool) -> Result<(), Failure> {
+/// Looks at `meta` alone: in another format the other tables may be others. True if the format was 1, which had secrets
+/// in clear and is otherwise the same.
+fn check_format(transaction: &WriteTransaction, is_new: bool) -> Result<bool, Failure> {
     let mut meta = transaction.open_table(META)?;
-    let found = meta.get(META_FORMAT)?.map(|value| value.value());
+    let found = stored_format(&meta)?;
     match found {
-        Some(FORMAT) => {}
-        None if is_new => {
-            meta.insert(META_FORMAT, FORMAT)?;
-        }
+        Some(FORMAT) => return Ok(false),
+        Some(FORMAT_1) => {}
+        None if is_new => {}
         found => return Err(Error::Unusable(unknown_format(found)).into()),
     }
-    Ok(())
+    meta.insert(META_FORMAT, FORMAT)?;
+    Ok(found == Some(FORMAT_1))
+}
+
+fn stored_format(meta: &impl ReadableTable<&'static str, u128>) -> Result<Option<u128>, Failure> {
+    Ok(meta.get(META_FORMAT)?.map(|value| value.value()))
 }
 
 fn builder(options: &Options) -> Builder {

@@ -22,7 +22,9 @@ use redb::{ReadableTable as _, Table, TableDefinition, TableError, WriteTransact
 use crate::model::{DeliveryId, EventKey};
 
 /// The format that this version writes, and the newest that it reads.
-pub(super) const FORMAT: u128 = 1;
+pub(super) const FORMAT: u128 = 2;
+/// The format before: rows of endpoints had their secrets in clear.
+pub(super) const FORMAT_1: u128 = 1;
 /// `meta`: the format of the file.
 pub(super) const META_FORMAT: &str = "format";
 /// `meta`: every event below this key is dispatched.
@@ -76,7 +78,7 @@ tables! {
     ENDPOINT_HOLDS, endpoint_holds: (u128, u128, u16) => ();
     /// Endpoint, delivery: the log of one endpoint.
     ENDPOINT_LOG, endpoint_log: (u128, u128, u16) => ();
-    /// Endpoint id -> the endpoint as JSON.
+    /// Endpoint id -> the endpoint as JSON, its secrets sealed.
     ENDPOINTS, endpoints: u128 => &'static [u8];
     /// Tenant, URL -> endpoint id: one endpoint per tenant and URL.
     URLS, urls: (&'static str, &'static str) => u128;

@@ -7,15 +7,17 @@ use redb::backends::InMemoryBackend;
 use redb::{Database, TableDefinition};
 
 use super::faults::Disk;
-use super::schema::META;
+use super::schema::{ENDPOINTS, META};
 use super::{Options, RedbStore};
 use crate::clock::Clock;
 use crate::model::{DeliveryState, EventId, EventKey, TenantId};
 use crate::store::conformance::fixtures::{
-    T0, accept, delivered, dispatched, endpoint_id, event_with_id, new_event, nth, pending, state,
+    T0, accept, audit, delivered, dispatched, endpoint, endpoint_id, event_with_id, new_event, nth, pending,
+    state,
 };
 use crate::store::conformance::{self, persistence};
-use crate::store::{DeliveryFilter, Error, FanOut, NewEvent, Store as _};
+use crate::store::{DeliveryFilter, Error, FanOut, NewEvent, Resealed, Store as _};
+use crate::vault::Vault;
 
 /// Nothing here is about how long a write that can wait does wait.
 const OPTIONS: Options = Options { cache_mib: 16, linger_ms: 0 };
@@ -24,12 +26,23 @@ fn clock() -> Clock {
     Clock::starting_at(T0)
 }
 
+/// One key, the same each time, so that a store that is opened again opens its secrets.
+fn vault() -> Vault {
+    keys(&["one"])
+}
+
+fn keys(ids: &[&str]) -> Vault {
+    let lines: Vec<_> =
+        ids.iter().map(|id| format!("{id} AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")).collect();
+    Vault::new(lines.join("\n").parse().unwrap())
+}
+
 fn in_memory() -> RedbStore {
-    RedbStore::with_backend(InMemoryBackend::new(), clock(), &OPTIONS).unwrap()
+    RedbStore::with_backend(InMemoryBackend::new(), vault(), clock(), &OPTIONS).unwrap()
 }
 
 fn on(disk: &Disk) -> Result<RedbStore, Error> {
-    RedbStore::with_backend(disk.clone(), clock(), &OPTIONS)
+    RedbStore::with_backend(disk.clone(), vault(), clock(), &OPTIONS)
 }
 
 mod memory {
@@ -47,7 +60,7 @@ mod memory {
 }
 
 mod file {
-    use super::{OPTIONS, RedbStore, clock, conformance};
+    use super::{OPTIONS, RedbStore, clock, conformance, vault};
 
     macro_rules! run {
         ($($group:ident::$rule:ident,)*) => {
@@ -55,7 +68,7 @@ mod file {
             async fn $rule() {
                 let directory = tempfile::tempdir().unwrap();
                 let path = directory.path().join("store.redb");
-                let store = RedbStore::open(&path, clock(), &OPTIONS).unwrap();
+                let store = RedbStore::open(&path, vault(), clock(), &OPTIONS).unwrap();
                 conformance::$group::$rule(&store).await;
             })*
         };
@@ -67,10 +80,10 @@ mod file {
 async fn everything_is_there_after_the_file_was_closed_and_opened_again() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store.redb");
-    let store = RedbStore::open(&path, clock(), &OPTIONS).unwrap();
+    let store = RedbStore::open(&path, vault(), clock(), &OPTIONS).unwrap();
     let written = persistence::write(&store).await;
     store.close().unwrap();
-    let reopened = RedbStore::open(&path, clock(), &OPTIONS).unwrap();
+    let reopened = RedbStore::open(&path, vault(), clock(), &OPTIONS).unwrap();
     persistence::check(&reopened, &written).await;
 }
 
@@ -129,7 +142,7 @@ async fn a_refused_command_leaves_the_others_of_its_batch_alone() {
 /// A store whose writes wait practically for ever for an urgent one.
 fn patient() -> RedbStore {
     let options = Options { linger_ms: 3_600_000, ..OPTIONS };
-    RedbStore::with_backend(InMemoryBackend::new(), clock(), &options).unwrap()
+    RedbStore::with_backend(InMemoryBackend::new(), vault(), clock(), &options).unwrap()
 }
 
 #[tokio::test]
@@ -289,11 +302,11 @@ fn a_newer_format_is_refused_with_what_to_do() {
     on(&disk).unwrap().close().unwrap();
     let database = Database::builder().create_with_backend(disk.clone()).unwrap();
     let transaction = database.begin_write().unwrap();
-    transaction.open_table(META).unwrap().insert("format", 2).unwrap();
+    transaction.open_table(META).unwrap().insert("format", 3).unwrap();
     transaction.commit().unwrap();
     database.close().unwrap();
     let sentence = unusable(on(&disk));
-    assert!(sentence.contains("newer Hookway") && sentence.contains("format 1"), "{sentence}");
+    assert!(sentence.contains("newer Hookway") && sentence.contains("format 2"), "{sentence}");
 }
 
 #[test]
@@ -301,7 +314,7 @@ fn a_file_that_is_no_store_is_refused_and_left_as_it_is() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("notes.txt");
     std::fs::write(&path, "not a store\n".repeat(1_000)).unwrap();
-    let sentence = unusable(RedbStore::open(&path, clock(), &OPTIONS));
+    let sentence = unusable(RedbStore::open(&path, vault(), clock(), &OPTIONS));
     assert!(sentence.contains("notes.txt"), "{sentence}");
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "not a store\n".repeat(1_000));
 
@@ -320,7 +333,105 @@ fn a_file_that_is_no_store_is_refused_and_left_as_it_is() {
 fn a_store_that_another_one_has_open_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store.redb");
-    let _first = RedbStore::open(&path, clock(), &OPTIONS).unwrap();
-    let sentence = unusable(RedbStore::open(&path, clock(), &OPTIONS));
+    let _first = RedbStore::open(&path, vault(), clock(), &OPTIONS).unwrap();
+    let sentence = unusable(RedbStore::open(&path, vault(), clock(), &OPTIONS));
     assert!(sentence.contains("in use by another process"), "{sentence}");
+}
+
+/// The bytes of the key that every endpoint of the fixtures has.
+const CLEAR: [u8; 32] = [7; 32];
+
+fn shows_a_secret(path: &std::path::Path) -> bool {
+    let bytes = std::fs::read(path).unwrap();
+    let as_json = CLEAR.map(|byte| byte.to_string()).join(",");
+    bytes.windows(CLEAR.len()).any(|window| window == CLEAR)
+        || bytes.windows(as_json.len()).any(|window| window == as_json.as_bytes())
+}
+
+#[tokio::test]
+async fn no_secret_lies_in_the_file_in_clear() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store.redb");
+    let store = RedbStore::open(&path, vault(), clock(), &OPTIONS).unwrap();
+    let endpoint = endpoint(1, "https://example.com/1");
+    store.create_endpoint(endpoint.clone(), audit("endpoint.created")).await.unwrap();
+    store.update_endpoint(endpoint.clone(), audit("endpoint.updated")).await.unwrap();
+    store.close().unwrap();
+    assert!(!shows_a_secret(&path));
+    let reopened = RedbStore::open(&path, vault(), clock(), &OPTIONS).unwrap();
+    assert_eq!(reopened.endpoints().await.unwrap(), [endpoint]);
+}
+
+#[tokio::test]
+async fn a_store_whose_key_is_missing_is_refused_and_left_as_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store.redb");
+    let store = RedbStore::open(&path, vault(), clock(), &OPTIONS).unwrap();
+    store.create_endpoint(endpoint(1, "https://example.com/1"), audit("endpoint.created")).await.unwrap();
+    store.close().unwrap();
+    let before = std::fs::read(&path).unwrap();
+    let sentence = unusable(RedbStore::open(&path, keys(&["two"]), clock(), &OPTIONS));
+    assert!(sentence.contains("`one`") && sentence.contains("secrets.keys_file"), "{sentence}");
+    let impostor = Vault::new("one ISIjJCUmJygpKissLS4vMDEyMzQ1Njc4OTo7PD0+P0A=".parse().unwrap());
+    let sentence = unusable(RedbStore::open(&path, impostor, clock(), &OPTIONS));
+    assert!(sentence.contains("another key"), "{sentence}");
+    assert!(std::fs::read(&path).unwrap() == before, "the file was changed");
+    RedbStore::open(&path, vault(), clock(), &OPTIONS).unwrap();
+}
+
+#[tokio::test]
+async fn after_a_new_first_key_everything_is_sealed_with_it_and_the_old_one_can_go() {
+    let disk = Disk::default();
+    let open = |vault| RedbStore::with_backend(disk.clone(), vault, clock(), &OPTIONS);
+    let store = open(vault()).unwrap();
+    for n in 1..=5 {
+        store
+            .create_endpoint(endpoint(n, &format!("https://example.com/{n}")), audit("endpoint.created"))
+            .await
+            .unwrap();
+    }
+    assert_eq!(store.reseal(9).await.unwrap(), Resealed::Done(Vec::new()));
+    let written = store.endpoints().await.unwrap();
+    store.close().unwrap();
+    let store = open(keys(&["two", "one"])).unwrap();
+    assert_eq!(store.endpoints().await.unwrap(), written);
+    let mut done = Vec::new();
+    while done.last().is_none_or(|last| matches!(last, Resealed::Some(_))) {
+        done.push(store.reseal(2).await.unwrap());
+    }
+    let some = |count| Resealed::Some(count);
+    assert_eq!(done, [some(2), some(2), some(1), Resealed::Done(vec!["one".parse().unwrap()])]);
+    store.close().unwrap();
+    let store = open(keys(&["two"])).unwrap();
+    assert_eq!(store.endpoints().await.unwrap(), written);
+    drop(store);
+    unusable(open(vault()));
+}
+
+#[tokio::test]
+async fn secrets_that_format_1_had_in_clear_are_sealed_when_it_is_opened() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store.redb");
+    let written = endpoint(1, "https://example.com/1");
+    let secret = &written.secrets[0];
+    let mut text = serde_json::to_string(&written).unwrap();
+    let secrets = format!(
+        r#""secrets":[{{"id":{},"key":{:?},"created_at":{},"expires_at":{}}}],"created_at""#,
+        secret.id.as_u128(),
+        CLEAR,
+        secret.created_at.0,
+        secret.expires_at.unwrap().0
+    );
+    text = text.replacen(r#""created_at""#, &secrets.replace(", ", ","), 1);
+    let database = Database::create(&path).unwrap();
+    let transaction = database.begin_write().unwrap();
+    transaction.open_table(META).unwrap().insert("format", 1).unwrap();
+    transaction.open_table(ENDPOINTS).unwrap().insert(written.id.as_u128(), text.as_bytes()).unwrap();
+    transaction.commit().unwrap();
+    drop(database);
+    assert!(shows_a_secret(&path));
+    let store = RedbStore::open(&path, vault(), clock(), &OPTIONS).unwrap();
+    assert_eq!(store.endpoints().await.unwrap(), [written]);
+    store.close().unwrap();
+    assert!(!shows_a_secret(&path), "a clear secret is left in a free page");
 }

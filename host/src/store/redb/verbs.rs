@@ -4,10 +4,11 @@ use std::sync::{Arc, PoisonError};
 
 use super::accept::Accept;
 use super::audit::{self, Audited};
-use super::delivering::CancelWaiting;
+use super::delivering::{CancelWaiting, ReleaseUnsigned};
 use super::dispatching::Redispatch;
+use super::endpoint_row::EndpointRow;
 use super::managing::{
-    self, CreateEndpoint, CreateKey, DeleteEndpoint, DeleteKey, NoteKeyUses, UpdateEndpoint,
+    self, CreateEndpoint, CreateKey, DeleteEndpoint, DeleteKey, NoteKeyUses, Reseal, UpdateEndpoint,
 };
 use super::{RedbStore, log, waiting};
 use crate::model::{
@@ -16,7 +17,7 @@ use crate::model::{
 };
 use crate::store::{
     Accepted, AuditChain, AuditFilter, AuditPage, DeliveryFilter, DeliveryRecord, Due, DueInOrder,
-    EventRecord, FanOut, FinishedAttempt, NewEvent, Page, PluginHold, Store, StoreFuture, Verdict,
+    EventRecord, FanOut, FinishedAttempt, NewEvent, Page, PluginHold, Resealed, Store, StoreFuture, Verdict,
 };
 
 impl Store for RedbStore {
@@ -74,17 +75,27 @@ impl Store for RedbStore {
         self.write(CancelWaiting { endpoint, at: now, limit })
     }
 
+    fn release_unsigned(
+        &self,
+        endpoint: EndpointId,
+        now: UnixMs,
+        until: UnixMs,
+        limit: usize,
+    ) -> StoreFuture<'_, usize> {
+        self.write(ReleaseUnsigned { endpoint, at: now, until, limit })
+    }
+
     fn is_writable(&self) -> bool {
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         writer.as_ref().is_some_and(|writer| !writer.thread.is_finished())
     }
 
     fn create_endpoint(&self, endpoint: Endpoint, audit: AuditEntry) -> StoreFuture<'_, ()> {
-        self.write(Audited { change: CreateEndpoint(endpoint), audit })
+        self.write(Audited { change: CreateEndpoint(EndpointRow::seal(endpoint, &self.vault)), audit })
     }
 
     fn update_endpoint(&self, endpoint: Endpoint, audit: AuditEntry) -> StoreFuture<'_, ()> {
-        self.write(Audited { change: UpdateEndpoint(endpoint), audit })
+        self.write(Audited { change: UpdateEndpoint(EndpointRow::seal(endpoint, &self.vault)), audit })
     }
 
     fn delete_endpoint(&self, id: EndpointId, audit: AuditEntry) -> StoreFuture<'_, ()> {
@@ -92,7 +103,22 @@ impl Store for RedbStore {
     }
 
     fn endpoints(&self) -> StoreFuture<'_, Vec<Endpoint>> {
-        self.read(managing::endpoints)
+        let vault = self.vault.clone();
+        self.read(move |transaction| managing::endpoints(transaction, &vault))
+    }
+
+    fn reseal(&self, limit: usize) -> StoreFuture<'_, Resealed> {
+        let vault = self.vault.clone();
+        let finding = self.read(move |transaction| managing::stale(transaction, &vault, limit));
+        Box::pin(async move {
+            let stale = finding.await?;
+            if stale.is_empty() {
+                return Ok(Resealed::Done(self.vault.older_keys()));
+            }
+            let count = stale.len();
+            self.write(Reseal { endpoints: stale, vault: self.vault.clone() }).await?;
+            Ok(Resealed::Some(count))
+        })
     }
 
     fn create_key(&self, key: ApiKeyRecord, audit: AuditEntry) -> StoreFuture<'_, ()> {
