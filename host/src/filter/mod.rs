@@ -37,7 +37,8 @@ use self::test::Test;
 use crate::json::Subject;
 use crate::model::Endpoint;
 
-/// What one judgement may cost, in values looked at: about a tenth of a second, and nobody else runs on the thread.
+/// What one judgement may cost, in values looked at: some tenths of a second at the worst, because nobody else runs on
+/// the thread meanwhile, and enough for any filter that a person would write over an event of 1 MiB.
 const MAX_WORK: usize = 1 << 20;
 /// What a pattern costs for each byte that it searches: linear in the text, but also in the size of the pattern.
 const WORK_PER_SEARCHED_BYTE: usize = 64;
