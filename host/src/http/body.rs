@@ -4,6 +4,8 @@
 //! wherever it is read. The size is the handler's business and is kept by [`read_body`].
 
 use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -22,7 +24,12 @@ pub(super) struct Timed {
     deadline: Instant,
     /// Made when the body first has to be waited for; most have arrived with their head.
     timer: Option<Pin<Box<Sleep>>>,
+    ended: Ended,
 }
+
+/// Whether a body was read to its end. Clones share the answer.
+#[derive(Debug, Clone)]
+pub(super) struct Ended(Arc<AtomicBool>);
 
 /// The body was not complete in time.
 #[derive(Debug, thiserror::Error)]
@@ -31,7 +38,19 @@ struct TooSlow;
 
 impl Timed {
     pub(super) fn new(body: Incoming, limit: Duration) -> Self {
-        Self { body, deadline: Instant::now() + limit, timer: None }
+        let ended = Ended(Arc::new(AtomicBool::new(body.is_end_stream())));
+        Self { body, deadline: Instant::now() + limit, timer: None, ended }
+    }
+
+    /// Tells, also once the body is gone, whether it was read to its end.
+    pub(super) fn ended(&self) -> Ended {
+        self.ended.clone()
+    }
+}
+
+impl Ended {
+    pub(super) fn is_true(&self) -> bool {
+        self.0.load(Ordering::Acquire)
     }
 }
 
@@ -44,6 +63,9 @@ impl HttpBody for Timed {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::BoxError>>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
+            if frame.is_none() || self.body.is_end_stream() {
+                self.ended.0.store(true, Ordering::Release);
+            }
             return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
         }
         let deadline = self.deadline;

@@ -58,15 +58,19 @@ impl hyper::service::Service<Request<Incoming>> for Guarded {
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         if let Some(problem) = objection(&request) {
-            let mut response = problem.into_response();
-            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-            return Box::pin(ready(Ok(response)));
+            return Box::pin(ready(Ok(closing(problem.into_response()))));
         }
         let mut request = request.map(|body| Timed::new(body, self.body_timeout));
+        let body_ended = request.body().ended();
         if let Some(peer) = self.peer {
             request.extensions_mut().insert(peer);
         }
-        Box::pin(self.router.clone().call(request))
+        let answering = self.router.clone().call(request);
+        // What is left of a body that was refused stands where the next request would begin. The client is told, or it
+        // would send its next request into a connection that closes.
+        Box::pin(async move {
+            answering.await.map(|response| if body_ended.is_true() { response } else { closing(response) })
+        })
     }
 }
 
@@ -106,6 +110,11 @@ async fn linger(mut stream: WriteLimited<TcpStream>) {
     };
     // However it ends, the connection is over.
     let _ = tokio::time::timeout(LINGER, drain).await;
+}
+
+fn closing(mut response: Response) -> Response {
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 fn objection<B>(request: &Request<B>) -> Option<Problem> {

@@ -127,6 +127,16 @@ async fn a_client_in_the_middle_of_a_large_body_gets_its_413() {
     let answer = server.exchange([head.as_bytes(), &vec![b'x'; 8_000_000]].concat()).await;
     assert_eq!(status(&answer), "413", "{answer}");
     assert!(answer.contains("at most 1000 bytes"), "{answer}");
+    assert!(answer.contains("connection: close"), "the next request must not be sent here: {answer}");
+}
+
+#[tokio::test]
+async fn a_connection_whose_body_was_read_is_kept() {
+    let server = start(router(), patient()).await;
+    let post = "POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nab";
+    let last = "GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+    let answers = server.exchange([post, post, last].concat()).await;
+    assert_eq!(answers.matches("HTTP/1.1 200").count(), 3, "{answers}");
 }
 
 #[tokio::test]
