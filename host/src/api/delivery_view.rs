@@ -109,6 +109,9 @@ fn reason(state: &DeliveryState) -> Option<String> {
         DeliveryState::Held(HoldReason::NoActiveSecret) => {
             "the endpoint has no active secret to sign with".to_owned()
         }
+        DeliveryState::Held(HoldReason::EndpointInactive) => {
+            "the endpoint is inactive; it is sent once the endpoint is activated".to_owned()
+        }
         DeliveryState::Filtered { plugin, reason } => format!("the plugin `{plugin}` dropped it: {reason}"),
         DeliveryState::Cancelled => "its endpoint was deleted before it was delivered".to_owned(),
     };

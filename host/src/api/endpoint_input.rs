@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer};
 
-use super::TargetCheck;
 use super::binding_input::{BindingInput, patterns};
+use super::{TargetCheck, request_input};
 use crate::http::Problem;
 use crate::model::{Endpoint, PluginName, Subscription};
 
@@ -32,6 +32,9 @@ pub(super) struct Create {
     plugins: Option<Vec<BindingInput>>,
     description: Option<String>,
     metadata: Option<BTreeMap<String, String>>,
+    headers: Option<BTreeMap<String, String>>,
+    timeout: Option<String>,
+    retry: Option<Vec<String>>,
 }
 
 /// The body of `PATCH /v1/endpoints/{id}`: what is absent stays as it is.
@@ -46,6 +49,12 @@ pub(super) struct Patch {
     plugins: Option<Vec<BindingInput>>,
     description: Option<String>,
     metadata: Option<BTreeMap<String, String>>,
+    headers: Option<BTreeMap<String, String>>,
+    /// `Some(None)` = `null`: back to what the gateway says; so with `retry`.
+    #[serde(deserialize_with = "even_null")]
+    timeout: Option<Option<String>>,
+    #[serde(deserialize_with = "even_null")]
+    retry: Option<Option<Vec<String>>>,
 }
 
 impl Create {
@@ -54,14 +63,18 @@ impl Create {
     /// # Errors
     /// 422 when the URL or the topics are missing.
     pub(super) fn into_patch(self) -> Result<(String, Patch), Problem> {
-        let Self { url, topics, matcher, plugins, description, metadata, tenant: _, secret: _ } = self;
+        let Self { url, topics, matcher, plugins, description, metadata, tenant: _, secret: _, .. } = self;
+        let (headers, timeout, retry) = (self.headers, self.timeout.map(Some), self.retry.map(Some));
         let url =
             url.ok_or_else(|| Problem::invalid("/url", "`url` is missing: where deliveries are sent to"))?;
         if topics.is_none() {
             let detail = "`topics` is missing: the patterns it subscribes to, for example `[\"orders/*\"]`";
             return Err(Problem::invalid("/topics", detail));
         }
-        Ok((url, Patch { url: None, topics, matcher: matcher.map(Some), plugins, description, metadata }))
+        let matcher = matcher.map(Some);
+        let patch =
+            Patch { url: None, topics, matcher, plugins, description, metadata, headers, timeout, retry };
+        Ok((url, patch))
     }
 }
 
@@ -96,6 +109,15 @@ impl Patch {
             check_metadata(&metadata)?;
             endpoint.metadata = metadata;
         }
+        if let Some(headers) = self.headers {
+            endpoint.request.headers = request_input::headers(headers)?;
+        }
+        if let Some(timeout) = self.timeout {
+            endpoint.request.timeout = timeout.as_deref().map(request_input::timeout).transpose()?;
+        }
+        if let Some(retry) = self.retry {
+            endpoint.request.retry = retry.as_deref().map(request_input::retry).transpose()?;
+        }
         Ok(endpoint)
     }
 }
@@ -129,8 +151,7 @@ fn check_metadata(metadata: &BTreeMap<String, String>) -> Result<(), Problem> {
             let detail = format!("a key of `metadata` has 1 to {MAX_METADATA_KEY_BYTES} bytes");
             return Err(Problem::invalid("/metadata", detail));
         }
-        let pointer = format!("/metadata/{}", key.replace('~', "~0").replace('/', "~1"));
-        at_most(MAX_METADATA_VALUE_BYTES, value.len(), &pointer, "bytes")?;
+        at_most(MAX_METADATA_VALUE_BYTES, value.len(), &pointer("/metadata", key), "bytes")?;
     }
     Ok(())
 }
@@ -147,8 +168,15 @@ pub(super) fn at_most(limit: usize, count: usize, pointer: &str, what: &str) -> 
     Err(Problem::invalid(pointer, format!("`{field}` may have at most {limit} {what}; this has {count}")))
 }
 
+/// The JSON pointer (RFC 6901) of a member of the object at `parent`.
+pub(super) fn pointer(parent: &str, key: &str) -> String {
+    format!("{parent}/{}", key.replace('~', "~0").replace('/', "~1"))
+}
+
 /// Tells `null` from an absent field.
-fn even_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
+fn even_null<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }
 

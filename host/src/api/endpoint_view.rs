@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::model::{Binding, Endpoint, OnFailure, Secret};
+use super::request_input::duration_text;
+use crate::model::{Activity, Binding, Endpoint, Health, InactiveReason, OnFailure, RequestOptions, Secret};
 
 /// An endpoint.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub(super) struct EndpointView {
     id: String,
     tenant: String,
@@ -19,6 +20,13 @@ pub(super) struct EndpointView {
     plugins: Vec<BindingView>,
     metadata: BTreeMap<String, String>,
     secrets: Vec<SecretView>,
+    state: &'static str,
+    health: Health,
+    inactive_reason: Option<InactiveReason>,
+    inactive_since: Option<String>,
+    headers: BTreeMap<String, String>,
+    timeout: Option<String>,
+    retry: Option<Vec<String>>,
     created_at: String,
     updated_at: String,
 }
@@ -64,6 +72,11 @@ impl EndpointView {
             created_at: secret.created_at.to_string(),
             expires_at: secret.expires_at.map(|at| at.to_string()),
         };
+        let (state, inactive) = match endpoint.activity {
+            Activity::Active => ("active", None),
+            Activity::Inactive { since, reason } => ("inactive", Some((since, reason))),
+        };
+        let RequestOptions { headers, timeout, retry } = &endpoint.request;
         Ok(Self {
             id: endpoint.id.to_string(),
             tenant: endpoint.tenant.to_string(),
@@ -74,10 +87,22 @@ impl EndpointView {
             plugins: endpoint.plugins.iter().map(BindingView::new).collect::<Result<_, _>>()?,
             metadata: endpoint.metadata.clone(),
             secrets: endpoint.secrets.iter().map(secret).collect(),
+            state,
+            health: endpoint.activity.health(),
+            inactive_reason: inactive.map(|(_, reason)| reason),
+            inactive_since: inactive.map(|(since, _)| since.to_string()),
+            headers: headers.iter().map(|h| (h.name.clone(), text(&h.value))).collect(),
+            timeout: timeout.as_ref().map(duration_text),
+            retry: retry.as_ref().map(|retry| retry.waits().iter().map(duration_text).collect()),
             created_at: endpoint.created_at.to_string(),
             updated_at: endpoint.updated_at.to_string(),
         })
     }
+}
+
+/// Values were read from JSON, so they are UTF-8.
+fn text(value: &[u8]) -> String {
+    String::from_utf8_lossy(value).into_owned()
 }
 
 impl BindingView {
@@ -88,6 +113,13 @@ impl BindingView {
             topics: binding.topics.iter().map(ToString::to_string).collect(),
             on_failure: binding.on_failure,
         })
+    }
+}
+
+/// Neither the values of secrets nor those of headers.
+impl std::fmt::Debug for EndpointView {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "EndpointView({})", self.id)
     }
 }
 

@@ -109,7 +109,7 @@ pub(super) async fn delete(
 
 impl Api {
     /// The endpoint of this id, if there is one and the caller may know of it.
-    fn find(&self, caller: &Caller, id: &str) -> Result<Arc<Endpoint>, Problem> {
+    pub(super) fn find(&self, caller: &Caller, id: &str) -> Result<Arc<Endpoint>, Problem> {
         let endpoint = id.parse().ok().and_then(|id| self.directory.get(id));
         endpoint
             .filter(|endpoint| caller.manages(&endpoint.tenant))
@@ -125,18 +125,19 @@ impl Shared {
         before: Arc<Endpoint>,
         after: Endpoint,
     ) -> Result<Arc<Endpoint>, Problem> {
-        let _exclusive = self.changes.lock().await;
-        let directory = &self.api.directory;
-        if directory.get(after.id).is_some_and(|now| now != before) {
+        let unchanged = |now: &Arc<Endpoint>| {
+            if *now == before {
+                return Ok(after);
+            }
             let detail =
                 "another request changed this endpoint at the same time; read it and send the change again";
-            return Err(Problem::conflict("changed_meanwhile", detail));
-        }
-        Ok(directory.update(after).await?)
+            Err(Problem::conflict("changed_meanwhile", detail))
+        };
+        self.api.directory.change(before.id, unchanged).await
     }
 }
 
-fn show(endpoint: &Endpoint) -> Result<EndpointView, Problem> {
+pub(super) fn show(endpoint: &Endpoint) -> Result<EndpointView, Problem> {
     EndpointView::new(endpoint).map_err(|error| Problem::internal(&error))
 }
 

@@ -6,6 +6,7 @@
 //! - Times are RFC 3339 in UTC. A signing secret is shown in the answer to its creation and never again.
 //! - What changes something either changes all of it or nothing; a refusal names the field by a JSON pointer.
 
+mod activity;
 mod attempt_view;
 mod binding_input;
 mod deliveries;
@@ -19,13 +20,13 @@ mod health;
 mod page;
 mod plugin_view;
 mod plugins;
+mod request_input;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::FromRef;
-use axum::routing::get;
-use tokio::sync::Mutex;
+use axum::routing::{get, post};
 use url::Url;
 
 use crate::clock::Clock;
@@ -60,11 +61,9 @@ pub struct Api {
     pub readiness: Readiness,
 }
 
-/// What the handlers share: the parts, and who may change endpoints.
+/// What the handlers share.
 struct Shared {
     api: Api,
-    /// Held while an endpoint is compared with what a change was made from, and replaced.
-    changes: Mutex<()>,
 }
 
 /// The routes of the management API.
@@ -73,6 +72,8 @@ pub fn router(api: Api) -> Router {
     Router::new()
         .route("/v1/endpoints", get(endpoints::list).post(endpoints::create))
         .route("/v1/endpoints/{id}", endpoint)
+        .route("/v1/endpoints/{id}/activate", post(activity::activate))
+        .route("/v1/endpoints/{id}/deactivate", post(activity::deactivate))
         .route("/v1/deliveries", get(deliveries::list))
         .route("/v1/deliveries/{id}", get(deliveries::get))
         .route("/v1/events/{id}", get(events::get))
@@ -80,7 +81,7 @@ pub fn router(api: Api) -> Router {
         .route("/v1/plugins/{name}", get(plugins::get))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
-        .with_state(Arc::new(Shared { api, changes: Mutex::new(()) }))
+        .with_state(Arc::new(Shared { api }))
 }
 
 impl FromRef<Arc<Shared>> for Api {

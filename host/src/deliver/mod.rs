@@ -7,10 +7,13 @@
 //! Rules:
 //!
 //! - One attempt, one POST, one record. Nothing goes out unsigned and nothing is sent again behind the log's back.
-//! - The endpoint, its URL and its secrets are looked up at the moment of the attempt.
+//! - The endpoint, its URL and its secrets are looked up at the moment of the attempt. Nothing goes to an inactive one.
+//! - The attempt that ends three days of failures, or is answered `410`, deactivates its endpoint.
 //! - A slot that was taken is given back and a job that was taken is settled, whatever happens to the attempt.
 
 mod classify;
+#[cfg(test)]
+mod deactivation_tests;
 mod guard;
 mod options;
 mod request;
@@ -30,9 +33,12 @@ pub use self::transport::{HttpTransport, SendFuture, Sent, Transport};
 use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::lanes::Lanes;
-use crate::model::{Attempt, DeliveryState, Endpoint, HoldReason, Job, RetrySchedule, UnixMs};
+use crate::model::{
+    Activity, Attempt, DeliveryState, Endpoint, HoldReason, InactiveReason, Job, RetrySchedule, UnixMs,
+    is_gone,
+};
 use crate::shutdown::Shutdown;
-use crate::store::{FinishedAttempt, Store};
+use crate::store::{Error, FinishedAttempt, Store};
 
 /// How long until a delivery whose endpoint has no active secret is looked at again. A new secret helps that soon.
 const HELD_WAIT: Duration = Duration::from_secs(60);
@@ -50,6 +56,8 @@ pub struct Deliver {
     pub store: Arc<dyn Store>,
     /// What makes them.
     pub attempts: Attempts,
+    /// An endpoint that fails for this long without one success is deactivated.
+    pub fail_after: Duration,
 }
 
 /// What turns a job into an attempt.
@@ -59,7 +67,7 @@ pub struct Attempts {
     pub transport: Arc<dyn Transport>,
     /// What tells the time.
     pub clock: Clock,
-    /// When a failed one is tried again.
+    /// When a failed one is tried again, unless the endpoint says otherwise.
     pub retry: RetrySchedule,
 }
 
@@ -76,15 +84,51 @@ pub async fn run(stage: Deliver, shutdown: Shutdown) {
 impl Deliver {
     async fn deliver(&self, job: Job) {
         let mut slot = Slot::new(self, &job);
-        let finished = self.attempts.attempt(&job, self.directory.get(job.endpoint).as_deref()).await;
+        let endpoint = self.directory.get(job.endpoint);
+        if endpoint.as_ref().is_some_and(|endpoint| !endpoint.activity.is_active()) {
+            slot.give_back();
+            self.lanes.follow(job.endpoint);
+            // Should it be active again by now: the delivery is due as it was.
+            slot.settle(Some(self.attempts.clock.now()));
+            return;
+        }
+        let finished = self.attempts.attempt(&job, endpoint.as_deref()).await;
         slot.give_back();
-        let due_at = finished.due_at;
+        let (due_at, at) = (finished.due_at, finished.at);
+        let gone = finished.attempt.as_ref().is_some_and(|attempt| is_gone(&attempt.outcome));
         match self.store.finish_attempt(finished).await {
-            Ok(()) => slot.settle(due_at),
+            Ok(failing_since) => {
+                let reason = InactiveReason::of(gone, failing_since, at, self.fail_after);
+                if let (Some(reason), Some(endpoint)) = (reason, endpoint) {
+                    self.deactivate(&endpoint, reason, at).await;
+                }
+                slot.settle(due_at);
+            }
             // The delivery still waits in the store, so dropping the slot has it tried again.
             Err(error) => {
                 tracing::error!(delivery = %job.delivery, %error, "an attempt could not be recorded");
             }
+        }
+    }
+
+    /// Deactivates the endpoint that an attempt went to. An endpoint that was moved meanwhile is not blamed for its old
+    /// receiver, and one that is inactive keeps its reason. A failure is repeated by the next attempt that fails.
+    async fn deactivate(&self, attempted: &Endpoint, reason: InactiveReason, since: UnixMs) {
+        let inactive = |now: &Arc<Endpoint>| {
+            let mut after = Endpoint::clone(now);
+            if now.url == attempted.url && now.activity.is_active() {
+                after.activity = Activity::Inactive { since, reason };
+            }
+            Ok::<_, Error>(after)
+        };
+        let (id, tenant) = (attempted.id, &attempted.tenant);
+        match self.directory.change(id, inactive).await {
+            Ok(_) => {
+                self.lanes.follow(id);
+                tracing::warn!(endpoint = %id, %tenant, ?reason, "endpoint deactivated");
+            }
+            Err(Error::NotFound) => {}
+            Err(error) => tracing::error!(endpoint = %id, %error, "an endpoint could not be deactivated"),
         }
     }
 }
@@ -104,8 +148,10 @@ impl Attempts {
         let Sent { outcome, took } = self.transport.send(&post).await;
         let number = job.attempts.saturating_add(1);
         let moment = Moment { now: self.clock.now(), wall: self.clock.wall() };
-        let conclusion = conclude(&outcome, number, &self.retry, moment, &mut rand::rng());
-        let attempt = Attempt { number, started_at, took, request_headers: post.headers, outcome };
+        let retry = endpoint.request.retry.as_ref().unwrap_or(&self.retry);
+        let conclusion = conclude(&outcome, number, retry, moment, &mut rand::rng());
+        let request_headers = endpoint.request.redacted(post.headers);
+        let attempt = Attempt { number, started_at, took, request_headers, outcome };
         self.finished(job, Some(attempt), conclusion)
     }
 

@@ -3,7 +3,7 @@
 //! A change is durable and indexed when its call returns: the next event is matched by it, the next attempt uses it.
 //! Readers take a snapshot and never wait; writers go one after another.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -67,6 +67,19 @@ impl Directory {
         all
     }
 
+    /// The endpoints that are inactive.
+    #[must_use]
+    pub fn inactive(&self) -> HashSet<EndpointId> {
+        let snapshot = self.snapshot.load();
+        snapshot.endpoints.values().filter(|e| !e.activity.is_active()).map(|e| e.id).collect()
+    }
+
+    /// Whether an endpoint is there and inactive.
+    #[must_use]
+    pub fn is_inactive(&self, id: EndpointId) -> bool {
+        self.snapshot.load().endpoints.get(&id).is_some_and(|endpoint| !endpoint.activity.is_active())
+    }
+
     /// The index of a tenant's endpoints; `None` when it has none.
     #[must_use]
     pub fn index(&self, tenant: &TenantId) -> Option<Arc<TenantIndex>> {
@@ -89,14 +102,23 @@ impl Directory {
         Ok(self.put(endpoint))
     }
 
-    /// Replaces an endpoint.
+    /// Changes an endpoint as it is now: nobody else changes it in between. A change that changes nothing writes nothing.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::UrlTaken`], and the store's.
-    pub async fn update(&self, endpoint: Endpoint) -> Result<Arc<Endpoint>, Error> {
+    /// [`Error::NotFound`], [`Error::UrlTaken`], the store's, and those of `change`.
+    pub async fn change<E: From<Error>>(
+        &self,
+        id: EndpointId,
+        change: impl FnOnce(&Arc<Endpoint>) -> Result<Endpoint, E>,
+    ) -> Result<Arc<Endpoint>, E> {
         let _turn = self.writer.lock().await;
-        self.store.update_endpoint(endpoint.clone()).await?;
-        Ok(self.put(endpoint))
+        let before = self.get(id).ok_or(Error::NotFound)?;
+        let after = change(&before)?;
+        if after == *before {
+            return Ok(before);
+        }
+        self.store.update_endpoint(after.clone()).await?;
+        Ok(self.put(after))
     }
 
     /// Deletes an endpoint. Its deliveries stay in the log; those that wait are cancelled soon after.

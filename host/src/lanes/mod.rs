@@ -3,6 +3,9 @@
 //! [`schedule`] decides; this shell asks it, reads the store for it and waits. A delivery handed over in memory goes
 //! out at once; everything else (retries, what did not fit, what an earlier run left) is read from the store when it
 //! is due.
+//!
+//! The lane of an inactive endpoint does not run: its deliveries stay in the store as they are, however many. When it is
+//! activated they are put into the order in which their events were accepted, a batch a transaction, and then it runs.
 
 mod schedule;
 #[cfg(test)]
@@ -13,6 +16,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use tokio::sync::Notify;
+use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
 use self::schedule::{Schedule, Step};
@@ -26,6 +30,8 @@ use crate::store::{Due, Error, Store};
 const READ_RETRY: Duration = Duration::from_secs(1);
 /// Deliveries cancelled in one transaction, so that a large backlog does not hold up other writes.
 const CANCEL_BATCH: usize = 500;
+/// Deliveries released in one transaction, for the same reason.
+const RELEASE_BATCH: usize = 500;
 
 /// How much is sent at the same time and held in memory.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -68,7 +74,10 @@ impl Lanes {
         clock: Clock,
         shutdown: Shutdown,
     ) -> Result<Self, Error> {
+        // From before the endpoints are looked at, so that no change falls in between.
+        let changes = directory.changes();
         let mut schedule = Schedule::new(options);
+        directory.inactive().into_iter().for_each(|endpoint| schedule.pause(endpoint));
         let mut orphans = Vec::new();
         for (endpoint, due_at) in store.waiting_endpoints().await? {
             if directory.get(endpoint).is_some() {
@@ -86,7 +95,7 @@ impl Lanes {
             shutdown: shutdown.clone(),
         };
         let lanes = Self { inner: Arc::new(inner) };
-        shutdown.spawn(lanes.clone().follow_deletions(orphans));
+        shutdown.spawn(lanes.clone().follow_changes(changes, orphans));
         Ok(lanes)
     }
 
@@ -157,10 +166,49 @@ impl Lanes {
         });
     }
 
-    /// Cancels what waits for endpoints that are deleted, now or by an earlier run.
-    async fn follow_deletions(self, orphans: Vec<EndpointId>) {
+    /// Stops or starts the lane of an endpoint that became inactive or active.
+    pub fn follow(&self, endpoint: EndpointId) {
+        let paused = {
+            let mut schedule = self.inner.schedule();
+            // Asked while the schedule is locked: whoever comes last has seen the last change.
+            if self.inner.directory.is_inactive(endpoint) {
+                schedule.pause(endpoint);
+                return;
+            }
+            schedule.is_paused(endpoint)
+        };
+        if paused {
+            let lanes = self.clone();
+            self.inner.shutdown.spawn(async move { lanes.release(endpoint).await });
+        }
+    }
+
+    /// Puts what waits for an endpoint into the order of acceptance and starts its lane.
+    async fn release(&self, endpoint: EndpointId) {
         let inner = &self.inner;
-        let mut changes = inner.directory.changes();
+        let mut after = None;
+        loop {
+            match inner.store.release_waiting(endpoint, after, RELEASE_BATCH).await {
+                Ok(Some(last)) if !inner.shutdown.is_requested() => after = Some(last),
+                Ok(_) => break,
+                Err(error) => {
+                    tracing::error!(%endpoint, %error, "what waited is sent when each is due, not in order");
+                    break;
+                }
+            }
+        }
+        let mut schedule = inner.schedule();
+        if !inner.directory.is_inactive(endpoint) {
+            schedule.resume(endpoint);
+        }
+        drop(schedule);
+        inner.changed.notify_one();
+    }
+
+    /// Follows endpoints that become inactive or active, and cancels what waits for those that are deleted, now or by
+    /// an earlier run.
+    async fn follow_changes(self, mut changes: Receiver<EndpointId>, orphans: Vec<EndpointId>) {
+        let inner = &self.inner;
         for endpoint in orphans {
             self.cancel(endpoint).await;
         }
@@ -171,9 +219,12 @@ impl Lanes {
             };
             match change {
                 Ok(endpoint) if inner.directory.get(endpoint).is_none() => self.cancel(endpoint).await,
-                Ok(_) => {}
+                Ok(endpoint) => self.follow(endpoint),
                 // A deletion that was missed here is seen when its deliveries become due, or at the next start.
-                Err(RecvError::Lagged(missed)) => tracing::warn!(missed, "endpoint changes came too fast"),
+                Err(RecvError::Lagged(missed)) => {
+                    tracing::warn!(missed, "endpoint changes came too fast");
+                    inner.directory.list().iter().for_each(|endpoint| self.follow(endpoint.id));
+                }
                 Err(RecvError::Closed) => return,
             }
         }
@@ -181,7 +232,7 @@ impl Lanes {
 
     async fn cancel(&self, endpoint: EndpointId) {
         let inner = &self.inner;
-        inner.schedule().forget(endpoint);
+        inner.schedule().delete(endpoint);
         loop {
             match inner.store.cancel_waiting(endpoint, inner.clock.now(), CANCEL_BATCH).await {
                 Ok(0) => return,

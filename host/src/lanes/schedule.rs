@@ -19,6 +19,8 @@ pub(super) struct Schedule {
     turns: VecDeque<EndpointId>,
     /// When lanes have deliveries in the store that become due.
     timers: BTreeSet<(UnixMs, EndpointId)>,
+    /// Endpoints whose lanes do not run: what they have waits in the store.
+    paused: HashSet<EndpointId>,
     in_flight: usize,
     bytes_ready: usize,
 }
@@ -53,6 +55,7 @@ impl Schedule {
             lanes: HashMap::new(),
             turns: VecDeque::new(),
             timers: BTreeSet::new(),
+            paused: HashSet::new(),
             in_flight: 0,
             bytes_ready: 0,
         }
@@ -60,6 +63,9 @@ impl Schedule {
 
     /// Takes a delivery that is due now; gives it back when memory or order says that it has to wait in the store.
     pub(super) fn offer(&mut self, job: Job, now: UnixMs) -> Result<(), Job> {
+        if self.paused.contains(&job.endpoint) {
+            return Err(job);
+        }
         let lane = self.lanes.entry(job.endpoint).or_default();
         let older_waits = lane.loading || lane.stored.is_some_and(|due| due <= now);
         let full =
@@ -73,6 +79,9 @@ impl Schedule {
 
     /// Notes that a delivery waits in the store, due at this time.
     pub(super) fn stored(&mut self, endpoint: EndpointId, due_at: UnixMs) {
+        if self.paused.contains(&endpoint) {
+            return;
+        }
         let lane = self.lanes.entry(endpoint).or_default();
         if lane.stored.is_none_or(|earliest| due_at < earliest) {
             self.set_stored(endpoint, Some(due_at));
@@ -83,6 +92,10 @@ impl Schedule {
     pub(super) fn loaded(&mut self, endpoint: EndpointId, due: Due) {
         let Some(lane) = self.lanes.get_mut(&endpoint) else { return };
         lane.loading = false;
+        if self.paused.contains(&endpoint) {
+            self.forget_if_idle(endpoint);
+            return;
+        }
         let earliest = lane.stored.into_iter().chain(due.next).min();
         for job in due.jobs {
             if !self.lanes.get(&endpoint).is_some_and(|lane| lane.known.contains(&job.delivery)) {
@@ -114,7 +127,12 @@ impl Schedule {
     }
 
     /// Drops what waits for an endpoint that is gone. What is in flight ends by itself.
-    pub(super) fn forget(&mut self, endpoint: EndpointId) {
+    pub(super) fn delete(&mut self, endpoint: EndpointId) {
+        self.paused.remove(&endpoint);
+        self.forget(endpoint);
+    }
+
+    fn forget(&mut self, endpoint: EndpointId) {
         let Some(lane) = self.lanes.get_mut(&endpoint) else { return };
         for job in std::mem::take(&mut lane.ready) {
             self.bytes_ready -= size(&job);
@@ -122,6 +140,24 @@ impl Schedule {
         }
         self.set_stored(endpoint, None);
         self.forget_if_idle(endpoint);
+    }
+
+    /// Stops the lane of an endpoint. What is in flight ends by itself; the rest waits in the store.
+    pub(super) fn pause(&mut self, endpoint: EndpointId) {
+        self.forget(endpoint);
+        self.paused.insert(endpoint);
+    }
+
+    /// Whether the lane of an endpoint is stopped.
+    pub(super) fn is_paused(&self, endpoint: EndpointId) -> bool {
+        self.paused.contains(&endpoint)
+    }
+
+    /// Lets the lane of an endpoint run again; all that waits for it is read from the store.
+    pub(super) fn resume(&mut self, endpoint: EndpointId) {
+        if self.paused.remove(&endpoint) {
+            self.stored(endpoint, UnixMs(0));
+        }
     }
 
     /// What to do next. Each [`Step::Load`] is given once until [`Schedule::loaded`] answers it.

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{Binding, EndpointId, PluginName, Secret, TenantId, TopicPattern, UnixMs};
+use super::{
+    Activity, Binding, EndpointId, PluginName, RequestOptions, Secret, TenantId, TopicPattern, UnixMs,
+};
 
 /// One target URL of a tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +28,12 @@ pub struct Endpoint {
     pub plugins: Vec<Binding>,
     /// Values that plugins can read and people can sort by.
     pub metadata: BTreeMap<String, String>,
+    /// Whether it is sent to.
+    #[serde(default)]
+    pub activity: Activity,
+    /// How its requests are made.
+    #[serde(default)]
+    pub request: RequestOptions,
     /// When it was created.
     pub created_at: UnixMs,
     /// When it was last changed.
@@ -59,6 +67,8 @@ impl Endpoint {
             secrets: Vec::new(),
             plugins: Vec::new(),
             metadata: BTreeMap::new(),
+            activity: Activity::Active,
+            request: RequestOptions::NONE,
             created_at: at,
             updated_at: at,
         }

@@ -3,6 +3,7 @@
 //! Pure: no I/O, no async, no clock. Everything here is a value or a function of its arguments, so that the
 //! rules of the product can be read and tested without starting any of it. Imports nothing of the crate.
 
+mod activity;
 mod api_key;
 mod binding;
 mod delivery;
@@ -10,6 +11,7 @@ mod endpoint;
 mod event;
 mod header;
 mod id;
+mod request_options;
 mod retry;
 mod secret;
 mod tenant;
@@ -17,6 +19,7 @@ mod text;
 mod time;
 mod topic;
 
+pub use activity::{Activity, Health, InactiveReason, failing_since, is_gone};
 pub use api_key::{ApiKey, ApiKeyRecord, Scope};
 pub use binding::{Binding, OnFailure, PluginName, PluginNameError};
 pub use delivery::{
@@ -27,6 +30,7 @@ pub use endpoint::{Endpoint, Subscription};
 pub use event::{EnvelopeCache, Event, EventId, EventIdError};
 pub use header::Header;
 pub use id::{DeliveryId, EndpointId, EventKey, IdError, SecretId};
+pub use request_options::RequestOptions;
 pub use retry::{Next, RetrySchedule};
 pub use secret::{Secret, SecretError, SigningKey};
 pub use tenant::{TenantId, TenantIdError};

@@ -19,8 +19,8 @@ use crate::model::{
     PluginName, Scope, TenantId, UnixMs,
 };
 use crate::store::{
-    DeliveryFilter, DeliveryRecord, Due, EventRecord, FanOut, FinishedAttempt, Page, PluginHold, Store,
-    StoreFuture, Verdict,
+    DeliveryFilter, DeliveryRecord, Due, EventRecord, FanOut, FinishedAttempt, Page, PluginHold, QueuePlace,
+    Store, StoreFuture, Verdict,
 };
 
 /// Takes events in memory. An id that it has is a duplicate; `broken` fails, `reused` has other content, and `slow` is
@@ -75,7 +75,8 @@ impl Store for Shelf {
         redispatch(id: DeliveryId, verdict: Verdict, durable: bool) -> ();
         waiting_endpoints() -> Vec<(EndpointId, UnixMs)>;
         due(endpoint: EndpointId, now: UnixMs, limit: usize) -> Due;
-        finish_attempt(finished: FinishedAttempt) -> ();
+        finish_attempt(finished: FinishedAttempt) -> Option<UnixMs>;
+        release_waiting(endpoint: EndpointId, after: Option<QueuePlace>, limit: usize) -> Option<QueuePlace>;
         cancel_waiting(endpoint: EndpointId, now: UnixMs, limit: usize) -> usize;
         create_endpoint(endpoint: Endpoint) -> ();
         update_endpoint(endpoint: Endpoint) -> ();

@@ -45,6 +45,10 @@ impl Change for UpdateEndpoint {
         let before = endpoint(&batch.tables, self.0.id)?.ok_or(Error::NotFound)?;
         check_url(&batch.tables, &self.0)?;
         batch.tables.urls.remove((before.tenant.as_str(), before.url.as_str()))?;
+        let activated = self.0.activity.is_active() && !before.activity.is_active();
+        if activated || self.0.url != before.url {
+            batch.tables.failing.remove(self.0.id.as_u128())?;
+        }
         insert(&mut batch.tables, &self.0)
     }
 }
@@ -60,6 +64,7 @@ impl Change for DeleteEndpoint {
         let before = endpoint(&batch.tables, self.0)?.ok_or(Error::NotFound)?;
         batch.tables.urls.remove((before.tenant.as_str(), before.url.as_str()))?;
         batch.tables.endpoints.remove(self.0.as_u128())?;
+        batch.tables.failing.remove(self.0.as_u128())?;
         Ok(())
     }
 }

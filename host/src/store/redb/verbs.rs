@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError};
 
 use super::accept::Accept;
-use super::delivering::CancelWaiting;
+use super::delivering::{CancelWaiting, ReleaseWaiting};
 use super::dispatching::Redispatch;
 use super::managing::{self, CreateEndpoint, CreateKey, DeleteEndpoint, UpdateEndpoint};
 use super::{RedbStore, log, waiting};
@@ -12,7 +12,7 @@ use crate::model::{
 };
 use crate::store::{
     Accepted, DeliveryFilter, DeliveryRecord, Due, EventRecord, FanOut, FinishedAttempt, NewEvent, Page,
-    PluginHold, Store, StoreFuture, Verdict,
+    PluginHold, QueuePlace, Store, StoreFuture, Verdict,
 };
 
 impl Store for RedbStore {
@@ -54,8 +54,17 @@ impl Store for RedbStore {
         self.read(move |transaction| waiting::due(transaction, endpoint, now, limit))
     }
 
-    fn finish_attempt(&self, finished: FinishedAttempt) -> StoreFuture<'_, ()> {
+    fn finish_attempt(&self, finished: FinishedAttempt) -> StoreFuture<'_, Option<UnixMs>> {
         self.write(finished)
+    }
+
+    fn release_waiting(
+        &self,
+        endpoint: EndpointId,
+        after: Option<QueuePlace>,
+        limit: usize,
+    ) -> StoreFuture<'_, Option<QueuePlace>> {
+        self.write(ReleaseWaiting { endpoint, after, at: self.clock.now(), limit })
     }
 
     fn cancel_waiting(&self, endpoint: EndpointId, now: UnixMs, limit: usize) -> StoreFuture<'_, usize> {
