@@ -5,6 +5,7 @@
 mod architecture;
 mod crash;
 mod delivery;
+mod health;
 mod ingest;
 mod load;
 mod plugins;
