@@ -41,6 +41,11 @@ struct Stage {
     endpoint: Endpoint,
 }
 
+/// Longer than three days whatever the jitter, so that the attempt that deactivates is never the last one.
+fn retry() -> RetrySchedule {
+    RetrySchedule::new(vec![Duration::from_hours(4); 50])
+}
+
 impl Stage {
     async fn start(status: u16) -> Self {
         let clock = Clock::starting_at(T0);
@@ -56,7 +61,7 @@ impl Stage {
         let lanes = lanes.await.unwrap();
         let receiver =
             Arc::new(Receiver { clock, status: AtomicU16::new(status), posts: watch::Sender::default() });
-        let attempts = Attempts { transport: receiver.clone(), clock, retry: RetrySchedule::default() };
+        let attempts = Attempts { transport: receiver.clone(), clock, retry: retry() };
         let deliver = Deliver { lanes, directory, store, attempts, fail_after: FAIL_AFTER };
         tokio::spawn(run(deliver.clone(), shutdown));
         Self { clock, deliver, receiver, endpoint }

@@ -17,7 +17,7 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(15);
 /// The upper end; it also bounds how long a stop of the gateway takes.
 const MAX_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The retry schedule spans a little more, so a delivery to an endpoint that is deactivated has attempts left.
+/// About the span of the retry schedule: by then the first delivery that failed is given up, or nearly.
 const DEFAULT_FAIL_AFTER: Duration = Duration::from_hours(72);
 
 /// How deliveries are sent, and where they may go.
