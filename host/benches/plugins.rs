@@ -11,10 +11,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hookway::clock::Clock;
+use hookway::json::Subject;
 use hookway::model::{
     Binding, Endpoint, EndpointId, EnvelopeCache, Event, EventKey, OnFailure, TenantId, Topic, UnixMs,
 };
-use hookway::plugins::{Capability, Decision, Options, PluginSet, PluginStatus, Plugins, Subject};
+use hookway::plugins::{Capability, Decision, Options, PluginSet, PluginStatus, Plugins};
 use hookway::shutdown::Shutdown;
 use serde::Serialize;
 use tokio::time::Instant;

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use tokio::net::TcpListener;
 
 use crate::api::Api;
@@ -101,9 +102,15 @@ impl App {
         let (accepted, events) = handoff::channel(HANDOFF_EVENTS);
         shutdown.spawn(deliver::run(self.deliver(), shutdown.clone()));
         shutdown.spawn(self.dispatch().run(events, shutdown.clone()));
-        let router = ingest::router(self.ingest(accepted)).merge(api::router(self.api()));
+        shutdown.spawn(self.keys.clone().keep_noting(Arc::clone(&self.store), shutdown.clone()));
+        let router = self.router(accepted);
         http::serve(listener, router, self.settings.http.clone(), shutdown.clone()).await;
+        self.keys.note_uses(&*self.store).await;
         shutdown.finished(DRAIN).await
+    }
+
+    fn router(&self, accepted: handoff::Sender<Arc<Event>>) -> Router {
+        ingest::router(self.ingest(accepted)).merge(api::router(self.api()))
     }
 
     fn ingest(&self, accepted: handoff::Sender<Arc<Event>>) -> Ingest {
@@ -193,4 +200,11 @@ impl Outbox for LanesOutbox {
     fn stored(&self, endpoint: EndpointId, due_at: UnixMs) {
         self.0.stored(endpoint, due_at);
     }
+
+    fn dispatched(&self) {
+        self.0.dispatched();
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,7 +20,8 @@
 //! - [`store`]: durable state, one verb = one transaction; [`store::redb`] keeps it in one file.
 //! - [`http`]: what everything that speaks HTTP to producers and operators shares: connections, keys, bodies, problems.
 //! - [`ingest`]: events in over HTTP.
-//! - [`matching`]: topic -> endpoints; [`directory`]: all endpoints in memory, with their index.
+//! - [`json`]: values of events, parsed where somebody looks; [`filter`]: conditions over them, without a plugin.
+//! - [`matching`]: topic -> endpoints; [`directory`]: all endpoints in memory, with their index and filters.
 //! - [`plugins`]: loads, swaps and calls WebAssembly components.
 //! - [`dispatch`]: event + endpoints + verdicts -> deliveries.
 //! - [`lanes`]: what may be sent when, fair per endpoint.
@@ -36,9 +37,11 @@ pub mod config;
 pub mod deliver;
 pub mod directory;
 pub mod dispatch;
+pub mod filter;
 pub mod handoff;
 pub mod http;
 pub mod ingest;
+pub mod json;
 pub mod lanes;
 pub mod matching;
 pub mod model;

@@ -53,6 +53,37 @@ async fn a_410_deactivates_at_once_and_activating_sends_what_was_held() -> Resul
 }
 
 #[tokio::test]
+async fn the_audit_log_says_who_activated_and_deactivated_an_endpoint() -> Result<()> {
+    let scene = Scene::start().await?;
+    scene.receiver.script("/a", [Answer::status(200), Answer::status(410)]);
+    let endpoint = scene.endpoint("/a", json!({})).await?;
+    for verb in ["deactivate", "deactivate", "activate", "activate"] {
+        set(&scene, &endpoint, verb).await?;
+    }
+    let first = scene.client.send("a", &json!(1)).await?;
+    scene.client.delivery_in(&first, &endpoint.id, &["delivered"]).await?;
+    scene.client.send("a", &json!(2)).await?;
+    inactive(&scene, &endpoint).await?;
+    let log = scene.client.get("/v1/audit").await?.expect(StatusCode::OK)?.body;
+    let rows = log["data"].as_array().context("a list")?;
+    let of_endpoint = rows.iter().filter(|row| row["target"] == endpoint.id.as_str());
+    let said: Vec<_> = of_endpoint
+        .map(|row| json!([row["action"], row["actor"]["kind"], row["changes"]["inactive_reason"]["new"]]))
+        .collect();
+    assert_eq!(
+        Value::from(said),
+        json!([
+            ["endpoint.deactivated", "gateway", "gone"],
+            ["endpoint.activated", "key", null],
+            ["endpoint.deactivated", "key", "deactivated"],
+            ["endpoint.created", "key", null],
+        ]),
+        "what changed nothing is not written down"
+    );
+    Ok(())
+}
+
+#[tokio::test]
 async fn deactivating_keeps_the_order_and_loses_nothing_over_a_restart() -> Result<()> {
     let setup = Setup::default().set("lanes.max_in_flight_per_endpoint=1").set(r#"deliver.retry=["1h"]"#);
     let mut scene = Scene::with(setup).await?;
@@ -104,6 +135,8 @@ async fn headers_of_an_endpoint_are_sent_and_their_values_are_in_no_log() -> Res
     let record = scene.client.delivery(delivery["id"].as_str().context("an id")?).await?;
     assert_eq!(record["attempt_log"][0]["request"]["headers"]["authorization"], "[redacted]");
     ensure!(!record.to_string().contains("planted-7f3a"), "{record}");
+    let audit = scene.client.get("/v1/audit").await?.expect(StatusCode::OK)?.body;
+    ensure!(!audit.to_string().contains("planted-7f3a"), "{audit}");
     ensure!(!scene.gateway.log_tail().contains("planted-7f3a"), "the process log has it");
     scene
         .client

@@ -2,12 +2,16 @@
 //!
 //! `cargo xtask test` builds the binary and the components first.
 
+mod access;
 mod architecture;
 mod crash;
 mod delivery;
+mod filters;
 mod health;
 mod ingest;
+mod limits;
 mod load;
+mod ordering;
 mod plugins;
 mod reload;
 mod scene;

@@ -19,7 +19,7 @@ pub(super) async fn activate(
     caller: Caller,
     PathText(id): PathText,
 ) -> Result<Json<EndpointView>, Problem> {
-    api.enter(&caller, &id, |_| Activity::Active).await
+    api.enter(caller, &id, "activated", |_| Activity::Active).await
 }
 
 /// Nothing more is sent; what is for it waits.
@@ -30,22 +30,27 @@ pub(super) async fn deactivate(
 ) -> Result<Json<EndpointView>, Problem> {
     let inactive = Activity::Inactive { since: api.clock.now(), reason: InactiveReason::Deactivated };
     let enter = move |now: Activity| if now.is_active() { inactive } else { now };
-    api.enter(&caller, &id, enter).await
+    api.enter(caller, &id, "deactivated", enter).await
 }
 
 impl Api {
     async fn enter(
-        &self,
-        caller: &Caller,
+        self,
+        caller: Caller,
         id: &str,
+        verb: &'static str,
         enter: impl FnOnce(Activity) -> Activity + Send + 'static,
     ) -> Result<Json<EndpointView>, Problem> {
-        let id = self.find(caller, id)?.id;
-        let directory = self.directory.clone();
-        let change = move |now: &Arc<Endpoint>| {
-            Ok::<_, Problem>(Endpoint { activity: enter(now.activity), ..Endpoint::clone(now) })
+        let id = self.find(&caller, id)?.id;
+        let change = async move {
+            let enter = |now: &Arc<Endpoint>| {
+                let after = Endpoint { activity: enter(now.activity), ..Endpoint::clone(now) };
+                let audit = self.changed(&caller, verb, &**now, &after)?;
+                Ok::<_, Problem>((after, audit))
+            };
+            self.directory.change(id, enter).await
         };
-        let endpoint = uninterrupted(async move { directory.change(id, change).await }).await?;
+        let endpoint = uninterrupted(change).await?;
         let active = endpoint.activity.is_active();
         tracing::info!(endpoint = %endpoint.id, tenant = %endpoint.tenant, active, "endpoint activity set");
         show(&endpoint).map(Json)

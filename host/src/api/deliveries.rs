@@ -80,7 +80,7 @@ pub(super) async fn get(
 }
 
 /// A parameter whose type knows how to read text.
-fn parsed<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+pub(super) fn parsed<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     T: std::str::FromStr<Err: std::fmt::Display>,
     D: Deserializer<'de>,
@@ -96,7 +96,8 @@ fn state<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D
     Err(de::Error::custom(format!("`status` is one of {}", STATES.join(", "))))
 }
 
-fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<UnixMs>, D::Error> {
+/// A parameter that is a time.
+pub(super) fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<UnixMs>, D::Error> {
     let text = String::deserialize(deserializer)?;
     let time: jiff::Timestamp = text.parse().map_err(|_| {
         de::Error::custom(

@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 
-use crate::model::{Delivery, DeliveryState, Event, FailReason, HoldReason, PluginRun, PluginRunOutcome};
+use crate::model::{
+    Delivery, DeliveryState, Event, FailReason, FilteredBy, HoldReason, PluginRun, PluginRunOutcome,
+};
 use crate::store::DeliverySummary;
 
 /// A delivery, without its attempts.
@@ -109,10 +111,21 @@ fn reason(state: &DeliveryState) -> Option<String> {
         DeliveryState::Held(HoldReason::NoActiveSecret) => {
             "the endpoint has no active secret to sign with".to_owned()
         }
+        DeliveryState::Failed(FailReason::FilterUnreadable { message }) => {
+            format!("the endpoint's filter could not be read over the whole retry schedule: {message}")
+        }
+        DeliveryState::Held(HoldReason::FilterUnreadable { message, tries }) => {
+            format!("the endpoint's filter cannot be read ({tries} tries so far); set it again: {message}")
+        }
         DeliveryState::Held(HoldReason::EndpointInactive) => {
             "the endpoint is inactive; it is sent once the endpoint is activated".to_owned()
         }
-        DeliveryState::Filtered { plugin, reason } => format!("the plugin `{plugin}` dropped it: {reason}"),
+        DeliveryState::Filtered { by: FilteredBy::Filter, reason } => {
+            format!("the endpoint's filter does not let it through: {reason}")
+        }
+        DeliveryState::Filtered { by: FilteredBy::Plugin(plugin), reason } => {
+            format!("the plugin `{plugin}` dropped it: {reason}")
+        }
         DeliveryState::Cancelled => "its endpoint was deleted before it was delivered".to_owned(),
     };
     Some(sentence)
@@ -130,11 +143,20 @@ mod tests {
             DeliveryState::Failed(FailReason::PluginRefused { plugin: plugin(), message: message() }),
             DeliveryState::Failed(FailReason::PluginFailed { plugin: plugin(), message: message() }),
             DeliveryState::Held(HoldReason::PluginFailed { plugin: plugin(), message: message(), tries: 3 }),
-            DeliveryState::Filtered { plugin: plugin(), reason: message() },
+            DeliveryState::Filtered { by: FilteredBy::Plugin(plugin()), reason: message() },
         ];
         for state in states {
             let reason = reason(&state).unwrap();
             assert!(reason.contains("`cel-filter`") && reason.ends_with("no such field"), "{reason}");
+        }
+        let states = [
+            DeliveryState::Failed(FailReason::FilterUnreadable { message: message() }),
+            DeliveryState::Held(HoldReason::FilterUnreadable { message: message(), tries: 3 }),
+            DeliveryState::Filtered { by: FilteredBy::Filter, reason: message() },
+        ];
+        for state in states {
+            let reason = reason(&state).unwrap();
+            assert!(reason.contains("endpoint's filter") && reason.ends_with("no such field"), "{reason}");
         }
         assert_eq!(reason(&DeliveryState::Delivered), None);
         assert!(reason(&DeliveryState::Failed(FailReason::Exhausted)).unwrap().contains("last attempt"));

@@ -1,13 +1,16 @@
 //! What callers say about an endpoint, and the endpoint that comes of it. Pure: nothing is looked up or stored.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 
 use super::binding_input::{BindingInput, patterns};
 use super::{TargetCheck, request_input};
+use crate::filter::Filter;
 use crate::http::Problem;
-use crate::model::{Endpoint, PluginName, Subscription};
+use crate::model::{Endpoint, Ordering, PluginName, Subscription};
 
 /// An index over all patterns of all endpoints is kept in memory.
 const MAX_TOPICS: usize = 100;
@@ -15,6 +18,10 @@ const MAX_TOPICS: usize = 100;
 const MAX_PATTERN_BYTES: usize = 256;
 /// Each costs time in every delivery.
 const MAX_PLUGINS: usize = 16;
+/// Far above what one process sends; a larger number is a mistake.
+const MAX_RATE_LIMIT: u32 = 100_000;
+/// The same.
+const MAX_BURST_LIMIT: u32 = 100_000;
 const MAX_DESCRIPTION_BYTES: usize = 1024;
 const MAX_METADATA: usize = 32;
 const MAX_METADATA_KEY_BYTES: usize = 64;
@@ -32,6 +39,11 @@ pub(super) struct Create {
     plugins: Option<Vec<BindingInput>>,
     description: Option<String>,
     metadata: Option<BTreeMap<String, String>>,
+    rate_limit: Option<u32>,
+    burst_limit: Option<u32>,
+    ordering: Option<String>,
+    /// Kept as it was written.
+    filter: Option<Box<RawValue>>,
     headers: Option<BTreeMap<String, String>>,
     timeout: Option<String>,
     retry: Option<Vec<String>>,
@@ -49,6 +61,12 @@ pub(super) struct Patch {
     plugins: Option<Vec<BindingInput>>,
     description: Option<String>,
     metadata: Option<BTreeMap<String, String>>,
+    rate_limit: Option<u32>,
+    burst_limit: Option<u32>,
+    ordering: Option<String>,
+    /// `Some(None)` = `null`: every event passes.
+    #[serde(deserialize_with = "even_null")]
+    filter: Option<Option<Box<RawValue>>>,
     headers: Option<BTreeMap<String, String>>,
     /// `Some(None)` = `null`: back to what the gateway says; so with `retry`.
     #[serde(deserialize_with = "even_null")]
@@ -63,18 +81,47 @@ impl Create {
     /// # Errors
     /// 422 when the URL or the topics are missing.
     pub(super) fn into_patch(self) -> Result<(String, Patch), Problem> {
-        let Self { url, topics, matcher, plugins, description, metadata, tenant: _, secret: _, .. } = self;
-        let (headers, timeout, retry) = (self.headers, self.timeout.map(Some), self.retry.map(Some));
+        let Self {
+            url,
+            topics,
+            matcher,
+            plugins,
+            description,
+            metadata,
+            rate_limit,
+            burst_limit,
+            ordering,
+            filter,
+            headers,
+            timeout,
+            retry,
+            tenant: _,
+            secret: _,
+        } = self;
         let url =
             url.ok_or_else(|| Problem::invalid("/url", "`url` is missing: where deliveries are sent to"))?;
         if topics.is_none() {
             let detail = "`topics` is missing: the patterns it subscribes to, for example `[\"orders/*\"]`";
             return Err(Problem::invalid("/topics", detail));
         }
-        let matcher = matcher.map(Some);
-        let patch =
-            Patch { url: None, topics, matcher, plugins, description, metadata, headers, timeout, retry };
-        Ok((url, patch))
+        Ok((
+            url,
+            Patch {
+                url: None,
+                topics,
+                matcher: matcher.map(Some),
+                plugins,
+                description,
+                metadata,
+                rate_limit,
+                burst_limit,
+                ordering,
+                filter: filter.map(Some),
+                headers,
+                timeout: timeout.map(Some),
+                retry: retry.map(Some),
+            },
+        ))
     }
 }
 
@@ -108,6 +155,20 @@ impl Patch {
         if let Some(metadata) = self.metadata {
             check_metadata(&metadata)?;
             endpoint.metadata = metadata;
+        }
+        if let Some(limit) = self.rate_limit {
+            check_limit(limit, MAX_RATE_LIMIT, "/rate_limit")?;
+            endpoint.rate_limit = limit;
+        }
+        if let Some(limit) = self.burst_limit {
+            check_limit(limit, MAX_BURST_LIMIT, "/burst_limit")?;
+            endpoint.burst_limit = limit;
+        }
+        if let Some(text) = self.ordering {
+            endpoint.ordering = ordering(&text)?;
+        }
+        if let Some(filter) = self.filter {
+            endpoint.filter = filter.map(|text| checked_filter(text.get())).transpose()?;
         }
         if let Some(headers) = self.headers {
             endpoint.request.headers = request_input::headers(headers)?;
@@ -156,6 +217,29 @@ fn check_metadata(metadata: &BTreeMap<String, String>) -> Result<(), Problem> {
     Ok(())
 }
 
+fn ordering(text: &str) -> Result<Ordering, Problem> {
+    match text {
+        "none" => Ok(Ordering::None),
+        "fifo" => Ok(Ordering::Fifo),
+        _ => Err(Problem::invalid("/ordering", "`ordering` is `none` or `fifo`")),
+    }
+}
+
+fn check_limit(limit: u32, most: u32, pointer: &str) -> Result<(), Problem> {
+    if limit <= most {
+        return Ok(());
+    }
+    let field = pointer.trim_start_matches('/');
+    Err(Problem::invalid(pointer, format!("`{field}` is at most {most}, or 0 for no limit; this is {limit}")))
+}
+
+/// A filter is compiled where it is used; here it has to be one.
+fn checked_filter(text: &str) -> Result<Arc<str>, Problem> {
+    Filter::parse(text)
+        .map_err(|error| Problem::invalid(format!("/filter{}", error.pointer), error.to_string()))?;
+    Ok(text.into())
+}
+
 pub(super) fn plugin_name(text: &str, pointer: &str) -> Result<PluginName, Problem> {
     text.parse().map_err(|error: crate::model::PluginNameError| Problem::invalid(pointer, error.to_string()))
 }
@@ -174,9 +258,11 @@ pub(super) fn pointer(parent: &str, key: &str) -> String {
 }
 
 /// Tells `null` from an absent field.
-fn even_null<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Option<T>>, D::Error> {
+fn even_null<'de, T, D>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
     Option::deserialize(deserializer).map(Some)
 }
 

@@ -6,7 +6,9 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::request_input::duration_text;
-use crate::model::{Activity, Binding, Endpoint, Health, InactiveReason, OnFailure, RequestOptions, Secret};
+use crate::model::{
+    Activity, Binding, Endpoint, Health, InactiveReason, OnFailure, Ordering, RequestOptions, Secret,
+};
 
 /// An endpoint.
 #[derive(Serialize)]
@@ -20,6 +22,10 @@ pub(super) struct EndpointView {
     plugins: Vec<BindingView>,
     metadata: BTreeMap<String, String>,
     secrets: Vec<SecretView>,
+    rate_limit: u32,
+    burst_limit: u32,
+    ordering: Ordering,
+    filter: Option<Box<RawValue>>,
     state: &'static str,
     health: Health,
     inactive_reason: Option<InactiveReason>,
@@ -87,6 +93,10 @@ impl EndpointView {
             plugins: endpoint.plugins.iter().map(BindingView::new).collect::<Result<_, _>>()?,
             metadata: endpoint.metadata.clone(),
             secrets: endpoint.secrets.iter().map(secret).collect(),
+            rate_limit: endpoint.rate_limit,
+            burst_limit: endpoint.burst_limit,
+            ordering: endpoint.ordering,
+            filter: endpoint.filter.as_deref().map(serde_json::from_str).transpose()?,
             state,
             health: endpoint.activity.health(),
             inactive_reason: inactive.map(|(_, reason)| reason),
@@ -152,6 +162,7 @@ mod tests {
                 topics: Vec::new(),
                 on_failure: OnFailure::Closed,
             }],
+            filter: Some(r#"{"data":  {"n": 1.0}}"#.into()),
             ..Endpoint::new(
                 EndpointId::new(at, 1),
                 TenantId::default(),
@@ -175,6 +186,7 @@ mod tests {
     fn an_endpoint_is_shown_as_it_was_written() {
         let text = serde_json::to_string(&EndpointView::new(&endpoint()).unwrap()).unwrap();
         assert!(text.contains(r#""config":{"b": 1.0,  "a":2}"#), "{text}");
+        assert!(text.contains(r#""filter":{"data":  {"n": 1.0}}"#), "{text}");
         let shown: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(shown["topics"], json!(["orders/*"]));
         assert_eq!((&shown["matcher"], &shown["plugins"][0]["on_failure"]), (&json!(null), &json!("closed")));

@@ -14,7 +14,7 @@ use super::endpoint_view::EndpointView;
 use super::page::Page;
 use super::{Api, Shared};
 use crate::http::{Caller, Json as Input, Limit, PathText, Problem, Query, uninterrupted};
-use crate::model::{Endpoint, EndpointId, Secret, SecretId, SigningKey, TenantId, UnixMs};
+use crate::model::{AuditEntry, Endpoint, EndpointId, Secret, SecretId, SigningKey, TenantId, UnixMs};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -42,7 +42,8 @@ pub(super) async fn create(
     };
     let endpoint = patch.apply(blank.clone(), &api.target_check)?;
     api.check_plugins(&blank, &endpoint).await?;
-    let endpoint = uninterrupted(async move { api.directory.create(endpoint).await }).await?;
+    let audit = api.created(&caller, &endpoint)?;
+    let endpoint = uninterrupted(async move { api.directory.create(endpoint, audit).await }).await?;
     tracing::info!(endpoint = %endpoint.id, tenant = %endpoint.tenant, "endpoint created");
     let view = EndpointView::with_secrets(&endpoint).map_err(|error| Problem::internal(&error))?;
     let location = format!("/v1/endpoints/{}", endpoint.id);
@@ -89,20 +90,19 @@ pub(super) async fn update(
     let mut after = patch.apply(Endpoint::clone(&before), &api.target_check)?;
     after.updated_at = api.clock.now();
     api.check_plugins(&before, &after).await?;
-    let endpoint = uninterrupted(Arc::clone(&shared).exchange(before, after)).await?;
+    let audit = api.updated(&caller, &*before, &after)?;
+    let endpoint = uninterrupted(Arc::clone(&shared).exchange(before, after, audit)).await?;
     tracing::info!(endpoint = %endpoint.id, tenant = %endpoint.tenant, "endpoint changed");
     show(&endpoint).map(Json)
 }
 
 /// Deletes one; what waits for it is cancelled, its log stays.
 pub(super) async fn delete(
-    State(api): State<Api>,
+    State(shared): State<Arc<Shared>>,
     caller: Caller,
     PathText(id): PathText,
 ) -> Result<StatusCode, Problem> {
-    let endpoint = api.find(&caller, &id)?;
-    let id = endpoint.id;
-    uninterrupted(async move { api.directory.delete(id).await }).await?;
+    let endpoint = uninterrupted(shared.remove(caller, id)).await?;
     tracing::info!(endpoint = %endpoint.id, tenant = %endpoint.tenant, "endpoint deleted");
     Ok(StatusCode::NO_CONTENT)
 }
@@ -124,16 +124,23 @@ impl Shared {
         self: Arc<Self>,
         before: Arc<Endpoint>,
         after: Endpoint,
+        audit: AuditEntry,
     ) -> Result<Arc<Endpoint>, Problem> {
         let unchanged = |now: &Arc<Endpoint>| {
             if *now == before {
-                return Ok(after);
+                return Ok((after, audit));
             }
             let detail =
                 "another request changed this endpoint at the same time; read it and send the change again";
             Err(Problem::conflict("changed_meanwhile", detail))
         };
         self.api.directory.change(before.id, unchanged).await
+    }
+
+    /// Deletes the endpoint of this id; what is written down is what was deleted.
+    async fn remove(self: Arc<Self>, caller: Caller, id: String) -> Result<Arc<Endpoint>, Problem> {
+        let id = self.api.find(&caller, &id)?.id;
+        self.api.directory.delete(id, |endpoint| self.api.deleted(&caller, endpoint)).await
     }
 }
 

@@ -36,10 +36,13 @@ pub(super) async fn get(
     PathText(id): PathText,
     Query(params): Query<Params>,
 ) -> Result<Json<EventView>, Problem> {
-    let tenant = caller.managed_tenant(params.tenant)?;
+    let tenant = match params.tenant {
+        Some(tenant) => tenant,
+        None => caller.managed_tenant(None)?,
+    };
     let record = match id.parse::<EventId>() {
-        Ok(id) => api.store.event(&tenant, &id).await?,
-        Err(_) => None,
+        Ok(id) if caller.manages(&tenant) => api.store.event(&tenant, &id).await?,
+        Ok(_) | Err(_) => None,
     };
     let mut record = record.ok_or_else(|| {
         let detail =

@@ -4,10 +4,14 @@
 //!   belongs to others is 404, as if it did not exist.
 //! - Lists are `{data, next_cursor}` and take `limit` and `cursor`; a cursor is an opaque text.
 //! - Times are RFC 3339 in UTC. A signing secret is shown in the answer to its creation and never again.
+//! - What changes something is written down in the audit log by the same transaction ([`audited`]).
 //! - What changes something either changes all of it or nothing; a refusal names the field by a JSON pointer.
 
 mod activity;
 mod attempt_view;
+mod audit;
+mod audit_view;
+mod audited;
 mod binding_input;
 mod deliveries;
 mod delivery_view;
@@ -17,21 +21,25 @@ mod endpoint_view;
 mod endpoints;
 mod events;
 mod health;
+mod key_view;
+mod keys;
 mod page;
 mod plugin_view;
 mod plugins;
 mod request_input;
+mod routes;
+mod tenants;
 
 use std::sync::Arc;
 
+use ::http::Method;
 use axum::Router;
 use axum::extract::FromRef;
-use axum::routing::{get, post};
 use url::Url;
 
 use crate::clock::Clock;
 use crate::directory::Directory;
-use crate::http::Keys;
+use crate::http::{self, Keys};
 use crate::plugins::Plugins;
 use crate::store::Store;
 
@@ -66,22 +74,14 @@ struct Shared {
     api: Api,
 }
 
-/// The routes of the management API.
+/// The router of the management API.
 pub fn router(api: Api) -> Router {
-    let endpoint = get(endpoints::get).patch(endpoints::update).delete(endpoints::delete);
-    Router::new()
-        .route("/v1/endpoints", get(endpoints::list).post(endpoints::create))
-        .route("/v1/endpoints/{id}", endpoint)
-        .route("/v1/endpoints/{id}/activate", post(activity::activate))
-        .route("/v1/endpoints/{id}/deactivate", post(activity::deactivate))
-        .route("/v1/deliveries", get(deliveries::list))
-        .route("/v1/deliveries/{id}", get(deliveries::get))
-        .route("/v1/events/{id}", get(events::get))
-        .route("/v1/plugins", get(plugins::list))
-        .route("/v1/plugins/{name}", get(plugins::get))
-        .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready))
-        .with_state(Arc::new(Shared { api }))
+    http::router(routes::ROUTES, Arc::new(Shared { api }))
+}
+
+/// The method and path of every route, with parameters in braces.
+pub fn routes() -> impl Iterator<Item = (Method, &'static str)> {
+    routes::ROUTES.iter().map(|route| (route.method.clone(), route.path))
 }
 
 impl FromRef<Arc<Shared>> for Api {

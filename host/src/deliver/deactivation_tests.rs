@@ -9,9 +9,9 @@ use tokio::sync::watch;
 use super::*;
 use crate::lanes;
 use crate::model::{AttemptOutcome, DeliveryId, EventKey, Health};
-use crate::store::conformance::fixtures::{T0, accept, endpoint, new_event, pending};
+use crate::store::conformance::fixtures::{T0, accept, audit, endpoint, new_event, pending};
 use crate::store::redb::{self, RedbStore};
-use crate::store::{FanOut, NewEvent};
+use crate::store::{AuditFilter, FanOut, NewEvent};
 
 const FAIL_AFTER: Duration = Duration::from_hours(72);
 
@@ -53,7 +53,7 @@ impl Stage {
         let store = Arc::new(store.unwrap());
         let mut endpoint = endpoint(1, "https://example.com/hook");
         endpoint.secrets[0].expires_at = None;
-        store.create_endpoint(endpoint.clone()).await.unwrap();
+        store.create_endpoint(endpoint.clone(), audit("endpoint.created")).await.unwrap();
         let directory = Directory::load(store.clone()).await.unwrap();
         let shutdown = Shutdown::default();
         let options = lanes::Options { max_in_flight_per_endpoint: 1, ..lanes::Options::default() };
@@ -111,7 +111,8 @@ impl Stage {
 
     async fn activate(&self) {
         let active = |now: &Arc<Endpoint>| {
-            Ok::<_, Error>(Endpoint { activity: Activity::Active, ..Endpoint::clone(now) })
+            let active = Endpoint { activity: Activity::Active, ..Endpoint::clone(now) };
+            Ok::<_, Error>((active, audit("endpoint.activated")))
         };
         self.deliver.directory.change(self.endpoint.id, active).await.unwrap();
     }
@@ -132,6 +133,17 @@ async fn three_days_of_failures_deactivate_and_nothing_more_is_sent_until_it_is_
     let failed_for = |n: usize| posts[n].0.since(posts[0].0);
     assert!(failed_for(posts.len() - 1) >= FAIL_AFTER && failed_for(posts.len() - 2) < FAIL_AFTER);
     assert_eq!(stage.state(event).await, DeliveryState::Retrying, "nothing is given up");
+    let audit = stage.deliver.store.audit(AuditFilter::default(), None, 1).await.unwrap();
+    let row = &audit.rows[0].entry;
+    assert_eq!((row.action.as_str(), &row.actor), ("endpoint.deactivated", &Actor::Gateway));
+    assert_eq!(
+        (row.target.clone(), row.tenant.as_ref()),
+        (stage.endpoint.id.to_string(), Some(&stage.endpoint.tenant))
+    );
+    assert_eq!(
+        (&row.changes["state"].new, &row.changes["inactive_reason"].new),
+        (&json!("inactive"), &json!("failing"))
+    );
 
     stage.days(10).await;
     assert_eq!(stage.posts().len(), posts.len());
@@ -198,7 +210,8 @@ async fn a_410_stops_everything_and_what_waits_is_sent_in_the_order_of_acceptanc
 async fn an_endpoint_that_was_moved_is_not_blamed_for_its_old_receiver() {
     let stage = Stage::start(410).await;
     let moved = |now: &Arc<Endpoint>| {
-        Ok::<_, Error>(Endpoint { url: "https://example.com/new".parse().unwrap(), ..Endpoint::clone(now) })
+        let url = "https://example.com/new".parse().unwrap();
+        Ok::<_, Error>((Endpoint { url, ..Endpoint::clone(now) }, audit("endpoint.updated")))
     };
     let old = stage.deliver.directory.get(stage.endpoint.id).unwrap();
     stage.deliver.directory.change(stage.endpoint.id, moved).await.unwrap();

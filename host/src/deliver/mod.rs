@@ -25,6 +25,8 @@ mod transport;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::json;
+
 use self::classify::{Conclusion, Moment, conclude};
 pub use self::guard::{AllowError, AllowedName, AllowedNetwork, Policy, TargetError, check_target};
 pub use self::options::{Options, OptionsError};
@@ -34,8 +36,8 @@ use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::lanes::Lanes;
 use crate::model::{
-    Activity, Attempt, DeliveryState, Endpoint, HoldReason, InactiveReason, Job, RetrySchedule, UnixMs,
-    is_gone,
+    Activity, Actor, Attempt, AuditEntry, DeliveryState, Endpoint, HoldReason, InactiveReason, Job,
+    RetrySchedule, UnixMs, is_gone,
 };
 use crate::shutdown::Shutdown;
 use crate::store::{Error, FinishedAttempt, Store};
@@ -86,17 +88,19 @@ impl Deliver {
         let mut slot = Slot::new(self, &job);
         let endpoint = self.directory.get(job.endpoint);
         if endpoint.as_ref().is_some_and(|endpoint| !endpoint.activity.is_active()) {
-            slot.give_back();
+            slot.give_back(false);
             self.lanes.follow(job.endpoint);
             // Should it be active again by now: the delivery is due as it was.
             slot.settle(Some(self.attempts.clock.now()));
             return;
         }
         let finished = self.attempts.attempt(&job, endpoint.as_deref()).await;
-        slot.give_back();
         let (due_at, at) = (finished.due_at, finished.at);
         let gone = finished.attempt.as_ref().is_some_and(|attempt| is_gone(&attempt.outcome));
-        match self.store.finish_attempt(finished).await {
+        // The call takes its place among the writes: before the end of whatever may start in this slot.
+        let recorded = self.store.finish_attempt(finished);
+        slot.give_back(due_at.is_none());
+        match recorded.await {
             Ok(failing_since) => {
                 let reason = InactiveReason::of(gone, failing_since, at, self.fail_after);
                 if let (Some(reason), Some(endpoint)) = (reason, endpoint) {
@@ -119,7 +123,7 @@ impl Deliver {
             if now.url == attempted.url && now.activity.is_active() {
                 after.activity = Activity::Inactive { since, reason };
             }
-            Ok::<_, Error>(after)
+            Ok::<_, Error>((after, deactivated(now, reason, since)))
         };
         let (id, tenant) = (attempted.id, &attempted.tenant);
         match self.directory.change(id, inactive).await {
@@ -131,6 +135,14 @@ impl Deliver {
             Err(error) => tracing::error!(endpoint = %id, %error, "an endpoint could not be deactivated"),
         }
     }
+}
+
+/// What is written down when a rule of the gateway deactivates an endpoint.
+fn deactivated(endpoint: &Endpoint, reason: InactiveReason, at: UnixMs) -> AuditEntry {
+    AuditEntry::new(at, Actor::Gateway, "endpoint.deactivated", endpoint.id)
+        .of_tenant(Some(&endpoint.tenant))
+        .with("state", &json!("active"), &json!("inactive"))
+        .with("inactive_reason", &json!(null), &json!(reason))
 }
 
 impl Attempts {
@@ -175,9 +187,9 @@ impl<'a> Slot<'a> {
         Self { stage, job, sent: false, settled: false }
     }
 
-    fn give_back(&mut self) {
+    fn give_back(&mut self, is_final: bool) {
         if !std::mem::replace(&mut self.sent, true) {
-            self.stage.lanes.sent(self.job.endpoint);
+            self.stage.lanes.sent(self.job.endpoint, is_final);
         }
     }
 
@@ -190,7 +202,7 @@ impl<'a> Slot<'a> {
 
 impl Drop for Slot<'_> {
     fn drop(&mut self) {
-        self.give_back();
+        self.give_back(false);
         self.settle(Some(self.stage.attempts.clock.now().after(UNRECORDED_WAIT)));
     }
 }

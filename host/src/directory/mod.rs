@@ -1,7 +1,9 @@
 //! All endpoints in memory, and the only way to change them.
 //!
 //! A change is durable and indexed when its call returns: the next event is matched by it, the next attempt uses it.
-//! Readers take a snapshot and never wait; writers go one after another.
+//! Readers take a snapshot and never wait; writers go one after another. Filters are compiled here, once per change.
+
+mod tenant;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -9,8 +11,8 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tokio::sync::{Mutex, broadcast};
 
-use crate::matching::TenantIndex;
-use crate::model::{Endpoint, EndpointId, TenantId};
+pub use self::tenant::Tenant;
+use crate::model::{AuditEntry, Endpoint, EndpointId, TenantId};
 use crate::store::{Error, Store};
 
 /// Changes that a listener may be behind before it has to look at everything again.
@@ -28,7 +30,7 @@ pub struct Directory {
 #[derive(Default, Clone)]
 struct Snapshot {
     endpoints: HashMap<EndpointId, Arc<Endpoint>>,
-    tenants: HashMap<TenantId, Arc<TenantIndex>>,
+    tenants: HashMap<TenantId, Arc<Tenant>>,
 }
 
 impl Directory {
@@ -43,8 +45,8 @@ impl Directory {
             tenants.entry(endpoint.tenant.clone()).or_default().push(Arc::clone(&endpoint));
             snapshot.endpoints.insert(endpoint.id, endpoint);
         }
-        snapshot.tenants =
-            tenants.into_iter().map(|(tenant, all)| (tenant, Arc::new(TenantIndex::new(all)))).collect();
+        let new = |(tenant, all)| (tenant, Arc::new(Tenant::new(all, None)));
+        snapshot.tenants = tenants.into_iter().map(new).collect();
         Ok(Self {
             store,
             snapshot: Arc::new(ArcSwap::from_pointee(snapshot)),
@@ -80,9 +82,9 @@ impl Directory {
         self.snapshot.load().endpoints.get(&id).is_some_and(|endpoint| !endpoint.activity.is_active())
     }
 
-    /// The index of a tenant's endpoints; `None` when it has none.
+    /// A tenant's endpoints with their index and filters, as they are now; `None` when it has none.
     #[must_use]
-    pub fn index(&self, tenant: &TenantId) -> Option<Arc<TenantIndex>> {
+    pub fn tenant(&self, tenant: &TenantId) -> Option<Arc<Tenant>> {
         self.snapshot.load().tenants.get(tenant).cloned()
     }
 
@@ -96,44 +98,50 @@ impl Directory {
     ///
     /// # Errors
     /// [`Error::UrlTaken`], and the store's.
-    pub async fn create(&self, endpoint: Endpoint) -> Result<Arc<Endpoint>, Error> {
+    pub async fn create(&self, endpoint: Endpoint, audit: AuditEntry) -> Result<Arc<Endpoint>, Error> {
         let _turn = self.writer.lock().await;
-        self.store.create_endpoint(endpoint.clone()).await?;
+        self.store.create_endpoint(endpoint.clone(), audit).await?;
         Ok(self.put(endpoint))
     }
 
-    /// Changes an endpoint as it is now: nobody else changes it in between. A change that changes nothing writes nothing.
+    /// Changes an endpoint as it is now: nobody else changes it in between. A change that changes nothing writes nothing,
+    /// not even its audit entry.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::UrlTaken`], the store's, and those of `change`.
     pub async fn change<E: From<Error>>(
         &self,
         id: EndpointId,
-        change: impl FnOnce(&Arc<Endpoint>) -> Result<Endpoint, E>,
+        change: impl FnOnce(&Arc<Endpoint>) -> Result<(Endpoint, AuditEntry), E>,
     ) -> Result<Arc<Endpoint>, E> {
         let _turn = self.writer.lock().await;
         let before = self.get(id).ok_or(Error::NotFound)?;
-        let after = change(&before)?;
+        let (after, audit) = change(&before)?;
         if after == *before {
             return Ok(before);
         }
-        self.store.update_endpoint(after.clone()).await?;
+        self.store.update_endpoint(after.clone(), audit).await?;
         Ok(self.put(after))
     }
 
-    /// Deletes an endpoint. Its deliveries stay in the log; those that wait are cancelled soon after.
+    /// Deletes an endpoint as it is now, and returns it. Its deliveries stay in the log; those that wait are cancelled
+    /// soon after.
     ///
     /// # Errors
-    /// [`Error::NotFound`], and the store's.
-    pub async fn delete(&self, id: EndpointId) -> Result<(), Error> {
+    /// [`Error::NotFound`], the store's, and those of `audit`.
+    pub async fn delete<E: From<Error>>(
+        &self,
+        id: EndpointId,
+        audit: impl FnOnce(&Endpoint) -> Result<AuditEntry, E>,
+    ) -> Result<Arc<Endpoint>, E> {
         let _turn = self.writer.lock().await;
         let endpoint = self.get(id).ok_or(Error::NotFound)?;
-        self.store.delete_endpoint(id).await?;
+        self.store.delete_endpoint(id, audit(&endpoint)?).await?;
         self.swap(&endpoint.tenant, |endpoints| {
             endpoints.remove(&id);
         });
         self.announce(id);
-        Ok(())
+        Ok(endpoint)
     }
 
     fn put(&self, endpoint: Endpoint) -> Arc<Endpoint> {
@@ -154,7 +162,9 @@ impl Directory {
         if of_tenant.is_empty() {
             snapshot.tenants.remove(tenant);
         } else {
-            snapshot.tenants.insert(tenant.clone(), Arc::new(TenantIndex::new(of_tenant)));
+            let before = snapshot.tenants.get(tenant).map(Arc::as_ref);
+            let after = Tenant::new(of_tenant, before);
+            snapshot.tenants.insert(tenant.clone(), Arc::new(after));
         }
         self.snapshot.store(Arc::new(snapshot));
     }

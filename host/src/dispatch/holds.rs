@@ -1,4 +1,5 @@
-//! Deliveries that wait for a plugin: asked again when they are due, and at once when the plugin is replaced.
+//! Deliveries that wait for a plugin or for their filter: judged again when they are due, and at once when the plugin is
+//! replaced.
 
 use std::collections::HashSet;
 
@@ -6,9 +7,9 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinSet;
 
 use super::{Dispatch, STORE_RETRY};
-use crate::model::{DeliveryId, DeliveryState, HoldReason, Job, PluginName, UnixMs};
+use crate::model::{DeliveryId, DeliveryState, Job, PluginName, UnixMs};
 use crate::shutdown::Shutdown;
-use crate::store::{Error, PluginHold, Verdict};
+use crate::store::{Error, PluginHold};
 
 /// Holds judged at the same time.
 const PAGE: usize = 64;
@@ -60,21 +61,15 @@ impl Dispatch {
 
     async fn release_one(self, hold: PluginHold) -> Result<(), Error> {
         let PluginHold { delivery, event } = hold;
-        let DeliveryState::Held(HoldReason::PluginFailed { tries, .. }) = delivery.state else {
-            return Ok(());
-        };
-        let verdict = match self.directory.get(delivery.endpoint) {
-            Some(endpoint) => self.judge_again(&event, &endpoint, tries).await,
-            None => {
-                Verdict { state: DeliveryState::Cancelled, due_at: None, plugins: Vec::new(), custom: None }
-            }
-        };
+        let Some(tries) = delivery.state.judged_times() else { return Ok(()) };
+        let verdict = self.judge_again(&event, delivery.endpoint, tries).await;
         let due = verdict.state == DeliveryState::Pending;
         let custom = verdict.custom.clone();
         let at = self.clock.now();
         self.store.redispatch(delivery.id, verdict, custom.is_some()).await?;
         let job = Job { delivery: delivery.id, endpoint: delivery.endpoint, attempts: 0, event, custom };
-        if due && !self.outbox.offer(job) {
+        if !(due && self.outbox.offer(job)) {
+            // Whatever became of it: those that it held up in their order may be due now.
             self.outbox.stored(delivery.endpoint, at);
         }
         Ok(())

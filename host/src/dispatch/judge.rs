@@ -1,29 +1,37 @@
-//! Asks the matchers and the plugins of the endpoints what becomes of an event.
+//! Asks the filter, the matchers and the plugins of the endpoints what becomes of an event.
 
 use std::sync::Arc;
 
 use super::Dispatch;
 use super::plan;
-use crate::model::{Endpoint, Event, Subscription};
-use crate::plugins::{Decision, Judgement, PluginSet, Subject};
+use crate::directory::Tenant;
+use crate::json::Subject;
+use crate::model::{DeliveryState, Endpoint, EndpointId, Event, Subscription};
+use crate::plugins::{Decision, Judgement, PluginSet};
 use crate::store::{NewDelivery, Verdict};
 
+/// An event with those who judge it: one version of the tenant's endpoints and of the plugins.
+struct Trial {
+    subject: Subject,
+    tenant: Arc<Tenant>,
+    plugins: Arc<PluginSet>,
+}
+
 impl Dispatch {
-    /// A delivery for each endpoint that wants the event, with its verdict. All are judged by one set of plugins.
+    /// A delivery for each endpoint that wants the event, with its verdict.
     pub(super) async fn judge_all(&self, event: &Arc<Event>) -> Vec<NewDelivery> {
-        let Some(index) = self.directory.index(&event.tenant) else { return Vec::new() };
-        let plugins = self.plugins.snapshot();
-        let subject = Subject::new(Arc::clone(event));
+        let Some(trial) = self.trial(event) else { return Vec::new() };
+        let Trial { tenant, plugins, .. } = &trial;
         let mut deliveries = Vec::new();
-        for endpoint in index.matches(&event.topic) {
-            deliveries.push(self.judge(&plugins, &subject, endpoint).await);
+        for endpoint in tenant.index().matches(&event.topic) {
+            deliveries.push(self.deliver_to(&trial, endpoint).await);
         }
-        for group in index.matcher_groups() {
+        for group in tenant.index().matcher_groups() {
             match plugins.topic_matches(&group.plugin, &group.patterns, &event.topic).await {
                 Ok(false) => {}
                 Ok(true) => {
                     for endpoint in &group.endpoints {
-                        deliveries.push(self.judge(&plugins, &subject, endpoint).await);
+                        deliveries.push(self.deliver_to(&trial, endpoint).await);
                     }
                 }
                 // Nobody can say whether they want it: held rather than lost.
@@ -39,27 +47,46 @@ impl Dispatch {
     }
 
     /// The verdict on a delivery that was held, after `tries` tries.
-    pub(super) async fn judge_again(
-        &self,
-        event: &Arc<Event>,
-        endpoint: &Arc<Endpoint>,
-        tries: u16,
-    ) -> Verdict {
-        let plugins = self.plugins.snapshot();
-        let judgement = match self.still_wanted(&plugins, event, endpoint).await {
-            Ok(()) => plugins.judge(&Subject::new(Arc::clone(event)), endpoint).await,
-            Err(decision) => Judgement { decision, runs: Vec::new() },
+    pub(super) async fn judge_again(&self, event: &Arc<Event>, endpoint: EndpointId, tries: u16) -> Verdict {
+        let trial = self.trial(event);
+        let found = trial.as_ref().and_then(|trial| Some((trial, trial.tenant.endpoint(endpoint)?)));
+        let Some((trial, endpoint)) = found else {
+            return Verdict { state: DeliveryState::Cancelled, ..plan::send() };
         };
-        self.verdict(judgement, tries.saturating_add(1))
+        let tries = tries.saturating_add(1);
+        match self.still_wanted(&trial.plugins, event, endpoint).await {
+            Ok(()) => self.judge(trial, endpoint, tries).await,
+            Err(decision) => self.verdict(Judgement { decision, runs: Vec::new() }, tries),
+        }
     }
 
-    async fn judge(&self, plugins: &PluginSet, subject: &Subject, endpoint: &Arc<Endpoint>) -> NewDelivery {
-        let verdict = if endpoint.plugins.is_empty() {
-            plan::send()
-        } else {
-            self.verdict(plugins.judge(subject, endpoint).await, 1)
-        };
-        NewDelivery { endpoint: endpoint.id, verdict }
+    fn trial(&self, event: &Arc<Event>) -> Option<Trial> {
+        let tenant = self.directory.tenant(&event.tenant)?;
+        let plugins = self.plugins.snapshot();
+        Some(Trial { subject: Subject::new(Arc::clone(event)), tenant, plugins })
+    }
+
+    async fn deliver_to(&self, trial: &Trial, endpoint: &Arc<Endpoint>) -> NewDelivery {
+        NewDelivery { endpoint: endpoint.id, verdict: self.judge(trial, endpoint, 1).await }
+    }
+
+    /// The filter first: it costs least, and plugins see only what passed it.
+    async fn judge(&self, trial: &Trial, endpoint: &Arc<Endpoint>, tries: u16) -> Verdict {
+        match trial.tenant.filter(endpoint.id) {
+            Some(Err(error)) => {
+                return plan::unreadable(error, tries, &self.schedule, self.clock.now(), &mut rand::rng());
+            }
+            Some(Ok(filter)) => {
+                if let Err(reason) = filter.judge(&trial.subject, endpoint) {
+                    return plan::filtered(reason);
+                }
+            }
+            None => {}
+        }
+        if endpoint.plugins.is_empty() {
+            return plan::send();
+        }
+        self.verdict(trial.plugins.judge(&trial.subject, endpoint).await, tries)
     }
 
     /// Asks the matcher plugin of an endpoint again: it may be the one that failed.

@@ -46,6 +46,8 @@ pub trait Outbox: Send + Sync + 'static {
     fn offer(&self, job: Job) -> bool;
     /// A delivery of this endpoint is in the store, due at this time.
     fn stored(&self, endpoint: EndpointId, due_at: UnixMs);
+    /// An event was fanned out, and its deliveries can be read: nothing of it comes before what waited for that.
+    fn dispatched(&self);
 }
 
 /// The stage with all it needs. Clones share everything.
@@ -170,6 +172,7 @@ impl Dispatch {
         }
         left_in_store.extend(self.offer_all(changed));
         left_in_store.into_iter().for_each(|endpoint| self.outbox.stored(endpoint, at));
+        self.outbox.dispatched();
         if held {
             self.held.notify_one();
         }

@@ -1,9 +1,10 @@
-//! What the plugins said -> what becomes of the delivery. Pure.
+//! What the filter and the plugins said -> what becomes of the delivery. Pure.
 
 use rand::Rng;
 
+use crate::filter;
 use crate::model::{
-    DeliveryState, FailReason, HoldReason, Next, PluginName, PluginRun, RetrySchedule, UnixMs,
+    DeliveryState, FailReason, FilteredBy, HoldReason, Next, PluginRun, RetrySchedule, UnixMs,
 };
 use crate::plugins::{Decision, Judgement};
 use crate::store::Verdict;
@@ -11,6 +12,27 @@ use crate::store::Verdict;
 /// The verdict on a delivery that no plugin has a say in.
 pub(super) const fn send() -> Verdict {
     Verdict { state: DeliveryState::Pending, due_at: None, plugins: Vec::new(), custom: None }
+}
+
+/// The verdict on a delivery that the endpoint's filter does not let through.
+pub(super) const fn filtered(reason: String) -> Verdict {
+    closed(DeliveryState::Filtered { by: FilteredBy::Filter, reason }, Vec::new())
+}
+
+/// The verdict on a delivery whose filter could not be read for the `tries`th time. Nobody can say whether the endpoint
+/// wants it, so it is neither sent nor dropped.
+pub(super) fn unreadable(
+    error: &filter::Error,
+    tries: u16,
+    schedule: &RetrySchedule,
+    now: UnixMs,
+    rng: &mut impl Rng,
+) -> Verdict {
+    let message = format!("`/filter{}`: {error}", error.pointer);
+    match schedule.after_failure(tries, None, now, rng) {
+        Next::At(due_at) => held(HoldReason::FilterUnreadable { message, tries }, due_at, Vec::new()),
+        Next::GiveUp => closed(DeliveryState::Failed(FailReason::FilterUnreadable { message }), Vec::new()),
+    }
 }
 
 /// The verdict on a delivery that its plugins were asked about for the `tries`th time.
@@ -24,12 +46,14 @@ pub(super) fn verdict(
     let plugins = judgement.runs;
     match judgement.decision {
         Decision::Send(custom) => Verdict { custom, plugins, ..send() },
-        Decision::Drop { plugin, reason } => closed(DeliveryState::Filtered { plugin, reason }, plugins),
+        Decision::Drop { plugin, reason } => {
+            closed(DeliveryState::Filtered { by: FilteredBy::Plugin(plugin), reason }, plugins)
+        }
         Decision::Refuse { plugin, message } => {
             closed(DeliveryState::Failed(FailReason::PluginRefused { plugin, message }), plugins)
         }
         Decision::Hold { plugin, message } => match schedule.after_failure(tries, None, now, rng) {
-            Next::At(due_at) => hold(plugin, message, tries, due_at, plugins),
+            Next::At(due_at) => held(HoldReason::PluginFailed { plugin, message, tries }, due_at, plugins),
             Next::GiveUp => {
                 closed(DeliveryState::Failed(FailReason::PluginFailed { plugin, message }), plugins)
             }
@@ -37,8 +61,7 @@ pub(super) fn verdict(
     }
 }
 
-fn hold(plugin: PluginName, message: String, tries: u16, due_at: UnixMs, plugins: Vec<PluginRun>) -> Verdict {
-    let reason = HoldReason::PluginFailed { plugin, message, tries };
+const fn held(reason: HoldReason, due_at: UnixMs, plugins: Vec<PluginRun>) -> Verdict {
     Verdict { state: DeliveryState::Held(reason), due_at: Some(due_at), plugins, custom: None }
 }
 
@@ -54,6 +77,7 @@ mod tests {
     use rand::rngs::StdRng;
 
     use super::*;
+    use crate::filter::Filter;
 
     fn judged(decision: Decision, tries: u16) -> Verdict {
         let schedule = RetrySchedule::new(vec![Duration::from_secs(10)]);
@@ -75,6 +99,20 @@ mod tests {
     #[test]
     fn a_plugin_that_fails_over_the_whole_schedule_fails_the_delivery() {
         assert!(matches!(judged(hold(), 2).state, DeliveryState::Failed(FailReason::PluginFailed { .. })));
+    }
+
+    #[test]
+    fn a_filter_that_cannot_be_read_holds_the_delivery_and_fails_it_after_the_whole_schedule() {
+        let schedule = RetrySchedule::new(vec![Duration::from_secs(10)]);
+        let error = Filter::parse(r#"{"data": {"total": {"$near": 1}}}"#).unwrap_err();
+        let verdict =
+            |tries| unreadable(&error, tries, &schedule, UnixMs(0), &mut StdRng::seed_from_u64(7)).state;
+        let DeliveryState::Held(HoldReason::FilterUnreadable { message, tries: 1 }) = verdict(1) else {
+            panic!("{:?}", verdict(1))
+        };
+        assert!(message.starts_with("`/filter/data/total/$near`: `$near` is no operator"), "{message}");
+        assert_eq!(verdict(1).judged_times(), Some(1));
+        assert!(matches!(verdict(2), DeliveryState::Failed(FailReason::FilterUnreadable { .. })));
     }
 
     #[test]

@@ -18,7 +18,7 @@ use tower_service::Service as _;
 
 use super::body::Timed;
 use super::stall::WriteLimited;
-use super::{Options, Problem};
+use super::{Options, Peer, Problem};
 use crate::shutdown::Shutdown;
 
 /// A request needs ten or so; proxies add a few.
@@ -37,11 +37,17 @@ type Answer = Result<Response, Infallible>;
 pub(super) struct Guarded {
     router: Router,
     body_timeout: Duration,
+    peer: Option<Peer>,
 }
 
 impl Guarded {
     pub(super) fn new(router: Router, options: &Options) -> Self {
-        Self { router, body_timeout: options.body_timeout }
+        Self { router, body_timeout: options.body_timeout, peer: None }
+    }
+
+    /// The same for the connection from this address.
+    pub(super) fn for_peer(&self, peer: Peer) -> Self {
+        Self { peer: Some(peer), ..self.clone() }
     }
 }
 
@@ -56,7 +62,10 @@ impl hyper::service::Service<Request<Incoming>> for Guarded {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             return Box::pin(ready(Ok(response)));
         }
-        let request = request.map(|body| Timed::new(body, self.body_timeout));
+        let mut request = request.map(|body| Timed::new(body, self.body_timeout));
+        if let Some(peer) = self.peer {
+            request.extensions_mut().insert(peer);
+        }
         Box::pin(self.router.clone().call(request))
     }
 }

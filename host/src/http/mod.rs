@@ -4,6 +4,7 @@
 //! - [`Keys`], [`Caller`]: who may do what.
 //! - [`Json`], [`Query`], [`PathText`], [`Limit`], [`read_body`]: requests, read within limits.
 //! - [`uninterrupted`]: what must not stop half-way because a client hung up.
+//! - [`Route`], [`router`]: routes as tables.
 //! - [`Problem`]: every error.
 //!
 //! Handlers take these as arguments, in this order: the caller before the body, so that nobody without a key makes
@@ -15,9 +16,11 @@ mod connection;
 mod content;
 mod depth;
 mod json;
+mod keys;
 mod path;
 mod problem;
 mod query;
+mod route;
 mod server;
 mod stall;
 mod uninterrupted;
@@ -27,14 +30,16 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::auth::{Caller, Keys, ensure_admin_key};
+pub use self::auth::{Caller, Peer};
 pub use self::body::{read_body, text};
 pub use self::content::{Media, media_type, refuse_encoding};
 pub use self::depth::{MAX_DEPTH, is_deeper_than};
 pub use self::json::{Json, parse};
+pub use self::keys::{Keys, ensure_admin_key};
 pub use self::path::PathText;
 pub use self::problem::Problem;
 pub use self::query::{Limit, Query};
+pub use self::route::{Route, router};
 pub use self::server::serve;
 pub use self::uninterrupted::uninterrupted;
 

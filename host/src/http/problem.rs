@@ -177,6 +177,11 @@ impl From<store::Error> for Problem {
                 );
                 Self::conflict("id_reused", detail)
             }
+            store::Error::LastAdminKey => {
+                let detail = "this is the last admin key that has not expired, and without one nobody could make keys; \
+                              create another admin key first";
+                Self::conflict("last_admin_key", detail)
+            }
             store::Error::TooManyDeliveries(_) => Self::internal(&error),
             store::Error::Storage(_) | store::Error::Closed | store::Error::Unusable(_) => {
                 Self::unavailable(&error)

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::connection::{Guarded, drive};
-use super::{Options, Problem};
+use super::{Options, Peer, Problem};
 use crate::shutdown::Shutdown;
 
 /// After an error that would come again at once, as "too many open files": long enough not to spin, short enough that
@@ -36,11 +36,11 @@ pub async fn serve(listener: TcpListener, router: Router, options: Options, shut
             let slot = Arc::clone(&slots).acquire_owned().await.expect("the semaphore is never closed");
             (slot, accept(&listener).await)
         };
-        let (slot, stream) = tokio::select! {
+        let (slot, (stream, peer)) = tokio::select! {
             accepted = accepted => accepted,
             () = shutdown.requested() => break,
         };
-        let (service, options) = (service.clone(), Arc::clone(&options));
+        let (service, options) = (service.for_peer(peer), Arc::clone(&options));
         let (shutdown, cut_off) = (shutdown.clone(), cut_off.clone());
         connections.spawn(async move {
             let _slot = slot;
@@ -69,16 +69,16 @@ fn with_fallbacks(router: Router) -> Router {
         })
 }
 
-/// The next connection, whatever happens in between.
-async fn accept(listener: &TcpListener) -> TcpStream {
+/// The next connection and its other end, whatever happens in between.
+async fn accept(listener: &TcpListener) -> (TcpStream, Peer) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, address)) => {
                 // Answers are written whole; waiting to fill a packet would only delay them.
                 if let Err(error) = stream.set_nodelay(true) {
                     tracing::debug!(%error, "cannot set TCP_NODELAY");
                 }
-                return stream;
+                return (stream, Peer(address.ip().to_canonical()));
             }
             Err(error) if concerns_one_connection(&error) => {
                 tracing::debug!(%error, "a connection was gone before it was accepted");

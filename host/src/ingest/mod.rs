@@ -12,6 +12,7 @@ mod ndjson;
 
 use std::sync::Arc;
 
+use ::http::Method;
 use axum::Router;
 use axum::extract::FromRef;
 use axum::routing::post;
@@ -19,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
 use crate::handoff;
-use crate::http::Keys;
+use crate::http::{self, Keys, Route};
 use crate::model::Event;
 use crate::store::Store;
 
@@ -51,8 +52,17 @@ pub struct Ingest {
 }
 
 /// The routes of ingest.
+const ROUTES: &[Route<Ingest>] =
+    &[Route { method: Method::POST, path: "/v1/events", handler: || post(handler::post_events) }];
+
+/// The router of ingest.
 pub fn router(ingest: Ingest) -> Router {
-    Router::new().route("/v1/events", post(handler::post_events)).with_state(ingest)
+    http::router(ROUTES, ingest)
+}
+
+/// The method and path of every route.
+pub fn routes() -> impl Iterator<Item = (Method, &'static str)> {
+    ROUTES.iter().map(|route| (route.method.clone(), route.path))
 }
 
 impl Default for Options {

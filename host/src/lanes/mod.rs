@@ -1,12 +1,13 @@
 //! What may be sent when: a lane per endpoint, fair turns, bounded slots and memory.
 //!
 //! [`schedule`] decides; this shell asks it, reads the store for it and waits. A delivery handed over in memory goes
-//! out at once; everything else (retries, what did not fit, what an earlier run left) is read from the store when it
+//! out at once, if the limits of its endpoint let it; everything else (retries, what did not fit, what an earlier run left) is read from the store when it
 //! is due.
 //!
 //! The lane of an inactive endpoint does not run: its deliveries stay in the store as they are, however many. When it is
 //! activated they are put into the order in which their events were accepted, a batch a transaction, and then it runs.
 
+mod rate;
 mod schedule;
 #[cfg(test)]
 mod tests;
@@ -19,12 +20,12 @@ use tokio::sync::Notify;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
-use self::schedule::{Schedule, Step};
+use self::schedule::{Limits, Schedule, Step};
 use crate::clock::Clock;
 use crate::directory::Directory;
-use crate::model::{DeliveryId, EndpointId, Job, UnixMs};
+use crate::model::{DeliveryId, EndpointId, Job, Ordering, UnixMs};
 use crate::shutdown::Shutdown;
-use crate::store::{Due, Error, Store};
+use crate::store::{Due, DueInOrder, Error, Store};
 
 /// Pause before a failed read of the store is tried again.
 const READ_RETRY: Duration = Duration::from_secs(1);
@@ -109,10 +110,13 @@ impl Lanes {
                 return None;
             }
             let changed = inner.changed.notified();
-            let step = inner.schedule().next(inner.clock.now());
+            let step = inner.schedule().next(inner.clock.now(), |endpoint| inner.limits(endpoint));
             match step {
                 Step::Run(job) => return Some(job),
                 Step::Load(endpoint, limit) => self.load(endpoint, limit),
+                Step::LoadInOrder(endpoint, limit, dispatched) => {
+                    self.load_in_order(endpoint, limit, dispatched);
+                }
                 Step::Wait(until) => {
                     tokio::select! {
                         () = changed => {}
@@ -128,7 +132,8 @@ impl Lanes {
     /// [`Lanes::stored`], once the store has it.
     #[must_use]
     pub fn offer(&self, job: Job) -> bool {
-        let taken = self.inner.schedule().offer(job, self.inner.clock.now()).is_ok();
+        let ordered = self.inner.limits(job.endpoint).ordered;
+        let taken = self.inner.schedule().offer(job, self.inner.clock.now(), ordered).is_ok();
         self.inner.changed.notify_one();
         taken
     }
@@ -139,9 +144,17 @@ impl Lanes {
         self.inner.changed.notify_one();
     }
 
-    /// The POST is over: gives its slots back.
-    pub fn sent(&self, endpoint: EndpointId) {
-        self.inner.schedule().sent(endpoint);
+    /// An event was fanned out, and its deliveries can be read.
+    pub fn dispatched(&self) {
+        if self.inner.schedule().dispatched() {
+            self.inner.changed.notify_one();
+        }
+    }
+
+    /// The POST is over: gives its slots back. `is_final` says that the delivery is over with it; its end must be on its way
+    /// to the store already, before that of any that may start now.
+    pub fn sent(&self, endpoint: EndpointId, is_final: bool) {
+        self.inner.schedule().sent(endpoint, is_final);
         self.inner.changed.notify_one();
     }
 
@@ -166,7 +179,23 @@ impl Lanes {
         });
     }
 
-    /// Stops or starts the lane of an endpoint that became inactive or active.
+    fn load_in_order(&self, endpoint: EndpointId, limit: usize, dispatched: u64) {
+        let lanes = self.clone();
+        self.inner.shutdown.spawn(async move {
+            let inner = &lanes.inner;
+            let now = inner.clock.now();
+            let found = inner.store.due_in_order(endpoint, now, limit).await.unwrap_or_else(|error| {
+                tracing::error!(%endpoint, %error, "cannot read the deliveries that are due; trying again");
+                let due = Due { jobs: Vec::new(), next: Some(now.after(READ_RETRY)) };
+                DueInOrder { due, awaits_dispatch: false }
+            });
+            inner.schedule().loaded_in_order(endpoint, found, dispatched);
+            inner.changed.notify_one();
+        });
+    }
+
+    /// Stops or starts the lane of an endpoint that became inactive or active, and lets one whose limits changed look
+    /// again.
     pub fn follow(&self, endpoint: EndpointId) {
         let paused = {
             let mut schedule = self.inner.schedule();
@@ -175,7 +204,11 @@ impl Lanes {
                 schedule.pause(endpoint);
                 return;
             }
-            schedule.is_paused(endpoint)
+            let paused = schedule.is_paused(endpoint);
+            if !paused {
+                schedule.changed(endpoint);
+            }
+            paused
         };
         if paused {
             let lanes = self.clone();
@@ -205,8 +238,7 @@ impl Lanes {
         inner.changed.notify_one();
     }
 
-    /// Follows endpoints that become inactive or active, and cancels what waits for those that are deleted, now or by
-    /// an earlier run.
+    /// Follows endpoints that change, and cancels what waits for those that are deleted, now or by an earlier run.
     async fn follow_changes(self, mut changes: Receiver<EndpointId>, orphans: Vec<EndpointId>) {
         let inner = &self.inner;
         for endpoint in orphans {
@@ -227,6 +259,7 @@ impl Lanes {
                 }
                 Err(RecvError::Closed) => return,
             }
+            inner.changed.notify_one();
         }
     }
 
@@ -252,6 +285,15 @@ impl Inner {
     fn schedule(&self) -> MutexGuard<'_, Schedule> {
         // A panic between two of its fields would be a bug; the bookkeeping is still the best there is.
         self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the owner says now; nothing for an endpoint that is gone.
+    fn limits(&self, endpoint: EndpointId) -> Limits {
+        self.directory.get(endpoint).map_or_else(Limits::default, |endpoint| Limits {
+            rate: endpoint.rate_limit,
+            burst: endpoint.burst_limit,
+            ordered: endpoint.ordering == Ordering::Fifo,
+        })
     }
 
     async fn sleep_until(&self, until: Option<UnixMs>) {

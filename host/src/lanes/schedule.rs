@@ -2,13 +2,18 @@
 //!
 //! Every endpoint has a lane. Lanes take turns, each giving one delivery per turn, so an endpoint with a million
 //! waiting deliveries delays another by one. A lane holds few deliveries in memory; the rest waits in the store and is
-//! loaded when there is room. Slots for deliveries in flight are limited per lane and for the host.
+//! loaded when there is room. Slots for deliveries in flight are limited per lane and for the host. What an endpoint's owner
+//! limits beyond that is asked for at each turn, so a change counts from the next start on.
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 use super::Options;
+use super::rate::Rate;
 use crate::model::{DeliveryId, EndpointId, Job, UnixMs};
-use crate::store::Due;
+use crate::store::{Due, DueInOrder};
+
+/// The due time of what may have been due for long.
+const NOW_OR_BEFORE: UnixMs = UnixMs(0);
 
 /// All lanes that have something to do.
 #[derive(Debug)]
@@ -19,6 +24,14 @@ pub(super) struct Schedule {
     turns: VecDeque<EndpointId>,
     /// When lanes have deliveries in the store that become due.
     timers: BTreeSet<(UnixMs, EndpointId)>,
+    /// When lanes may start the next one that is ready; they have no turn until then.
+    paced: BTreeSet<(UnixMs, EndpointId)>,
+    /// The starts of endpoints with a rate limit. Outlives their lanes: an idle lane must not forget what it just sent.
+    rates: HashMap<EndpointId, Rate>,
+    /// Ordered lanes that wait for events that are not fanned out yet.
+    awaiting_dispatch: HashSet<EndpointId>,
+    /// How many events were fanned out, so that one that ends during a load is not missed.
+    dispatched: u64,
     /// Endpoints whose lanes do not run: what they have waits in the store.
     paused: HashSet<EndpointId>,
     in_flight: usize,
@@ -31,10 +44,27 @@ struct Lane {
     in_flight: usize,
     /// Deliveries that are ready, in flight or not recorded yet: what the store must not hand out again.
     known: HashSet<DeliveryId>,
+    /// Those of `known` that were recorded while a load was under way: it may have seen them as they were before.
+    recorded_during_load: Vec<DeliveryId>,
     /// When the earliest delivery that is in the store and not in `known` is due.
     stored: Option<UnixMs>,
     loading: bool,
     has_turn: bool,
+    /// Whether it sends one after another, in the order that the store says.
+    ordered: bool,
+    /// The lane's entry in `paced`.
+    paced: Option<UnixMs>,
+}
+
+/// What the owner of an endpoint limits. 0 is no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Limits {
+    /// Attempts started in any second.
+    pub(super) rate: u32,
+    /// Attempts in flight.
+    pub(super) burst: u32,
+    /// One after another, in the order of acceptance.
+    pub(super) ordered: bool,
 }
 
 /// What to do next.
@@ -44,6 +74,8 @@ pub(super) enum Step {
     Run(Job),
     /// Read the deliveries of this endpoint that are due from the store, at most so many.
     Load(EndpointId, usize),
+    /// The same in the order of acceptance; with the count of fan-outs that [`Schedule::loaded_in_order`] wants back.
+    LoadInOrder(EndpointId, usize, u64),
     /// Nothing until something changes or this time has come.
     Wait(Option<UnixMs>),
 }
@@ -55,15 +87,20 @@ impl Schedule {
             lanes: HashMap::new(),
             turns: VecDeque::new(),
             timers: BTreeSet::new(),
+            paced: BTreeSet::new(),
+            rates: HashMap::new(),
+            awaiting_dispatch: HashSet::new(),
+            dispatched: 0,
             paused: HashSet::new(),
             in_flight: 0,
             bytes_ready: 0,
         }
     }
 
-    /// Takes a delivery that is due now; gives it back when memory or order says that it has to wait in the store.
-    pub(super) fn offer(&mut self, job: Job, now: UnixMs) -> Result<(), Job> {
-        if self.paused.contains(&job.endpoint) {
+    /// Takes a delivery that is due now; gives it back when memory or order says that it has to wait in the store. What
+    /// goes in order always does: only the store knows what comes before it.
+    pub(super) fn offer(&mut self, job: Job, now: UnixMs, ordered: bool) -> Result<(), Job> {
+        if ordered || self.paused.contains(&job.endpoint) {
             return Err(job);
         }
         let lane = self.lanes.entry(job.endpoint).or_default();
@@ -90,24 +127,52 @@ impl Schedule {
 
     /// Takes what was read from the store after [`Step::Load`].
     pub(super) fn loaded(&mut self, endpoint: EndpointId, due: Due) {
+        self.end_load(endpoint, due, false);
+    }
+
+    /// Takes what was read from the store after [`Step::LoadInOrder`]: when `dispatched` events had been fanned out.
+    pub(super) fn loaded_in_order(&mut self, endpoint: EndpointId, mut found: DueInOrder, dispatched: u64) {
+        if found.awaits_dispatch && self.dispatched != dispatched {
+            found.due.next = Some(NOW_OR_BEFORE);
+        } else if found.awaits_dispatch {
+            self.awaiting_dispatch.insert(endpoint);
+        }
+        self.end_load(endpoint, found.due, true);
+    }
+
+    /// An event was fanned out, visibly for all who read from now on. Says whether a lane waited for that.
+    pub(super) fn dispatched(&mut self) -> bool {
+        self.dispatched += 1;
+        let waiting = std::mem::take(&mut self.awaiting_dispatch);
+        waiting.iter().for_each(|endpoint| self.stored(*endpoint, NOW_OR_BEFORE));
+        !waiting.is_empty()
+    }
+
+    fn end_load(&mut self, endpoint: EndpointId, due: Due, ordered: bool) {
         let Some(lane) = self.lanes.get_mut(&endpoint) else { return };
         lane.loading = false;
+        let new = due.jobs.into_iter().filter(|job| !lane.known.contains(&job.delivery)).collect::<Vec<_>>();
+        for recorded in std::mem::take(&mut lane.recorded_during_load) {
+            lane.known.remove(&recorded);
+        }
         if self.paused.contains(&endpoint) {
-            self.forget_if_idle(endpoint);
-            return;
+            return self.forget_if_idle(endpoint);
+        }
+        if lane.ordered != ordered {
+            return self.set_stored(endpoint, Some(NOW_OR_BEFORE));
         }
         let earliest = lane.stored.into_iter().chain(due.next).min();
-        for job in due.jobs {
-            if !self.lanes.get(&endpoint).is_some_and(|lane| lane.known.contains(&job.delivery)) {
-                self.push(job);
-            }
-        }
+        new.into_iter().for_each(|job| self.push(job));
         self.set_stored(endpoint, earliest);
         self.forget_if_idle(endpoint);
     }
 
-    /// The POST is over: gives its slots back.
-    pub(super) fn sent(&mut self, endpoint: EndpointId) {
+    /// The POST is over: gives its slots back. If the delivery is not, those behind it in an ordered lane wait in the
+    /// store until it is.
+    pub(super) fn sent(&mut self, endpoint: EndpointId, is_final: bool) {
+        if !is_final && self.lanes.get(&endpoint).is_some_and(|lane| lane.ordered) {
+            self.clear_ready(endpoint);
+        }
         self.in_flight = self.in_flight.saturating_sub(1);
         if let Some(lane) = self.lanes.get_mut(&endpoint) {
             lane.in_flight = lane.in_flight.saturating_sub(1);
@@ -118,34 +183,31 @@ impl Schedule {
     /// The store knows what came of a delivery, and when it is due again.
     pub(super) fn settled(&mut self, endpoint: EndpointId, delivery: DeliveryId, due_at: Option<UnixMs>) {
         if let Some(lane) = self.lanes.get_mut(&endpoint) {
-            lane.known.remove(&delivery);
+            if lane.loading {
+                lane.recorded_during_load.push(delivery);
+            } else {
+                lane.known.remove(&delivery);
+            }
         }
         if let Some(due_at) = due_at {
             self.stored(endpoint, due_at);
         }
+        self.give_turn(endpoint);
         self.forget_if_idle(endpoint);
     }
 
     /// Drops what waits for an endpoint that is gone. What is in flight ends by itself.
     pub(super) fn delete(&mut self, endpoint: EndpointId) {
         self.paused.remove(&endpoint);
-        self.forget(endpoint);
+        self.rates.remove(&endpoint);
+        self.stop(endpoint);
     }
 
-    fn forget(&mut self, endpoint: EndpointId) {
-        let Some(lane) = self.lanes.get_mut(&endpoint) else { return };
-        for job in std::mem::take(&mut lane.ready) {
-            self.bytes_ready -= size(&job);
-            lane.known.remove(&job.delivery);
-        }
-        self.set_stored(endpoint, None);
-        self.forget_if_idle(endpoint);
-    }
-
-    /// Stops the lane of an endpoint. What is in flight ends by itself; the rest waits in the store.
+    /// Stops the lane of an endpoint. What is in flight ends by itself; the rest waits in the store. What it sent still
+    /// counts when it runs again.
     pub(super) fn pause(&mut self, endpoint: EndpointId) {
-        self.forget(endpoint);
         self.paused.insert(endpoint);
+        self.stop(endpoint);
     }
 
     /// Whether the lane of an endpoint is stopped.
@@ -156,49 +218,136 @@ impl Schedule {
     /// Lets the lane of an endpoint run again; all that waits for it is read from the store.
     pub(super) fn resume(&mut self, endpoint: EndpointId) {
         if self.paused.remove(&endpoint) {
-            self.stored(endpoint, UnixMs(0));
+            self.stored(endpoint, NOW_OR_BEFORE);
         }
     }
 
+    fn stop(&mut self, endpoint: EndpointId) {
+        self.clear_ready(endpoint);
+        self.awaiting_dispatch.remove(&endpoint);
+        self.set_stored(endpoint, None);
+        self.unpace(endpoint);
+        self.forget_if_idle(endpoint);
+    }
+
+    /// The limits of an endpoint changed, or the time came that they asked for: its lane need not wait for that any more.
+    fn look_again(&mut self, endpoint: EndpointId) {
+        self.unpace(endpoint);
+        self.give_turn(endpoint);
+    }
+
+    /// The owner changed the endpoint: its lane asks for its limits again, and reads what another order kept back.
+    pub(super) fn changed(&mut self, endpoint: EndpointId) {
+        self.look_again(endpoint);
+        self.stored(endpoint, NOW_OR_BEFORE);
+    }
+
     /// What to do next. Each [`Step::Load`] is given once until [`Schedule::loaded`] answers it.
-    pub(super) fn next(&mut self, now: UnixMs) -> Step {
+    pub(super) fn next(&mut self, now: UnixMs, limits: impl Fn(EndpointId) -> Limits) -> Step {
         while let Some((_, endpoint)) = self.timers.first().filter(|(due_at, _)| *due_at <= now).copied() {
             self.timers.pop_first();
-            if let Some(limit) = self.start_loading(endpoint) {
-                return Step::Load(endpoint, limit);
+            self.set_order(endpoint, limits(endpoint).ordered);
+            if let Some(step) = self.start_loading(endpoint) {
+                return step;
             }
+        }
+        while let Some((_, endpoint)) = self.paced.first().filter(|(at, _)| *at <= now).copied() {
+            self.look_again(endpoint);
         }
         if self.in_flight < self.options.max_in_flight {
             while let Some(endpoint) = self.turns.pop_front() {
-                if let Some(job) = self.take(endpoint) {
+                if let Some(job) = self.take(endpoint, limits(endpoint), now) {
                     return Step::Run(job);
                 }
             }
         }
-        Step::Wait(self.timers.first().map(|&(due_at, _)| due_at))
+        let timers = self.timers.first().into_iter().chain(self.paced.first());
+        Step::Wait(timers.map(|&(at, _)| at).min())
     }
 
     /// The lane's timer has fired. A lane that cannot load now gets it back from `loaded` or `give_turn`.
-    fn start_loading(&mut self, endpoint: EndpointId) -> Option<usize> {
+    fn start_loading(&mut self, endpoint: EndpointId) -> Option<Step> {
         let room = self.bytes_ready < self.options.buffer_bytes;
         let lane = self.lanes.get_mut(&endpoint)?;
         if lane.loading || !lane.ready.is_empty() || !room && lane.in_flight > 0 {
             return None;
         }
+        // What is not settled is still in the store; what comes after it must not be taken for the first.
+        if lane.ordered && !lane.known.is_empty() {
+            return None;
+        }
         lane.loading = true;
         lane.stored = None;
-        Some(self.options.lane_buffer + lane.known.len())
+        let limit = self.options.lane_buffer + lane.known.len();
+        Some(if lane.ordered {
+            Step::LoadInOrder(endpoint, limit, self.dispatched)
+        } else {
+            Step::Load(endpoint, limit)
+        })
     }
 
-    fn take(&mut self, endpoint: EndpointId) -> Option<Job> {
+    /// The first of the lane, if its limits let it start now. Whoever makes room gives the turn back: `sent`, the timer
+    /// in `paced`, or a change of the limits.
+    fn take(&mut self, endpoint: EndpointId, limits: Limits, now: UnixMs) -> Option<Job> {
+        self.set_order(endpoint, limits.ordered);
         let lane = self.lanes.get_mut(&endpoint)?;
         lane.has_turn = false;
+        let most = if limits.ordered { 1 } else { limits.burst as usize };
+        let is_full = most > 0 && lane.in_flight >= most;
+        if lane.ready.is_empty() || is_full || !self.start_at_rate(endpoint, limits.rate, now) {
+            return None;
+        }
+        let lane = self.lanes.get_mut(&endpoint)?;
         let job = lane.ready.pop_front()?;
         lane.in_flight += 1;
         self.in_flight += 1;
         self.bytes_ready -= size(&job);
         self.give_turn(endpoint);
         Some(job)
+    }
+
+    /// The lane goes by this order from now on. What is ready in the other one is read again.
+    fn set_order(&mut self, endpoint: EndpointId, ordered: bool) {
+        let Some(lane) = self.lanes.get_mut(&endpoint) else { return };
+        if std::mem::replace(&mut lane.ordered, ordered) != ordered && !lane.ready.is_empty() {
+            self.clear_ready(endpoint);
+            self.stored(endpoint, NOW_OR_BEFORE);
+            // What was offered may not be committed yet. Its fan-out tells.
+            self.awaiting_dispatch.insert(endpoint);
+        }
+    }
+
+    fn clear_ready(&mut self, endpoint: EndpointId) {
+        let Some(lane) = self.lanes.get_mut(&endpoint) else { return };
+        for job in std::mem::take(&mut lane.ready) {
+            self.bytes_ready -= size(&job);
+            lane.known.remove(&job.delivery);
+        }
+    }
+
+    /// Counts a start, if the rate allows it now; otherwise sets the timer.
+    fn start_at_rate(&mut self, endpoint: EndpointId, limit: u32, now: UnixMs) -> bool {
+        if limit == 0 {
+            self.rates.remove(&endpoint);
+            return true;
+        }
+        let rate = self.rates.entry(endpoint).or_insert_with(Rate::new);
+        let at = rate.next_start(limit, now);
+        if at <= now {
+            rate.started(now);
+            return true;
+        }
+        if let Some(lane) = self.lanes.get_mut(&endpoint) {
+            lane.paced = Some(at);
+            self.paced.insert((at, endpoint));
+        }
+        false
+    }
+
+    fn unpace(&mut self, endpoint: EndpointId) {
+        if let Some(at) = self.lanes.get_mut(&endpoint).and_then(|lane| lane.paced.take()) {
+            self.paced.remove(&(at, endpoint));
+        }
     }
 
     fn push(&mut self, job: Job) {
@@ -214,6 +363,7 @@ impl Schedule {
     fn give_turn(&mut self, endpoint: EndpointId) {
         let Some(lane) = self.lanes.get_mut(&endpoint) else { return };
         if !lane.has_turn
+            && lane.paced.is_none()
             && !lane.ready.is_empty()
             && lane.in_flight < self.options.max_in_flight_per_endpoint
         {

@@ -1,11 +1,14 @@
 //! The schedule, step by step, in a time of its own.
 
+mod limits;
+mod order;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::Options;
-use super::schedule::{Schedule, Step};
+use super::schedule::{Limits, Schedule, Step};
 use crate::model::{DeliveryId, EndpointId, EnvelopeCache, Event, EventKey, Job, TenantId, UnixMs};
 use crate::store::Due;
 
@@ -45,11 +48,15 @@ fn job(endpoint: EndpointId, n: u128) -> Job {
     }
 }
 
+fn unlimited(_: EndpointId) -> Limits {
+    Limits::default()
+}
+
 /// The endpoints and events that run until there is nothing to do.
 fn runs(schedule: &mut Schedule) -> Vec<(u128, u128)> {
-    std::iter::from_fn(|| match schedule.next(NOW) {
+    std::iter::from_fn(|| match schedule.next(NOW, unlimited) {
         Step::Run(job) => Some((job.endpoint.as_u128(), job.delivery.event.as_u128())),
-        Step::Load(..) | Step::Wait(_) => None,
+        Step::Load(..) | Step::LoadInOrder(..) | Step::Wait(_) => None,
     })
     .collect()
 }
@@ -58,9 +65,9 @@ fn runs(schedule: &mut Schedule) -> Vec<(u128, u128)> {
 fn lanes_take_turns_however_much_one_of_them_has() {
     let mut schedule = schedule(100, 100, 100);
     for n in 1..=3 {
-        schedule.offer(job(endpoint(1), n), NOW).unwrap();
+        schedule.offer(job(endpoint(1), n), NOW, false).unwrap();
     }
-    schedule.offer(job(endpoint(2), 9), NOW).unwrap();
+    schedule.offer(job(endpoint(2), 9), NOW, false).unwrap();
     assert_eq!(runs(&mut schedule), [(1, 1), (2, 9), (1, 2), (1, 3)]);
 }
 
@@ -68,12 +75,12 @@ fn lanes_take_turns_however_much_one_of_them_has() {
 fn an_endpoint_that_hangs_takes_its_own_slots_and_no_more() {
     let mut schedule = schedule(100, 2, 100);
     for n in 1..=3 {
-        schedule.offer(job(endpoint(1), n), NOW).unwrap();
+        schedule.offer(job(endpoint(1), n), NOW, false).unwrap();
     }
     assert_eq!(runs(&mut schedule), [(1, 1), (1, 2)]);
-    schedule.offer(job(endpoint(2), 4), NOW).unwrap();
+    schedule.offer(job(endpoint(2), 4), NOW, false).unwrap();
     assert_eq!(runs(&mut schedule), [(2, 4)]);
-    schedule.sent(endpoint(1));
+    schedule.sent(endpoint(1), true);
     assert_eq!(runs(&mut schedule), [(1, 3)]);
 }
 
@@ -81,10 +88,10 @@ fn an_endpoint_that_hangs_takes_its_own_slots_and_no_more() {
 fn the_host_never_has_more_in_flight_than_its_limit() {
     let mut schedule = schedule(2, 2, 100);
     for n in 1..=4 {
-        schedule.offer(job(endpoint(n), n), NOW).unwrap();
+        schedule.offer(job(endpoint(n), n), NOW, false).unwrap();
     }
     assert_eq!(runs(&mut schedule).len(), 2);
-    schedule.sent(endpoint(1));
+    schedule.sent(endpoint(1), true);
     assert_eq!(runs(&mut schedule).len(), 1);
 }
 
@@ -92,35 +99,35 @@ fn the_host_never_has_more_in_flight_than_its_limit() {
 fn what_does_not_fit_is_loaded_when_the_lane_is_empty_and_nothing_is_sent_twice() {
     let mut schedule = schedule(100, 100, 2);
     let lane = endpoint(1);
-    schedule.offer(job(lane, 1), NOW).unwrap();
-    schedule.offer(job(lane, 2), NOW).unwrap();
-    assert!(schedule.offer(job(lane, 3), NOW).is_err());
+    schedule.offer(job(lane, 1), NOW, false).unwrap();
+    schedule.offer(job(lane, 2), NOW, false).unwrap();
+    assert!(schedule.offer(job(lane, 3), NOW, false).is_err());
     schedule.stored(lane, NOW);
-    assert!(schedule.offer(job(lane, 4), NOW).is_err(), "a later one must not overtake what waits");
-    assert!(matches!(schedule.next(NOW), Step::Run(_)));
-    assert!(matches!(schedule.next(NOW), Step::Run(_)));
+    assert!(schedule.offer(job(lane, 4), NOW, false).is_err(), "a later one must not overtake what waits");
+    assert!(matches!(schedule.next(NOW, unlimited), Step::Run(_)));
+    assert!(matches!(schedule.next(NOW, unlimited), Step::Run(_)));
 
-    let Step::Load(loading, limit) = schedule.next(NOW) else { panic!("nothing is loaded") };
+    let Step::Load(loading, limit) = schedule.next(NOW, unlimited) else { panic!("nothing is loaded") };
     assert_eq!((loading, limit), (lane, 4));
-    assert!(matches!(schedule.next(NOW), Step::Wait(None)), "one load at a time");
+    assert!(matches!(schedule.next(NOW, unlimited), Step::Wait(None)), "one load at a time");
     let jobs = (1..=4).map(|n| job(lane, n)).collect();
     schedule.loaded(lane, Due { jobs, next: Some(UnixMs(5_000)) });
     assert_eq!(runs(&mut schedule), [(1, 3), (1, 4)]);
-    assert!(matches!(schedule.next(NOW), Step::Wait(Some(UnixMs(5_000)))));
+    assert!(matches!(schedule.next(NOW, unlimited), Step::Wait(Some(UnixMs(5_000)))));
 }
 
 #[test]
 fn a_failed_delivery_is_loaded_when_it_is_due_and_not_before() {
     let mut schedule = schedule(100, 100, 100);
     let lane = endpoint(1);
-    schedule.offer(job(lane, 1), NOW).unwrap();
+    schedule.offer(job(lane, 1), NOW, false).unwrap();
     assert_eq!(runs(&mut schedule).len(), 1);
-    schedule.sent(lane);
+    schedule.sent(lane, true);
     schedule.settled(lane, job(lane, 1).delivery, Some(UnixMs(6_000)));
-    assert!(matches!(schedule.next(UnixMs(5_999)), Step::Wait(Some(UnixMs(6_000)))));
-    assert!(matches!(schedule.next(UnixMs(6_000)), Step::Load(..)));
+    assert!(matches!(schedule.next(UnixMs(5_999), unlimited), Step::Wait(Some(UnixMs(6_000)))));
+    assert!(matches!(schedule.next(UnixMs(6_000), unlimited), Step::Load(..)));
     schedule.loaded(lane, Due { jobs: vec![job(lane, 1)], next: None });
-    assert!(matches!(schedule.next(UnixMs(6_000)), Step::Run(_)));
+    assert!(matches!(schedule.next(UnixMs(6_000), unlimited), Step::Run(_)));
 }
 
 #[test]
@@ -128,40 +135,55 @@ fn what_comes_due_during_a_load_is_not_forgotten() {
     let mut schedule = schedule(100, 100, 100);
     let lane = endpoint(1);
     schedule.stored(lane, NOW);
-    assert!(matches!(schedule.next(NOW), Step::Load(..)));
+    assert!(matches!(schedule.next(NOW, unlimited), Step::Load(..)));
     schedule.stored(lane, UnixMs(2_000));
     schedule.loaded(lane, Due::default());
-    assert!(matches!(schedule.next(NOW), Step::Wait(Some(UnixMs(2_000)))));
+    assert!(matches!(schedule.next(NOW, unlimited), Step::Wait(Some(UnixMs(2_000)))));
+}
+
+#[test]
+fn a_delivery_that_is_recorded_during_a_load_is_not_sent_again() {
+    let mut schedule = schedule(100, 100, 100);
+    let lane = endpoint(1);
+    schedule.offer(job(lane, 1), NOW, false).unwrap();
+    assert_eq!(runs(&mut schedule), [(1, 1)]);
+    schedule.stored(lane, NOW);
+    assert!(matches!(schedule.next(NOW, unlimited), Step::Load(..)));
+    schedule.sent(lane, true);
+    schedule.settled(lane, job(lane, 1).delivery, None);
+    // The store was read before the attempt was recorded in it.
+    schedule.loaded(lane, Due { jobs: vec![job(lane, 1), job(lane, 2)], next: None });
+    assert_eq!(runs(&mut schedule), [(1, 2)]);
 }
 
 #[test]
 fn a_deleted_endpoint_leaves_nothing_behind() {
     let mut schedule = schedule(100, 1, 100);
     let lane = endpoint(1);
-    schedule.offer(job(lane, 1), NOW).unwrap();
-    schedule.offer(job(lane, 2), NOW).unwrap();
+    schedule.offer(job(lane, 1), NOW, false).unwrap();
+    schedule.offer(job(lane, 2), NOW, false).unwrap();
     assert_eq!(runs(&mut schedule).len(), 1);
     schedule.delete(lane);
-    schedule.sent(lane);
+    schedule.sent(lane, true);
     schedule.settled(lane, job(lane, 1).delivery, None);
-    assert!(matches!(schedule.next(NOW), Step::Wait(None)));
+    assert!(matches!(schedule.next(NOW, unlimited), Step::Wait(None)));
 }
 
 #[test]
 fn a_stopped_lane_takes_and_gives_nothing_and_reads_everything_once_it_runs_again() {
     let mut schedule = schedule(100, 1, 100);
     let lane = endpoint(1);
-    schedule.offer(job(lane, 1), NOW).unwrap();
-    schedule.offer(job(lane, 2), NOW).unwrap();
+    schedule.offer(job(lane, 1), NOW, false).unwrap();
+    schedule.offer(job(lane, 2), NOW, false).unwrap();
     assert_eq!(runs(&mut schedule).len(), 1);
     schedule.pause(lane);
-    assert!(schedule.offer(job(lane, 3), NOW).is_err());
+    assert!(schedule.offer(job(lane, 3), NOW, false).is_err());
     schedule.stored(lane, NOW);
-    schedule.sent(lane);
+    schedule.sent(lane, true);
     schedule.settled(lane, job(lane, 1).delivery, Some(NOW));
-    assert!(matches!(schedule.next(NOW), Step::Wait(None)));
+    assert!(matches!(schedule.next(NOW, unlimited), Step::Wait(None)));
     schedule.resume(lane);
-    assert!(matches!(schedule.next(NOW), Step::Load(loading, _) if loading == lane));
+    assert!(matches!(schedule.next(NOW, unlimited), Step::Load(loading, _) if loading == lane));
 }
 
 #[test]
@@ -169,10 +191,10 @@ fn what_a_load_brings_to_a_stopped_lane_stays_in_the_store() {
     let mut schedule = schedule(100, 100, 100);
     let lane = endpoint(1);
     schedule.stored(lane, NOW);
-    assert!(matches!(schedule.next(NOW), Step::Load(..)));
+    assert!(matches!(schedule.next(NOW, unlimited), Step::Load(..)));
     schedule.pause(lane);
     schedule.loaded(lane, Due { jobs: vec![job(lane, 1)], next: Some(NOW) });
-    assert!(matches!(schedule.next(NOW), Step::Wait(None)));
+    assert!(matches!(schedule.next(NOW, unlimited), Step::Wait(None)));
     schedule.resume(lane);
-    assert!(matches!(schedule.next(NOW), Step::Load(..)));
+    assert!(matches!(schedule.next(NOW, unlimited), Step::Load(..)));
 }

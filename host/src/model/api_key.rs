@@ -12,12 +12,12 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use ulid::Ulid;
 
-use super::{TenantId, UnixMs};
+use super::{KeyId, Scope, UnixMs};
 
 /// A key as its owner holds it. `Debug` shows the id only.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ApiKey {
-    id: u128,
+    id: KeyId,
     secret: String,
 }
 
@@ -25,7 +25,7 @@ pub struct ApiKey {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApiKeyRecord {
     /// The part of the key that is no secret.
-    pub id: u128,
+    pub id: KeyId,
     /// SHA-256 of the secret part.
     pub hash: [u8; 32],
     /// What the key may do.
@@ -36,43 +36,35 @@ pub struct ApiKeyRecord {
     pub created_at: UnixMs,
     /// From then on it opens nothing; `None` = never.
     pub expires_at: Option<UnixMs>,
-}
-
-/// What a key may do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Scope {
-    /// Everything.
-    Admin,
-    /// The endpoints and the log of one tenant.
-    Tenant(TenantId),
-    /// Post events, for one tenant or for all.
-    EventsWrite(Option<TenantId>),
+    /// When it last opened something, as far as it was written down; `None` = never.
+    #[serde(default)]
+    pub last_used_at: Option<UnixMs>,
 }
 
 impl ApiKey {
     /// A key made at this time from 80 random bits for the id and 256 for the secret.
     #[must_use]
     pub fn new(at: UnixMs, id: u128, secret: [u8; 32]) -> Self {
-        Self { id: Ulid::from_parts(at.0, id).0, secret: URL_SAFE_NO_PAD.encode(secret) }
+        Self { id: KeyId::new(at, id), secret: URL_SAFE_NO_PAD.encode(secret) }
     }
 
     /// The key in this text, if it has the form of one.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (id, secret) = text.strip_prefix("hk_")?.split_once('_')?;
-        Some(Self { id: Ulid::from_string(id).ok()?.0, secret: secret.to_owned() })
+        Some(Self { id: KeyId::from_u128(Ulid::from_string(id).ok()?.0), secret: secret.to_owned() })
     }
 
     /// The part that is no secret.
     #[must_use]
-    pub const fn id(&self) -> u128 {
+    pub const fn id(&self) -> KeyId {
         self.id
     }
 
     /// The text that its owner is shown once.
     #[must_use]
     pub fn reveal(&self) -> String {
-        format!("hk_{}_{}", Ulid(self.id), self.secret)
+        format!("hk_{}_{}", Ulid(self.id.as_u128()), self.secret)
     }
 
     /// What the store keeps of it.
@@ -85,6 +77,7 @@ impl ApiKey {
             description: description.to_owned(),
             created_at,
             expires_at: None,
+            last_used_at: None,
         }
     }
 
@@ -98,35 +91,19 @@ impl ApiKeyRecord {
     #[must_use]
     pub fn is_opened_by(&self, key: &ApiKey, now: UnixMs) -> bool {
         let secret_fits: bool = self.hash.ct_eq(&key.hash()).into();
-        secret_fits && self.id == key.id && self.expires_at.is_none_or(|end| now < end)
-    }
-}
-
-impl Scope {
-    /// Whether it may manage what belongs to this tenant and read its log.
-    #[must_use]
-    pub fn manages(&self, tenant: &TenantId) -> bool {
-        match self {
-            Self::Admin => true,
-            Self::Tenant(own) => own == tenant,
-            Self::EventsWrite(_) => false,
-        }
+        secret_fits && self.id == key.id && self.is_active(now)
     }
 
-    /// Whether it may post events of this tenant.
+    /// Whether it has not expired at this time.
     #[must_use]
-    pub fn posts_events_of(&self, tenant: &TenantId) -> bool {
-        match self {
-            Self::Admin | Self::EventsWrite(None) => true,
-            Self::EventsWrite(Some(own)) => own == tenant,
-            Self::Tenant(_) => false,
-        }
+    pub fn is_active(&self, now: UnixMs) -> bool {
+        self.expires_at.is_none_or(|end| now < end)
     }
 }
 
 impl fmt::Debug for ApiKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ApiKey({}, [REDACTED])", Ulid(self.id))
+        write!(f, "ApiKey({}, [REDACTED])", self.id)
     }
 }
 

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! pending -> delivered            held      a plugin, a missing secret or an inactive endpoint stops it
-//!    |  \--> retrying -> ...      filtered  a plugin dropped it; who and why is recorded
+//!    |  \--> retrying -> ...      filtered  the filter or a plugin dropped it; who and why is recorded
 //!    |          \-----> failed    cancelled its endpoint was deleted
 //! ```
 //!
@@ -16,7 +16,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{DeliveryId, EndpointId, Event, Header, PluginName, UnixMs};
+use super::{DeliveryId, EndpointId, Event, Header, PluginName, PluginNameError, UnixMs};
 
 /// One event on its way to one endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,15 +52,25 @@ pub enum DeliveryState {
     Failed(FailReason),
     /// Nothing is sent until the reason is gone.
     Held(HoldReason),
-    /// A plugin dropped it. Final.
+    /// The endpoint's filter or a plugin dropped it. Final.
     Filtered {
-        /// Which plugin.
-        plugin: PluginName,
-        /// What it said.
+        /// Which of them.
+        by: FilteredBy,
+        /// Which condition failed, or what the plugin said.
         reason: String,
     },
     /// Its endpoint was deleted before it was delivered. Final.
     Cancelled,
+}
+
+/// Who dropped a delivery.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum FilteredBy {
+    /// The filter of the endpoint. Stored as the empty text, which is no plugin's name.
+    Filter,
+    /// This plugin. Stored as its name.
+    Plugin(PluginName),
 }
 
 /// Why a delivery was given up.
@@ -82,6 +92,11 @@ pub enum FailReason {
         /// How it failed last.
         message: String,
     },
+    /// The endpoint's filter could not be read over the whole retry schedule.
+    FilterUnreadable {
+        /// What is wrong with it.
+        message: String,
+    },
 }
 
 /// Why a delivery is held.
@@ -98,6 +113,14 @@ pub enum HoldReason {
     },
     /// The endpoint has no secret that is active, and nothing goes out unsigned.
     NoActiveSecret,
+    /// The stored filter of the endpoint is not one that this Hookway understands: it was set through another version.
+    /// It is read again at each try, so setting it again releases the delivery.
+    FilterUnreadable {
+        /// What is wrong with it.
+        message: String,
+        /// How often it was tried.
+        tries: u16,
+    },
     /// The endpoint is inactive. Never stored: see [`Delivery::hold_while_inactive`].
     EndpointInactive,
 }
@@ -260,6 +283,23 @@ impl DeliveryState {
         }
     }
 
+    /// How often dispatch tried to judge a delivery that waits for being judged; `None` if it does not.
+    #[must_use]
+    pub const fn judged_times(&self) -> Option<u16> {
+        match self {
+            Self::Held(
+                HoldReason::PluginFailed { tries, .. } | HoldReason::FilterUnreadable { tries, .. },
+            ) => Some(*tries),
+            Self::Held(HoldReason::NoActiveSecret | HoldReason::EndpointInactive)
+            | Self::Pending
+            | Self::Retrying
+            | Self::Delivered
+            | Self::Failed(_)
+            | Self::Filtered { .. }
+            | Self::Cancelled => None,
+        }
+    }
+
     /// The word that the API and the log use.
     #[must_use]
     pub const fn name(&self) -> &'static str {
@@ -272,6 +312,23 @@ impl DeliveryState {
             Self::Filtered { .. } => "filtered",
             Self::Cancelled => "cancelled",
         }
+    }
+}
+
+impl From<FilteredBy> for String {
+    fn from(by: FilteredBy) -> Self {
+        match by {
+            FilteredBy::Filter => Self::new(),
+            FilteredBy::Plugin(plugin) => plugin.into(),
+        }
+    }
+}
+
+impl TryFrom<String> for FilteredBy {
+    type Error = PluginNameError;
+
+    fn try_from(text: String) -> Result<Self, PluginNameError> {
+        if text.is_empty() { Ok(Self::Filter) } else { text.parse().map(Self::Plugin) }
     }
 }
 

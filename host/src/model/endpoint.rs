@@ -1,6 +1,7 @@
 //! Endpoints: where a tenant wants which events, and what happens to them on the way.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -28,6 +29,18 @@ pub struct Endpoint {
     pub plugins: Vec<Binding>,
     /// Values that plugins can read and people can sort by.
     pub metadata: BTreeMap<String, String>,
+    /// Attempts that may start in any second; 0 = no limit.
+    #[serde(default)]
+    pub rate_limit: u32,
+    /// Attempts that may be under way at the same time; 0 = no limit but the host's.
+    #[serde(default)]
+    pub burst_limit: u32,
+    /// In which order its deliveries are made.
+    #[serde(default)]
+    pub ordering: Ordering,
+    /// Conditions that an event must meet, as JSON in the words of the owner; `None` = all events pass.
+    #[serde(default)]
+    pub filter: Option<Arc<str>>,
     /// Whether it is sent to.
     #[serde(default)]
     pub activity: Activity,
@@ -38,6 +51,17 @@ pub struct Endpoint {
     pub created_at: UnixMs,
     /// When it was last changed.
     pub updated_at: UnixMs,
+}
+
+/// In which order the deliveries of an endpoint are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ordering {
+    /// As they come, several at the same time.
+    #[default]
+    None,
+    /// One after another, in the order in which their events were accepted.
+    Fifo,
 }
 
 /// How an endpoint says which topics it wants.
@@ -67,6 +91,10 @@ impl Endpoint {
             secrets: Vec::new(),
             plugins: Vec::new(),
             metadata: BTreeMap::new(),
+            rate_limit: 0,
+            burst_limit: 0,
+            ordering: Ordering::None,
+            filter: None,
             activity: Activity::Active,
             request: RequestOptions::NONE,
             created_at: at,

@@ -78,6 +78,10 @@ prefixed_id!(
     /// A signing secret of an endpoint.
     SecretId, "sec_"
 );
+prefixed_id!(
+    /// The part of an API key that is no secret.
+    KeyId, "key_"
+);
 
 impl EventKey {
     /// When the event was accepted: the 48 bits of milliseconds.

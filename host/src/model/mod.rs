@@ -5,6 +5,7 @@
 
 mod activity;
 mod api_key;
+mod audit;
 mod binding;
 mod delivery;
 mod endpoint;
@@ -13,6 +14,7 @@ mod header;
 mod id;
 mod request_options;
 mod retry;
+mod scope;
 mod secret;
 mod tenant;
 mod text;
@@ -20,18 +22,20 @@ mod time;
 mod topic;
 
 pub use activity::{Activity, Health, InactiveReason, failing_since, is_gone};
-pub use api_key::{ApiKey, ApiKeyRecord, Scope};
+pub use api_key::{ApiKey, ApiKeyRecord};
+pub use audit::{Actor, AuditEntry, FieldChange};
 pub use binding::{Binding, OnFailure, PluginName, PluginNameError};
 pub use delivery::{
     Attempt, AttemptError, AttemptErrorClass, AttemptOutcome, CustomRequest, Delivery, DeliveryState,
-    FailReason, HoldReason, Job, PluginRun, PluginRunOutcome,
+    FailReason, FilteredBy, HoldReason, Job, PluginRun, PluginRunOutcome,
 };
-pub use endpoint::{Endpoint, Subscription};
+pub use endpoint::{Endpoint, Ordering, Subscription};
 pub use event::{EnvelopeCache, Event, EventId, EventIdError};
 pub use header::Header;
-pub use id::{DeliveryId, EndpointId, EventKey, IdError, SecretId};
+pub use id::{DeliveryId, EndpointId, EventKey, IdError, KeyId, SecretId};
 pub use request_options::RequestOptions;
 pub use retry::{Next, RetrySchedule};
+pub use scope::{Scope, ScopeError};
 pub use secret::{Secret, SecretError, SigningKey};
 pub use tenant::{TenantId, TenantIdError};
 pub use time::UnixMs;

@@ -11,9 +11,9 @@ use super::error::CallError;
 use super::output::replace;
 use super::registry::PluginSet;
 use super::state::Current;
-use super::subject::Subject;
 use super::text::clean;
 use super::version::{Capability, Version};
+use crate::json::Subject;
 use crate::model::{Binding, CustomRequest, Endpoint, OnFailure, PluginName, PluginRun, PluginRunOutcome};
 
 /// What the plugins of an endpoint made of an event.

@@ -11,10 +11,9 @@ use wasmtime::component::{HasSelf, Linker, Resource, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use super::bindings::{log, types};
-use super::json::Found;
 use super::limits::MemoryLimiter;
 use super::logs::LogSink;
-use super::subject::Subject;
+use crate::json::{Subject, Value};
 use crate::model::Endpoint;
 
 /// The event of the current call.
@@ -90,7 +89,7 @@ impl types::HostEvent for State {
     }
 
     fn get(&mut self, _: Resource<EventHandle>, pointer: String) -> wasmtime::Result<Option<types::Value>> {
-        Ok(self.current()?.subject.get(&pointer).map(types::Value::from))
+        Ok(self.current()?.subject.data().get(&pointer).and_then(contract_value))
     }
 
     fn body(&mut self, _: Resource<EventHandle>) -> wasmtime::Result<Vec<u8>> {
@@ -131,14 +130,13 @@ impl log::Host for State {
     }
 }
 
-impl From<Found<'_>> for types::Value {
-    fn from(found: Found<'_>) -> Self {
-        match found {
-            Found::Null => Self::Null,
-            Found::Bool(value) => Self::Boolean(value),
-            Found::Number(value) => Self::Number(value),
-            Found::Text(text) => Self::Text(text),
-            Found::Json(text) => Self::Json(text.to_owned()),
-        }
-    }
+/// A value as guests see it: numbers are 64-bit floats in the contract, objects and arrays come as their text.
+fn contract_value(value: Value<'_>) -> Option<types::Value> {
+    Some(match value {
+        Value::Null => types::Value::Null,
+        Value::Bool(value) => types::Value::Boolean(value),
+        Value::Number(text) => types::Value::Number(text.parse().ok()?),
+        Value::Text(text) => types::Value::Text(text.into_owned()),
+        Value::Array(inside) | Value::Object(inside) => types::Value::Json(inside.text().to_owned()),
+    })
 }

@@ -22,6 +22,9 @@ pub enum Error {
     /// The tenant has another endpoint with this URL.
     #[error("the tenant has another endpoint with this URL: {0}")]
     UrlTaken(crate::model::EndpointId),
+    /// Without this key nobody could manage the gateway.
+    #[error("this is the last admin key that opens anything")]
+    LastAdminKey,
     /// An event matched more endpoints than its deliveries can be numbered for.
     #[error("an event goes to at most 65536 endpoints; this one matched {0}")]
     TooManyDeliveries(usize),

@@ -24,8 +24,8 @@ use bytes::Bytes;
 
 pub use self::error::Error;
 use crate::model::{
-    ApiKeyRecord, Attempt, CustomRequest, Delivery, DeliveryId, DeliveryState, Endpoint, EndpointId, Event,
-    EventId, EventKey, Job, PluginName, PluginRun, TenantId, Topic, UnixMs,
+    ApiKeyRecord, Attempt, AuditEntry, CustomRequest, Delivery, DeliveryId, DeliveryState, Endpoint,
+    EndpointId, Event, EventId, EventKey, Job, KeyId, PluginName, PluginRun, TenantId, Topic, UnixMs,
 };
 
 /// What a verb returns: a boxed future, so that the store can be an `Arc<dyn Store>`.
@@ -53,7 +53,7 @@ pub trait Store: Send + Sync + 'static {
     /// visible, or, if `durable`, when it is on stable storage.
     fn fan_out(&self, fan_out: FanOut) -> StoreFuture<'_, ()>;
 
-    /// Deliveries that wait for their plugins to be tried again: due at `now` or, for `released` plugins, whenever
+    /// Deliveries that wait for their plugins (or their endpoint's filter) to be tried again: due at `now` or, for `released` plugins, whenever
     /// they are due. At most `limit`, the earliest due first.
     fn plugin_holds(
         &self,
@@ -65,7 +65,7 @@ pub trait Store: Send + Sync + 'static {
     /// When the earliest plugin hold is due.
     fn next_plugin_hold(&self) -> StoreFuture<'_, Option<UnixMs>>;
 
-    /// Replaces the verdict of a delivery that waited for its plugins. Does nothing if it no longer does.
+    /// Replaces the verdict of a delivery that waited for its plugins or its filter. Does nothing if it no longer does.
     fn redispatch(&self, id: DeliveryId, verdict: Verdict, durable: bool) -> StoreFuture<'_, ()>;
 
     // --- lanes
@@ -76,6 +76,11 @@ pub trait Store: Send + Sync + 'static {
     /// Deliveries of an endpoint that are due at `now`, the earliest due first, at most `limit`; and when the
     /// first one that is not among them is due.
     fn due(&self, endpoint: EndpointId, now: UnixMs, limit: usize) -> StoreFuture<'_, Due>;
+
+    /// Deliveries of an endpoint that are due at `now` and that nothing may overtake, by the order in which their events
+    /// were accepted, at most `limit`. The first that is not due, is held, or whose event some earlier one may still be
+    /// fanned out before, ends them.
+    fn due_in_order(&self, endpoint: EndpointId, now: UnixMs, limit: usize) -> StoreFuture<'_, DueInOrder>;
 
     // --- deliver
 
@@ -99,34 +104,52 @@ pub trait Store: Send + Sync + 'static {
     /// Whether writes can succeed: false after the storage failed and after the store was closed.
     fn is_writable(&self) -> bool;
 
-    // --- endpoints and keys
+    // --- endpoints and keys; each change with the entry that the audit log gets in the same transaction
 
     /// Creates an endpoint, durably.
     ///
     /// # Errors
     /// [`Error::UrlTaken`] if the tenant has an endpoint with this URL.
-    fn create_endpoint(&self, endpoint: Endpoint) -> StoreFuture<'_, ()>;
+    fn create_endpoint(&self, endpoint: Endpoint, audit: AuditEntry) -> StoreFuture<'_, ()>;
 
     /// Replaces an endpoint, durably.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::UrlTaken`].
-    fn update_endpoint(&self, endpoint: Endpoint) -> StoreFuture<'_, ()>;
+    fn update_endpoint(&self, endpoint: Endpoint, audit: AuditEntry) -> StoreFuture<'_, ()>;
 
     /// Deletes an endpoint, durably. Its deliveries stay in the log; those that wait are left to `cancel_waiting`.
     ///
     /// # Errors
     /// [`Error::NotFound`].
-    fn delete_endpoint(&self, id: EndpointId) -> StoreFuture<'_, ()>;
+    fn delete_endpoint(&self, id: EndpointId, audit: AuditEntry) -> StoreFuture<'_, ()>;
 
     /// All endpoints of all tenants, by rising id.
     fn endpoints(&self) -> StoreFuture<'_, Vec<Endpoint>>;
 
     /// Adds an API key, durably.
-    fn create_key(&self, key: ApiKeyRecord) -> StoreFuture<'_, ()>;
+    fn create_key(&self, key: ApiKeyRecord, audit: AuditEntry) -> StoreFuture<'_, ()>;
 
-    /// All API keys.
+    /// Deletes an API key, durably. `now` decides which of the others have expired.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::LastAdminKey`] if no other admin key would open anything.
+    fn delete_key(&self, id: KeyId, now: UnixMs, audit: AuditEntry) -> StoreFuture<'_, ()>;
+
+    /// Writes down when keys were last used. A key that is gone stays gone, and a time never goes back. No change of
+    /// anything that was decided, so not audited.
+    fn note_key_uses(&self, uses: Vec<(KeyId, UnixMs)>) -> StoreFuture<'_, ()>;
+
+    /// All API keys, by rising id.
     fn keys(&self) -> StoreFuture<'_, Vec<ApiKeyRecord>>;
+
+    // --- the audit log
+
+    /// Audit rows, newest first, that pass the filter, from below the number `before` on.
+    fn audit(&self, filter: AuditFilter, before: Option<u64>, limit: usize) -> StoreFuture<'_, AuditPage>;
+
+    /// Walks the whole audit log and works its chain of hashes out again.
+    fn verify_audit(&self) -> StoreFuture<'_, AuditChain>;
 
     // --- the log
 
@@ -227,6 +250,15 @@ pub struct Due {
     pub next: Option<UnixMs>,
 }
 
+/// Deliveries of one endpoint that are due and go one after another.
+#[derive(Debug, Clone, Default)]
+pub struct DueInOrder {
+    /// Those that are due; `next` is when the one that ends them is due, `None` if it waits for something else.
+    pub due: Due,
+    /// Whether what ends them is an event that is not fanned out yet.
+    pub awaits_dispatch: bool,
+}
+
 /// Where a delivery stands among those of its endpoint that wait for an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueuePlace {
@@ -303,6 +335,49 @@ pub struct EventRecord {
     pub dispatched: bool,
     /// Its deliveries.
     pub deliveries: Vec<Delivery>,
+}
+
+/// A row of the audit log. Rows are only ever appended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditRow {
+    /// Its place in the log, from 1 without gaps.
+    pub number: u64,
+    /// SHA-256 of the hash of the row before (zeros for the first), the number (8 bytes, big-endian) and the stored
+    /// content.
+    pub hash: [u8; 32],
+    /// What happened.
+    pub entry: AuditEntry,
+}
+
+/// Which audit rows to list. Every field narrows.
+#[derive(Debug, Clone, Default)]
+pub struct AuditFilter {
+    /// Of this tenant.
+    pub tenant: Option<TenantId>,
+    /// With this action.
+    pub action: Option<String>,
+    /// Of changes at or after this time.
+    pub since: Option<UnixMs>,
+}
+
+/// One page of the audit log.
+#[derive(Debug, Clone, Default)]
+pub struct AuditPage {
+    /// The rows, newest first.
+    pub rows: Vec<AuditRow>,
+    /// Where the next page starts; `None` on the last one.
+    pub next: Option<u64>,
+}
+
+/// What a walk over the audit log found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AuditChain {
+    /// How many rows were found.
+    pub rows: u64,
+    /// The hash of the last row; zeros when there is none. Kept elsewhere, it proves that no row was cut off.
+    pub head: [u8; 32],
+    /// The number of the first row that is missing or is not what was written; `None` when the chain is whole.
+    pub broken_at: Option<u64>,
 }
 
 /// A delivery and all that is known about it.

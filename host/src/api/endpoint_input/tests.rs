@@ -60,6 +60,14 @@ fn a_binding_keeps_its_configuration_as_it_was_written() {
 }
 
 #[test]
+fn a_filter_is_kept_as_it_was_written_and_null_takes_it_away() {
+    let with = patched(endpoint(), r#"{"filter":{"data":  {"n": 1.0}}}"#).unwrap();
+    assert_eq!(with.filter.as_deref(), Some(r#"{"data":  {"n": 1.0}}"#));
+    assert_eq!(patched(with.clone(), "{}").unwrap().filter, with.filter);
+    assert_eq!(patched(with, r#"{"filter":null}"#).unwrap().filter, None);
+}
+
+#[test]
 fn what_cannot_be_taken_is_named_by_its_pointer() {
     let long = "x".repeat(1025);
     let topics = |count| serde_json::to_string(&vec!["a"; count]).unwrap();
@@ -86,6 +94,9 @@ fn what_cannot_be_taken_is_named_by_its_pointer() {
         (format!(r#"{{"metadata":{{"a/b":"{long}"}}}}"#), "/metadata/a~1b"),
         (r#"{"metadata":{"a":1}}"#.to_owned(), "/metadata/a"),
         (r#"{"metadata":{"":"a"}}"#.to_owned(), "/metadata"),
+        (r#"{"filter":5}"#.to_owned(), "/filter"),
+        (r#"{"filter":{"data":{"a/b":[{"$in":1}],"n":{"$gt":[]}}}}"#.to_owned(), "/filter/data/n/$gt"),
+        (r#"{"filter":{"data":{"a/b":{"$in":1}}}}"#.to_owned(), "/filter/data/a~1b/$in"),
         (r#"{"tenant":"other"}"#.to_owned(), "/tenant"),
         (r#"{"secret":"whsec_"}"#.to_owned(), "/secret"),
     ];
@@ -103,4 +114,23 @@ fn a_new_endpoint_needs_a_url_and_topics() {
     assert_eq!(pointer(r#"{"topics":["a"]}"#).as_deref(), Some("/url"));
     assert_eq!(pointer(r#"{"url":"https://example.com"}"#).as_deref(), Some("/topics"));
     assert!(parse::<Create>(r#"{"urll":"x"}"#).is_err());
+}
+
+#[test]
+fn limits_are_whole_numbers_up_to_their_bound() {
+    let limited = patched(endpoint(), r#"{"rate_limit":100000,"burst_limit":3}"#).unwrap();
+    assert_eq!((limited.rate_limit, limited.burst_limit), (100_000, 3));
+    let open = patched(limited, r#"{"rate_limit":0}"#).unwrap();
+    assert_eq!((open.rate_limit, open.burst_limit), (0, 3));
+    let problem = patched(endpoint(), r#"{"burst_limit":100001}"#).unwrap_err();
+    assert_eq!(problem.pointer(), Some("/burst_limit"));
+    assert!(parse::<Patch>(r#"{"rate_limit":-1}"#).is_err());
+}
+
+#[test]
+fn an_ordering_is_one_of_two_words() {
+    let ordered = patched(endpoint(), r#"{"ordering":"fifo"}"#).unwrap();
+    assert_eq!(ordered.ordering, Ordering::Fifo);
+    assert_eq!(patched(ordered, r#"{"ordering":"none"}"#).unwrap().ordering, Ordering::None);
+    assert_eq!(patched(endpoint(), r#"{"ordering":"lifo"}"#).unwrap_err().pointer(), Some("/ordering"));
 }

@@ -15,12 +15,12 @@ use crate::handoff::{self, Received, Receiver};
 use crate::http::Keys;
 use crate::ingest::{Options, router};
 use crate::model::{
-    ApiKey, ApiKeyRecord, DeliveryId, Endpoint, EndpointId, EnvelopeCache, Event, EventId, EventKey,
-    PluginName, Scope, TenantId, UnixMs,
+    ApiKey, ApiKeyRecord, AuditEntry, DeliveryId, Endpoint, EndpointId, EnvelopeCache, Event, EventId,
+    EventKey, KeyId, PluginName, Scope, TenantId, UnixMs,
 };
 use crate::store::{
-    DeliveryFilter, DeliveryRecord, Due, EventRecord, FanOut, FinishedAttempt, Page, PluginHold, QueuePlace,
-    Store, StoreFuture, Verdict,
+    AuditChain, AuditFilter, AuditPage, DeliveryFilter, DeliveryRecord, Due, DueInOrder, EventRecord, FanOut,
+    FinishedAttempt, Page, PluginHold, QueuePlace, Store, StoreFuture, Verdict,
 };
 
 /// Takes events in memory. An id that it has is a duplicate; `broken` fails, `reused` has other content, and `slow` is
@@ -75,14 +75,19 @@ impl Store for Shelf {
         redispatch(id: DeliveryId, verdict: Verdict, durable: bool) -> ();
         waiting_endpoints() -> Vec<(EndpointId, UnixMs)>;
         due(endpoint: EndpointId, now: UnixMs, limit: usize) -> Due;
+        due_in_order(endpoint: EndpointId, now: UnixMs, limit: usize) -> DueInOrder;
         finish_attempt(finished: FinishedAttempt) -> Option<UnixMs>;
         release_waiting(endpoint: EndpointId, after: Option<QueuePlace>, limit: usize) -> Option<QueuePlace>;
         cancel_waiting(endpoint: EndpointId, now: UnixMs, limit: usize) -> usize;
-        create_endpoint(endpoint: Endpoint) -> ();
-        update_endpoint(endpoint: Endpoint) -> ();
-        delete_endpoint(id: EndpointId) -> ();
+        create_endpoint(endpoint: Endpoint, audit: AuditEntry) -> ();
+        update_endpoint(endpoint: Endpoint, audit: AuditEntry) -> ();
+        delete_endpoint(id: EndpointId, audit: AuditEntry) -> ();
         endpoints() -> Vec<Endpoint>;
-        create_key(key: ApiKeyRecord) -> ();
+        create_key(key: ApiKeyRecord, audit: AuditEntry) -> ();
+        delete_key(id: KeyId, now: UnixMs, audit: AuditEntry) -> ();
+        note_key_uses(uses: Vec<(KeyId, UnixMs)>) -> ();
+        audit(filter: AuditFilter, before: Option<u64>, limit: usize) -> AuditPage;
+        verify_audit() -> AuditChain;
         keys() -> Vec<ApiKeyRecord>;
         event(tenant: &TenantId, id: &EventId) -> Option<EventRecord>;
         deliveries(filter: DeliveryFilter, cursor: Option<DeliveryId>, limit: usize) -> Page;

@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Options, Plugins, Subject};
+use super::{Options, Plugins};
 use crate::clock::Clock;
+use crate::json::Subject;
 use crate::model::{
     Binding, Endpoint, EndpointId, EnvelopeCache, Event, EventKey, OnFailure, PluginName, TenantId, UnixMs,
 };

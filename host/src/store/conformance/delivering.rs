@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use super::fixtures::{
-    T0, accept, at, attempt, delivered, delivery, dispatched, endpoint, endpoint_id, held_by, new_event, nth,
-    pending, retrying, state,
+    T0, accept, at, attempt, audit, delivered, delivery, dispatched, endpoint, endpoint_id, held_by,
+    new_event, nth, pending, retrying, state,
 };
-use crate::model::{Activity, DeliveryState, Endpoint, EventKey, FailReason, HoldReason, InactiveReason};
+use crate::model::{
+    Activity, DeliveryState, Endpoint, EventKey, FailReason, FilteredBy, HoldReason, InactiveReason,
+};
 use crate::store::{FanOut, FinishedAttempt, NewEvent, Store};
 
 pub(crate) async fn due_gives_the_earliest_first_and_says_when_the_next_is_due(store: &dyn Store) {
@@ -74,7 +76,8 @@ pub(crate) async fn a_delivery_without_a_secret_waits_in_the_lane(store: &dyn St
 }
 
 pub(crate) async fn a_final_delivery_never_changes(store: &dyn Store) {
-    let filtered = DeliveryState::Filtered { plugin: "jq".parse().unwrap(), reason: "no".to_owned() };
+    let filtered =
+        DeliveryState::Filtered { by: FilteredBy::Plugin("jq".parse().unwrap()), reason: "no".to_owned() };
     let finals = [
         DeliveryState::Delivered,
         DeliveryState::Failed(FailReason::Exhausted),
@@ -143,7 +146,7 @@ pub(crate) async fn an_endpoint_has_failed_since_the_first_failure_after_a_succe
 
 pub(crate) async fn activating_or_moving_an_endpoint_forgets_its_failures(store: &dyn Store) {
     let active = endpoint(1, "https://example.com/1");
-    store.create_endpoint(active.clone()).await.unwrap();
+    store.create_endpoint(active.clone(), audit("endpoint.created")).await.unwrap();
     let event = dispatched(store, new_event(), vec![pending(active.id)]).await;
     let failed = async |number, seconds| {
         let finished = FinishedAttempt { at: at(seconds), ..retrying(nth(event, 0), number, at(99)) };
@@ -152,15 +155,18 @@ pub(crate) async fn activating_or_moving_an_endpoint_forgets_its_failures(store:
     assert_eq!(failed(1, 1).await, Some(at(1)));
     let reason = InactiveReason::Failing;
     let inactive = Endpoint { activity: Activity::Inactive { since: at(2), reason }, ..active.clone() };
-    store.update_endpoint(inactive.clone()).await.unwrap();
+    store.update_endpoint(inactive.clone(), audit("endpoint.updated")).await.unwrap();
     assert_eq!(store.endpoints().await.unwrap(), [inactive]);
     assert_eq!(failed(2, 3).await, Some(at(1)), "what was in flight does not make it healthy");
-    store.update_endpoint(active.clone()).await.unwrap();
+    store.update_endpoint(active.clone(), audit("endpoint.updated")).await.unwrap();
     assert_eq!(failed(3, 4).await, Some(at(4)));
-    store.update_endpoint(Endpoint { description: String::new(), ..active.clone() }).await.unwrap();
+    store
+        .update_endpoint(Endpoint { description: String::new(), ..active.clone() }, audit("endpoint.updated"))
+        .await
+        .unwrap();
     assert_eq!(failed(4, 5).await, Some(at(4)));
     let moved = "https://example.com/2".parse().unwrap();
-    store.update_endpoint(Endpoint { url: moved, ..active }).await.unwrap();
+    store.update_endpoint(Endpoint { url: moved, ..active }, audit("endpoint.updated")).await.unwrap();
     assert_eq!(failed(5, 6).await, Some(at(6)));
 }
 

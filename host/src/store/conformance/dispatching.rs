@@ -6,7 +6,7 @@ use super::fixtures::{
     T0, accept, at, custom_request, delivered, delivery, dispatched, endpoint_id, held_by, new_event, nth,
     pending, plugin_run, state, verdict,
 };
-use crate::model::{DeliveryState, EventKey};
+use crate::model::{DeliveryState, EventKey, FilteredBy, HoldReason};
 use crate::store::{FanOut, NewDelivery, Store, Verdict};
 
 pub(crate) async fn an_event_waits_for_dispatch_until_it_is_fanned_out(store: &dyn Store) {
@@ -123,13 +123,20 @@ pub(crate) async fn redispatch_replaces_the_verdict_of_a_plugin_hold_only(store:
     let deliveries = vec![delivery(endpoint, held_by("jq"), Some(at(10))), pending(endpoint)];
     let event = dispatched(store, new_event(), deliveries).await;
     let (held, other) = (nth(event, 0), nth(event, 1));
-    let filtered = DeliveryState::Filtered { plugin: "jq".parse().unwrap(), reason: "small".to_owned() };
+    let filtered =
+        DeliveryState::Filtered { by: FilteredBy::Plugin("jq".parse().unwrap()), reason: "small".to_owned() };
 
     store.redispatch(other, verdict(filtered.clone(), None), false).await.unwrap();
     assert_eq!(state(store, other).await, DeliveryState::Pending);
 
     store.redispatch(held, verdict(held_by("redact"), Some(at(20))), false).await.unwrap();
     assert_eq!(store.next_plugin_hold().await.unwrap(), Some(at(20)));
+
+    let unreadable = HoldReason::FilterUnreadable { message: "no operator".to_owned(), tries: 2 };
+    store.redispatch(held, verdict(DeliveryState::Held(unreadable), Some(at(15))), false).await.unwrap();
+    assert_eq!(store.next_plugin_hold().await.unwrap(), Some(at(15)));
+    let due = store.plugin_holds(at(15), None, 10).await.unwrap();
+    assert_eq!(due.iter().map(|hold| hold.delivery.id).collect::<Vec<_>>(), [held]);
 
     let shaped = Verdict { custom: Some(custom_request()), ..verdict(DeliveryState::Pending, Some(at(21))) };
     store.redispatch(held, shaped, true).await.unwrap();

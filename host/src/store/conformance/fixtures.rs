@@ -6,9 +6,9 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::model::{
-    Attempt, AttemptOutcome, CustomRequest, DeliveryId, DeliveryState, Endpoint, EndpointId, Event, EventKey,
-    Header, HoldReason, PluginRun, PluginRunOutcome, Secret, SecretId, SigningKey, Subscription, TenantId,
-    UnixMs,
+    Actor, Attempt, AttemptOutcome, AuditEntry, CustomRequest, DeliveryId, DeliveryState, Endpoint,
+    EndpointId, Event, EventKey, Header, HoldReason, PluginRun, PluginRunOutcome, Secret, SecretId,
+    SigningKey, Subscription, TenantId, UnixMs,
 };
 use crate::store::{FanOut, FinishedAttempt, NewDelivery, NewEvent, Store, Verdict};
 
@@ -126,6 +126,11 @@ pub(crate) fn endpoint(n: u128, url: &str) -> Endpoint {
         metadata: [("tier".to_owned(), "gold".to_owned())].into(),
         ..Endpoint::new(endpoint_id(n), TenantId::default(), url.parse().unwrap(), T0)
     }
+}
+
+/// What is written down about a change.
+pub(crate) fn audit(action: &str) -> AuditEntry {
+    AuditEntry::new(T0, Actor::Gateway, action, "ep_1")
 }
 
 /// Accepts one event.

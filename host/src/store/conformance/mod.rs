@@ -2,11 +2,13 @@
 //! `for_every_rule!`, so that a rule added here holds everywhere.
 
 pub(crate) mod accepting;
+pub(crate) mod auditing;
 pub(crate) mod delivering;
 pub(crate) mod dispatching;
 pub(crate) mod fixtures;
 pub(crate) mod logging;
 pub(crate) mod managing;
+pub(crate) mod ordering;
 pub(crate) mod persistence;
 
 /// Calls the macro `$run` with every rule, as `module::function`.
@@ -32,6 +34,9 @@ macro_rules! for_every_rule {
             dispatching::plugin_holds_come_with_the_earliest_first,
             dispatching::redispatch_replaces_the_verdict_of_a_plugin_hold_only,
             delivering::due_gives_the_earliest_first_and_says_when_the_next_is_due,
+            ordering::what_is_due_in_order_ends_at_the_first_that_is_not_due,
+            ordering::a_hold_ends_what_is_due_in_order_until_it_is_over,
+            ordering::nothing_is_due_in_order_before_an_earlier_event_is_fanned_out,
             delivering::waiting_endpoints_are_named_once_with_their_earliest_time,
             delivering::a_failed_attempt_is_recorded_and_due_again_later,
             delivering::a_delivery_without_a_secret_waits_in_the_lane,
@@ -46,6 +51,13 @@ macro_rules! for_every_rule {
             managing::changing_or_deleting_an_endpoint_frees_its_url,
             managing::what_is_not_there_is_not_found,
             managing::keys_are_read_back_as_they_were_written,
+            managing::a_key_that_is_deleted_is_gone_and_a_second_time_not_found,
+            managing::the_last_admin_key_that_opens_anything_stays,
+            managing::a_use_of_a_key_is_noted_unless_the_key_is_gone_or_the_use_older,
+            auditing::a_change_and_its_audit_row_are_both_there_or_neither,
+            auditing::every_change_of_one_batch_gets_its_own_row,
+            auditing::the_audit_log_pages_from_the_newest_to_the_oldest,
+            auditing::every_filter_of_the_audit_log_narrows,
             logging::the_log_pages_from_the_newest_to_the_oldest,
             logging::every_filter_narrows,
             logging::an_event_id_finds_deliveries_with_and_without_its_tenant,

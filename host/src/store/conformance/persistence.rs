@@ -1,8 +1,8 @@
 //! What must be the same after the store was closed and opened again: write, reopen, check.
 
 use super::fixtures::{
-    T0, accept, at, custom_request, delivered, delivery, dispatched, endpoint, endpoint_id, event_with_id,
-    held_by, new_event, nth, pending, retrying, state, verdict,
+    T0, accept, at, audit, custom_request, delivered, delivery, dispatched, endpoint, endpoint_id,
+    event_with_id, held_by, new_event, nth, pending, retrying, state, verdict,
 };
 use crate::model::{ApiKey, DeliveryState, EventKey, Scope, TenantId};
 use crate::store::{Error, FanOut, NewDelivery, NewEvent, Store, Verdict};
@@ -15,8 +15,11 @@ pub(crate) struct Written {
 
 /// Writes something of everything.
 pub(crate) async fn write(store: &dyn Store) -> Written {
-    store.create_endpoint(endpoint(1, "https://example.com/1")).await.unwrap();
-    store.create_key(ApiKey::new(T0, 1, [1; 32]).record(Scope::Admin, "", T0)).await.unwrap();
+    store.create_endpoint(endpoint(1, "https://example.com/1"), audit("endpoint.created")).await.unwrap();
+    store
+        .create_key(ApiKey::new(T0, 1, [1; 32]).record(Scope::Admin, "", T0), audit("key.created"))
+        .await
+        .unwrap();
     let first = accept(store, event_with_id("order-1")).await.key;
     let shaped = Verdict { custom: Some(custom_request()), ..verdict(DeliveryState::Pending, None) };
     let deliveries = vec![
@@ -38,6 +41,8 @@ pub(crate) async fn check(store: &dyn Store, written: &Written) {
     assert_eq!(undispatched.iter().map(|event| event.key).collect::<Vec<_>>(), *waiting);
     assert_eq!(store.endpoints().await.unwrap(), [endpoint(1, "https://example.com/1")]);
     assert_eq!(store.keys().await.unwrap().len(), 1);
+    let chain = store.verify_audit().await.unwrap();
+    assert_eq!((chain.rows, chain.broken_at), (2, None));
     assert_eq!(store.waiting_endpoints().await.unwrap(), [(endpoint_id(1), at(5))]);
     let due = store.due(endpoint_id(1), at(5), 9).await.unwrap();
     assert_eq!(due.jobs[0].custom, Some(custom_request()));

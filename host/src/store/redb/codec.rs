@@ -16,6 +16,8 @@ use crate::model::{
 };
 
 const VERSION: u8 = 1;
+/// Stands for the endpoint's own filter where a plugin is named: no plugin has the empty name.
+const FOR_FILTER: &str = "";
 
 /// A row that cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -83,7 +85,7 @@ pub(super) struct LastAttempt {
 pub(super) enum Waits<'a> {
     /// For an attempt.
     InQueue,
-    /// For this plugin.
+    /// For this plugin, or for the endpoint's own filter, to be judged again.
     ForPlugin(&'a str),
 }
 
@@ -198,6 +200,7 @@ impl DeliveryRow {
                 Waits::InQueue
             }
             DeliveryState::Held(HoldReason::PluginFailed { plugin, .. }) => Waits::ForPlugin(plugin.as_str()),
+            DeliveryState::Held(HoldReason::FilterUnreadable { .. }) => Waits::ForPlugin(FOR_FILTER),
             DeliveryState::Delivered
             | DeliveryState::Failed(_)
             | DeliveryState::Filtered { .. }

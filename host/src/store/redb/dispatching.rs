@@ -7,7 +7,7 @@ use super::failure::Failure;
 use super::rows;
 use super::schema::delivery_key;
 use super::writer::{Batch, Change};
-use crate::model::{CustomRequest, DeliveryId, DeliveryState, HoldReason, UnixMs};
+use crate::model::{CustomRequest, DeliveryId, DeliveryState, UnixMs};
 use crate::store::redb::codec;
 use crate::store::{Error, FanOut, Verdict};
 
@@ -78,7 +78,7 @@ impl Change for Redispatch {
     fn apply(self, batch: &mut Batch<'_>) -> Result<(), Failure> {
         let tables = &mut batch.tables;
         let Some(mut row) = rows::delivery(&tables.deliveries, self.id)? else { return Ok(()) };
-        if !matches!(row.state, DeliveryState::Held(HoldReason::PluginFailed { .. })) {
+        if row.state.judged_times().is_none() {
             return Ok(());
         }
         tables.stop_waiting(self.id, &row)?;

@@ -1,12 +1,12 @@
 //! Endpoints and API keys: cold rows, changed durably one at a time.
 
-use redb::{ReadTransaction, ReadableTable as _};
+use redb::{ReadTransaction, ReadableTable};
 
 use super::codec;
 use super::failure::Failure;
 use super::schema::{ENDPOINTS, KEYS, Tables};
 use super::writer::{Batch, Change};
-use crate::model::{ApiKeyRecord, Endpoint, EndpointId};
+use crate::model::{ApiKeyRecord, Endpoint, EndpointId, KeyId, Scope, UnixMs};
 use crate::store::Error;
 
 /// The verb.
@@ -20,6 +20,15 @@ pub(super) struct DeleteEndpoint(pub(super) EndpointId);
 
 /// The verb.
 pub(super) struct CreateKey(pub(super) ApiKeyRecord);
+
+/// The verb.
+pub(super) struct DeleteKey {
+    pub(super) id: KeyId,
+    pub(super) now: UnixMs,
+}
+
+/// The verb.
+pub(super) struct NoteKeyUses(pub(super) Vec<(KeyId, UnixMs)>);
 
 impl Change for CreateEndpoint {
     type Output = ();
@@ -77,8 +86,50 @@ impl Change for CreateKey {
     }
 
     fn apply(self, batch: &mut Batch<'_>) -> Result<(), Failure> {
-        batch.tables.keys.insert(self.0.id, codec::to_json(&self.0).as_slice())?;
+        put_key(&mut batch.tables, &self.0)
+    }
+}
+
+impl Change for DeleteKey {
+    type Output = ();
+
+    fn is_urgent(&self) -> bool {
+        true
+    }
+
+    fn apply(self, batch: &mut Batch<'_>) -> Result<(), Failure> {
+        let Self { id, now } = self;
+        let all = all_keys(&batch.tables.keys)?;
+        let is_admin = |key: &&ApiKeyRecord| key.scope == Scope::Admin && key.is_active(now);
+        let mut admins = all.iter().filter(is_admin);
+        let is_last = admins.next().is_some_and(|first| first.id == id) && admins.next().is_none();
+        if !all.iter().any(|key| key.id == id) {
+            return Err(Error::NotFound.into());
+        }
+        if is_last {
+            return Err(Error::LastAdminKey.into());
+        }
+        batch.tables.keys.remove(id.as_u128())?;
         Ok(())
+    }
+}
+
+impl Change for NoteKeyUses {
+    type Output = ();
+
+    fn is_urgent(&self) -> bool {
+        false
+    }
+
+    fn apply(self, batch: &mut Batch<'_>) -> Result<(), Failure> {
+        let mut used = Vec::new();
+        for (id, at) in self.0 {
+            if let Some(row) = batch.tables.keys.get(id.as_u128())? {
+                let record: ApiKeyRecord = codec::from_json("keys", row.value())?;
+                used.push(ApiKeyRecord { last_used_at: record.last_used_at.max(Some(at)), ..record });
+            }
+        }
+        used.iter().try_for_each(|record| put_key(&mut batch.tables, record))
     }
 }
 
@@ -90,8 +141,16 @@ pub(super) fn endpoints(transaction: &ReadTransaction) -> Result<Vec<Endpoint>, 
 
 /// All API keys, by rising id.
 pub(super) fn keys(transaction: &ReadTransaction) -> Result<Vec<ApiKeyRecord>, Failure> {
-    let rows = transaction.open_table(KEYS)?;
+    all_keys(&transaction.open_table(KEYS)?)
+}
+
+fn all_keys(rows: &impl ReadableTable<u128, &'static [u8]>) -> Result<Vec<ApiKeyRecord>, Failure> {
     rows.iter()?.map(|row| Ok(codec::from_json("keys", row?.1.value())?)).collect()
+}
+
+fn put_key(tables: &mut Tables<'_>, key: &ApiKeyRecord) -> Result<(), Failure> {
+    tables.keys.insert(key.id.as_u128(), codec::to_json(key).as_slice())?;
+    Ok(())
 }
 
 fn endpoint(tables: &Tables<'_>, id: EndpointId) -> Result<Option<Endpoint>, Failure> {

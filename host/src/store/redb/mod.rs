@@ -5,10 +5,12 @@
 //! that order; dropping the future does not take them back.
 //!
 //! - `schema`: the tables and what each row costs; `codec`: rows and bytes; `rows`, `ids`: rows by what they mean.
-//! - `writer`: the thread; `accept`, `dispatching`, `delivering`, `managing`: the verbs that write.
+//! - `writer`: the thread; `accept`, `dispatching`, `delivering`, `managing`: the verbs that write; `audit`: what is
+//!   written down with them.
 //! - `progress`: which events wait for dispatch; `waiting`, `log`: the verbs that read.
 
 mod accept;
+mod audit;
 mod codec;
 mod delivering;
 mod dispatching;

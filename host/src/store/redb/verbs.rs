@@ -3,16 +3,21 @@
 use std::sync::{Arc, PoisonError};
 
 use super::accept::Accept;
+use super::audit::{self, Audited};
 use super::delivering::{CancelWaiting, ReleaseWaiting};
 use super::dispatching::Redispatch;
-use super::managing::{self, CreateEndpoint, CreateKey, DeleteEndpoint, UpdateEndpoint};
+use super::managing::{
+    self, CreateEndpoint, CreateKey, DeleteEndpoint, DeleteKey, NoteKeyUses, UpdateEndpoint,
+};
 use super::{RedbStore, log, waiting};
 use crate::model::{
-    ApiKeyRecord, DeliveryId, Endpoint, EndpointId, Event, EventId, EventKey, PluginName, TenantId, UnixMs,
+    ApiKeyRecord, AuditEntry, DeliveryId, Endpoint, EndpointId, Event, EventId, EventKey, KeyId, PluginName,
+    TenantId, UnixMs,
 };
 use crate::store::{
-    Accepted, DeliveryFilter, DeliveryRecord, Due, EventRecord, FanOut, FinishedAttempt, NewEvent, Page,
-    PluginHold, QueuePlace, Store, StoreFuture, Verdict,
+    Accepted, AuditChain, AuditFilter, AuditPage, DeliveryFilter, DeliveryRecord, Due, DueInOrder,
+    EventRecord, FanOut, FinishedAttempt, NewEvent, Page, PluginHold, QueuePlace, Store, StoreFuture,
+    Verdict,
 };
 
 impl Store for RedbStore {
@@ -54,6 +59,14 @@ impl Store for RedbStore {
         self.read(move |transaction| waiting::due(transaction, endpoint, now, limit))
     }
 
+    fn due_in_order(&self, endpoint: EndpointId, now: UnixMs, limit: usize) -> StoreFuture<'_, DueInOrder> {
+        // Looked at before the snapshot is taken: the fan-outs of all events below it are in the snapshot.
+        let dispatched_below = self.undispatched.after(None, 1).pop();
+        self.read(move |transaction| {
+            waiting::due_in_order(transaction, endpoint, (now, limit), dispatched_below)
+        })
+    }
+
     fn finish_attempt(&self, finished: FinishedAttempt) -> StoreFuture<'_, Option<UnixMs>> {
         self.write(finished)
     }
@@ -76,24 +89,40 @@ impl Store for RedbStore {
         writer.as_ref().is_some_and(|writer| !writer.thread.is_finished())
     }
 
-    fn create_endpoint(&self, endpoint: Endpoint) -> StoreFuture<'_, ()> {
-        self.write(CreateEndpoint(endpoint))
+    fn create_endpoint(&self, endpoint: Endpoint, audit: AuditEntry) -> StoreFuture<'_, ()> {
+        self.write(Audited { change: CreateEndpoint(endpoint), audit })
     }
 
-    fn update_endpoint(&self, endpoint: Endpoint) -> StoreFuture<'_, ()> {
-        self.write(UpdateEndpoint(endpoint))
+    fn update_endpoint(&self, endpoint: Endpoint, audit: AuditEntry) -> StoreFuture<'_, ()> {
+        self.write(Audited { change: UpdateEndpoint(endpoint), audit })
     }
 
-    fn delete_endpoint(&self, id: EndpointId) -> StoreFuture<'_, ()> {
-        self.write(DeleteEndpoint(id))
+    fn delete_endpoint(&self, id: EndpointId, audit: AuditEntry) -> StoreFuture<'_, ()> {
+        self.write(Audited { change: DeleteEndpoint(id), audit })
     }
 
     fn endpoints(&self) -> StoreFuture<'_, Vec<Endpoint>> {
         self.read(managing::endpoints)
     }
 
-    fn create_key(&self, key: ApiKeyRecord) -> StoreFuture<'_, ()> {
-        self.write(CreateKey(key))
+    fn create_key(&self, key: ApiKeyRecord, audit: AuditEntry) -> StoreFuture<'_, ()> {
+        self.write(Audited { change: CreateKey(key), audit })
+    }
+
+    fn delete_key(&self, id: KeyId, now: UnixMs, audit: AuditEntry) -> StoreFuture<'_, ()> {
+        self.write(Audited { change: DeleteKey { id, now }, audit })
+    }
+
+    fn note_key_uses(&self, uses: Vec<(KeyId, UnixMs)>) -> StoreFuture<'_, ()> {
+        self.write(NoteKeyUses(uses))
+    }
+
+    fn audit(&self, filter: AuditFilter, before: Option<u64>, limit: usize) -> StoreFuture<'_, AuditPage> {
+        self.read(move |transaction| audit::page(transaction, &filter, before, limit))
+    }
+
+    fn verify_audit(&self) -> StoreFuture<'_, AuditChain> {
+        self.read(audit::verify)
     }
 
     fn keys(&self) -> StoreFuture<'_, Vec<ApiKeyRecord>> {

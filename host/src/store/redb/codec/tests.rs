@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{AttemptError, AttemptErrorClass, AttemptOutcome, CustomRequest};
+use crate::model::{AttemptError, AttemptErrorClass, AttemptOutcome, CustomRequest, FilteredBy};
 use crate::store::conformance::fixtures::{T0, attempt, custom_request, endpoint_id, held_by, plugin_run};
 
 fn event(own: bool) -> Event {
@@ -66,6 +66,16 @@ fn stored_bytes_never_change() {
         hex(&encode(custom_request().as_ref())),
         "011600ff206d6164652062792061207472616e73666f726d010a746578742f706c61696e0103782d6101e4010d686f6f6b7761792d746f706963"
     );
+}
+
+#[test]
+fn who_filtered_a_delivery_is_stored_as_a_plugins_name_or_as_the_empty_text() {
+    let plugin = FilteredBy::Plugin("jq".parse().unwrap());
+    for (by, bytes) in [(plugin, "0105026a71026e6f"), (FilteredBy::Filter, "010500026e6f")] {
+        let state = DeliveryState::Filtered { by, reason: "no".to_owned() };
+        assert_eq!(hex(&encode(&state)), bytes);
+        assert_eq!(decode::<DeliveryState>("deliveries", &encode(&state)).unwrap(), state);
+    }
 }
 
 #[test]

@@ -1,12 +1,12 @@
-//! What plugins look at.
+//! What filters and plugins look at.
 
 use std::sync::{Arc, OnceLock};
 
-use super::json::{Document, Found};
+use super::Document;
 use crate::model::Event;
 
-/// An event on its way through plugins, with its JSON as far as one of them looked. Clones share both, so all
-/// plugins of all endpoints of an event pay for one parse.
+/// An event on its way through filters and plugins, with its JSON as far as one of them looked. Clones share both, so
+/// all endpoints of an event pay for one parse.
 #[derive(Debug, Clone)]
 pub struct Subject(Arc<Inner>);
 
@@ -29,7 +29,9 @@ impl Subject {
         &self.0.event
     }
 
-    pub(super) fn get(&self, pointer: &str) -> Option<Found<'_>> {
-        self.0.json.get_or_init(|| Document::new(self.0.event.data.clone())).get(pointer)
+    /// Its `data`.
+    #[must_use]
+    pub fn data(&self) -> &Document {
+        self.0.json.get_or_init(|| Document::new(self.0.event.data.clone()))
     }
 }

@@ -1,0 +1,42 @@
+//! The routes of the management API, as one table.
+
+use std::sync::Arc;
+
+use axum::routing::{delete, get, patch, post};
+use http::Method;
+
+use super::{Shared, activity, audit, deliveries, endpoints, events, health, keys, plugins, tenants};
+use crate::http::Route;
+
+type State = Arc<Shared>;
+
+macro_rules! routes {
+    ($($method:ident $verb:ident $path:literal => $handler:path;)*) => {
+        &[$(Route { method: Method::$method, path: $path, handler: || $verb($handler) },)*]
+    };
+}
+
+/// All of them.
+pub(super) const ROUTES: &[Route<State>] = routes! {
+    GET get "/v1/endpoints" => endpoints::list;
+    POST post "/v1/endpoints" => endpoints::create;
+    GET get "/v1/endpoints/{id}" => endpoints::get;
+    PATCH patch "/v1/endpoints/{id}" => endpoints::update;
+    DELETE delete "/v1/endpoints/{id}" => endpoints::delete;
+    POST post "/v1/endpoints/{id}/activate" => activity::activate;
+    POST post "/v1/endpoints/{id}/deactivate" => activity::deactivate;
+    GET get "/v1/deliveries" => deliveries::list;
+    GET get "/v1/deliveries/{id}" => deliveries::get;
+    GET get "/v1/events/{id}" => events::get;
+    GET get "/v1/plugins" => plugins::list;
+    GET get "/v1/plugins/{name}" => plugins::get;
+    GET get "/v1/keys" => keys::list;
+    POST post "/v1/keys" => keys::create;
+    GET get "/v1/keys/{id}" => keys::get;
+    DELETE delete "/v1/keys/{id}" => keys::delete;
+    GET get "/v1/tenants" => tenants::list;
+    GET get "/v1/audit" => audit::list;
+    GET get "/v1/audit/verify" => audit::verify;
+    GET get "/healthz" => health::alive;
+    GET get "/readyz" => health::ready;
+};

@@ -1,0 +1,60 @@
+//! `GET /v1/tenants`: the tenants that have endpoints or keys. There is nothing else to a tenant than what names it.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+
+use super::Api;
+use super::page::Page;
+use crate::http::{Caller, Limit, Problem, Query};
+use crate::model::TenantId;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Params {
+    limit: Limit,
+    cursor: Option<TenantId>,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Counts {
+    endpoints: usize,
+    keys: usize,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct TenantView {
+    name: String,
+    endpoints: usize,
+    keys: usize,
+}
+
+/// All of them, by name.
+pub(super) async fn list(
+    State(api): State<Api>,
+    caller: Caller,
+    Query(params): Query<Params>,
+) -> Result<Json<Page<TenantView>>, Problem> {
+    caller.must_be_admin()?;
+    let mut tenants = BTreeMap::<TenantId, Counts>::new();
+    for endpoint in api.directory.list() {
+        tenants.entry(endpoint.tenant.clone()).or_default().endpoints += 1;
+    }
+    for key in api.keys.list() {
+        if let Some(tenant) = key.scope.tenant() {
+            tenants.entry(tenant.clone()).or_default().keys += 1;
+        }
+    }
+    let mut rest =
+        tenants.iter().filter(|(name, _)| params.cursor.as_ref().is_none_or(|after| *name > after));
+    let page: Vec<_> = rest.by_ref().take(params.limit.get()).collect();
+    let next_cursor = rest.next().and(page.last()).map(|(name, _)| name.to_string());
+    let view = |(name, counts): (&TenantId, &Counts)| TenantView {
+        name: name.to_string(),
+        endpoints: counts.endpoints,
+        keys: counts.keys,
+    };
+    Ok(Json(Page { data: page.into_iter().map(view).collect(), next_cursor }))
+}

@@ -1,0 +1,274 @@
+//! Access, over every route there is: the gateway without its listener, on a store in memory.
+
+use ::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use ::http::{Method, Request, StatusCode};
+use axum::body::Body;
+use redb::backends::InMemoryBackend;
+use serde_json::{Value, json};
+use tower_service::Service as _;
+
+use super::*;
+use crate::store::redb::{Options, RedbStore};
+use crate::store::{AuditFilter, DeliveryFilter};
+
+/// What answers without a key.
+const OPEN: [&str; 2] = ["/healthz", "/readyz"];
+
+struct Gateway {
+    router: Router,
+    store: Arc<dyn Store>,
+    shutdown: Shutdown,
+    admin: String,
+    _home: tempfile::TempDir,
+}
+
+/// One of each thing that has an id, of one tenant.
+struct Belongings {
+    endpoint: String,
+    event: String,
+    delivery: String,
+    key: String,
+}
+
+async fn gateway() -> Gateway {
+    let home = tempfile::tempdir().unwrap();
+    let mut settings = Settings { data_dir: home.path().to_owned(), ..Settings::default() };
+    settings.deliver.allow_http = true;
+    settings.deliver.allow_networks = vec!["127.0.0.0/8".parse().unwrap()];
+    let (clock, shutdown) = (Clock::system(), Shutdown::new());
+    let options = Options { cache_mib: 16, linger_ms: 0 };
+    let store: Arc<dyn Store> =
+        Arc::new(RedbStore::with_backend(InMemoryBackend::new(), clock, &options).unwrap());
+    let app = App::start(settings, Arc::clone(&store), clock, shutdown.clone()).await.unwrap();
+    let admin = app.admin_key().unwrap().reveal();
+    let (accepted, events) = handoff::channel(10);
+    shutdown.spawn(app.dispatch().run(events, shutdown.clone()));
+    Gateway { router: app.router(accepted), store, shutdown, admin, _home: home }
+}
+
+fn all_routes() -> Vec<(Method, &'static str)> {
+    api::routes().chain(ingest::routes()).collect()
+}
+
+impl Gateway {
+    async fn call(&self, method: Method, path: &str, key: &str, body: &Value) -> (StatusCode, Value) {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(CONTENT_TYPE, "application/json")
+            .header(AUTHORIZATION, format!("Bearer {key}"))
+            .body(Body::from(body.to_string()))
+            .unwrap();
+        let (head, body) = self.router.clone().call(request).await.unwrap().into_parts();
+        let bytes = axum::body::to_bytes(body, 1_000_000).await.unwrap();
+        (head.status, serde_json::from_slice(&bytes).unwrap_or_default())
+    }
+
+    async fn post(&self, path: &str, key: &str, body: Value) -> Value {
+        let (status, answer) = self.call(Method::POST, path, key, &body).await;
+        assert!(status.is_success(), "{path}: {status} {answer}");
+        answer
+    }
+
+    async fn key(&self, scope: &str) -> Value {
+        self.post("/v1/keys", &self.admin, json!({ "scope": scope })).await
+    }
+
+    async fn belongings(&self, tenant: &str) -> Belongings {
+        // Nothing listens there, and no lane of this gateway is asked to send.
+        let endpoint = json!({ "tenant": tenant, "url": "http://127.0.0.1:9999/hook", "topics": ["**"] });
+        let endpoint = self.post("/v1/endpoints", &self.admin, endpoint).await;
+        let event = json!({ "tenant": tenant, "event": "a/b", "event_id": format!("e-{tenant}"), "data": 1 });
+        let event = self.post("/v1/events", &self.admin, event).await;
+        let delivery = self.delivery_of(tenant).await;
+        let key = self.key(&format!("events:write:{tenant}")).await;
+        Belongings {
+            endpoint: text(&endpoint["id"]),
+            event: text(&event["event_id"]),
+            delivery,
+            key: text(&key["id"]),
+        }
+    }
+
+    /// Dispatch is another task: it gets its turns while this one asks.
+    async fn delivery_of(&self, tenant: &str) -> String {
+        let filter = DeliveryFilter { tenant: Some(tenant.parse().unwrap()), ..DeliveryFilter::default() };
+        loop {
+            let page = self.store.deliveries(filter.clone(), None, 1).await.unwrap();
+            if let Some(row) = page.rows.first() {
+                return row.delivery.id.to_string();
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// All that a request could change.
+    async fn everything(&self) -> String {
+        let store = &*self.store;
+        let deliveries = store.deliveries(DeliveryFilter::default(), None, 100).await.unwrap();
+        format!(
+            "{:?} {:?} {:?} {:?}",
+            store.endpoints().await.unwrap(),
+            store.keys().await.unwrap(),
+            store.audit(AuditFilter::default(), None, 100).await.unwrap(),
+            deliveries.rows.iter().map(|row| &row.delivery).collect::<Vec<_>>(),
+        )
+    }
+
+    async fn stop(self) {
+        self.shutdown.request();
+        assert!(self.shutdown.finished(DRAIN).await);
+    }
+}
+
+impl Belongings {
+    /// The path of a route with this tenant's ids in it; `None` if no id in it is a tenant's.
+    fn path(&self, route: &str) -> Option<String> {
+        let (collection, rest) = route.strip_prefix("/v1/")?.split_once("/{")?;
+        let (_, rest) = rest.split_once('}')?;
+        assert!(!rest.contains('{'), "{route}: teach this test whose the second id is");
+        let id = match collection {
+            "endpoints" => &self.endpoint,
+            "deliveries" => &self.delivery,
+            "events" => &self.event,
+            "keys" => &self.key,
+            "plugins" => return None,
+            other => panic!("teach this test what an id of `{other}` is"),
+        };
+        Some(format!("/v1/{collection}/{id}{rest}"))
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn no_route_but_health_answers_without_a_key() {
+    let gateway = gateway().await;
+    for (method, path) in all_routes() {
+        for key in ["", "hk_01JDB6ZK3V8M2Q4R5S6T7V8W9X_wrong"] {
+            let (status, _) = gateway.call(method.clone(), path, key, &json!({})).await;
+            let expected = if OPEN.contains(&path) { StatusCode::OK } else { StatusCode::UNAUTHORIZED };
+            assert_eq!(status, expected, "{method} {path}");
+        }
+    }
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn the_ids_of_another_tenant_are_not_found_on_any_route() {
+    let gateway = gateway().await;
+    let theirs = gateway.belongings("theirs").await;
+    let mine = text(&gateway.key("tenant:mine").await["key"]);
+    let before = gateway.everything().await;
+    let mut tried = 0;
+    for (method, route) in all_routes() {
+        let Some(path) = theirs.path(route) else { continue };
+        for path in [path.clone(), format!("{path}?tenant=theirs")] {
+            let asks_tenant = path.contains('?');
+            let (status, answer) = gateway.call(method.clone(), &path, &mine, &json!({})).await;
+            assert_eq!(status, StatusCode::NOT_FOUND, "{method} {path}: {answer}");
+            tried += usize::from(!asks_tenant);
+        }
+    }
+    assert!(tried >= 7, "only {tried} routes have an id");
+    assert_eq!(gateway.everything().await, before);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn lists_show_a_tenant_its_own_and_refuse_another_tenant() {
+    let gateway = gateway().await;
+    gateway.belongings("theirs").await;
+    gateway.belongings("mine").await;
+    let mine = text(&gateway.key("tenant:mine").await["key"]);
+    for path in ["/v1/endpoints", "/v1/deliveries", "/v1/audit"] {
+        let (status, answer) = gateway.call(Method::GET, path, &mine, &Value::Null).await;
+        assert_eq!(status, StatusCode::OK, "{path}");
+        let rows = answer["data"].as_array().unwrap();
+        assert!(!rows.is_empty() && rows.iter().all(|row| row["tenant"] == "mine"), "{path}: {answer}");
+        let path = format!("{path}?tenant=theirs");
+        let (status, _) = gateway.call(Method::GET, &path, &mine, &Value::Null).await;
+        assert_eq!(status, StatusCode::FORBIDDEN, "{path}");
+    }
+    let new = json!({ "tenant": "theirs", "url": "http://127.0.0.1:9999/other", "topics": ["**"] });
+    let (status, _) = gateway.call(Method::POST, "/v1/endpoints", &mine, &new).await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_for_administrators_is_refused_to_a_tenant() {
+    let gateway = gateway().await;
+    let tenant = text(&gateway.key("tenant:mine").await["key"]);
+    let before = gateway.everything().await;
+    for (method, path) in [
+        (Method::GET, "/v1/keys"),
+        (Method::POST, "/v1/keys"),
+        (Method::GET, "/v1/tenants"),
+        (Method::GET, "/v1/audit/verify"),
+    ] {
+        let body = json!({ "scope": "admin" });
+        let (status, answer) = gateway.call(method.clone(), path, &tenant, &body).await;
+        assert_eq!(status, StatusCode::FORBIDDEN, "{method} {path}: {answer}");
+    }
+    assert_eq!(gateway.everything().await, before);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_producers_key_can_do_nothing_but_post() {
+    let gateway = gateway().await;
+    let own = gateway.belongings("mine").await;
+    for scope in ["events:write", "events:write:mine"] {
+        let producer = text(&gateway.key(scope).await["key"]);
+        let before = gateway.everything().await;
+        for (method, route) in all_routes() {
+            if OPEN.contains(&route) || route == "/v1/events" {
+                continue;
+            }
+            let path = own.path(route).unwrap_or_else(|| route.to_owned());
+            let new = json!({ "url": "http://127.0.0.1:9999/x", "topics": ["**"], "tenant": "mine" });
+            let body = if route == "/v1/endpoints" { new } else { json!({}) };
+            let (status, answer) = gateway.call(method.clone(), &path, &producer, &body).await;
+            let refused = [StatusCode::FORBIDDEN, StatusCode::NOT_FOUND].contains(&status);
+            assert!(refused, "{method} {path} with {scope}: {status} {answer}");
+        }
+        assert_eq!(gateway.everything().await, before);
+        let event = json!({ "tenant": "mine", "event": "a/b", "data": 2 });
+        gateway.post("/v1/events", &producer, event).await;
+    }
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn every_route_that_changes_something_writes_one_audit_row() {
+    let gateway = gateway().await;
+    let own = gateway.belongings("mine").await;
+    for (method, route) in all_routes() {
+        if method == Method::GET || route == "/v1/events" {
+            continue;
+        }
+        // Deletions come with a target of their own, so that the order of the routes does not matter.
+        let fresh = match (method.clone(), route) {
+            (Method::DELETE, "/v1/endpoints/{id}") => Some(gateway.belongings("fresh").await),
+            _ => None,
+        };
+        let path = fresh.as_ref().unwrap_or(&own).path(route).unwrap_or_else(|| route.to_owned());
+        let body = match (method.clone(), route) {
+            (Method::POST, "/v1/endpoints") => {
+                json!({ "url": "http://127.0.0.1:9999/new", "topics": ["**"] })
+            }
+            (Method::POST, "/v1/keys") => json!({ "scope": "events:write" }),
+            (Method::PATCH, "/v1/endpoints/{id}") => json!({ "description": "new" }),
+            _ => json!({}),
+        };
+        let before = gateway.store.verify_audit().await.unwrap();
+        let (status, answer) = gateway.call(method.clone(), &path, &gateway.admin, &body).await;
+        assert!(status.is_success(), "{method} {path}: teach this test what to send: {status} {answer}");
+        let after = gateway.store.verify_audit().await.unwrap();
+        assert_eq!((after.rows, after.broken_at), (before.rows + 1, None), "{method} {path}");
+    }
+    gateway.stop().await;
+}
