@@ -112,6 +112,30 @@ async fn deactivating_keeps_the_order_and_loses_nothing_over_a_restart() -> Resu
 }
 
 #[tokio::test]
+async fn a_fifo_endpoint_that_was_inactive_goes_on_in_its_order() -> Result<()> {
+    let scene = Scene::with(Setup::default().set(r#"deliver.retry=["1h"]"#)).await?;
+    scene.receiver.script("/a", [Answer::status(200), Answer::status(410), Answer::status(200)]);
+    let endpoint = scene.endpoint("/a", json!({ "ordering": "fifo" })).await?;
+    let mut ids = Vec::new();
+    for n in 0..10 {
+        ids.push(scene.client.send("a", &json!(n)).await?);
+    }
+    inactive(&scene, &endpoint).await?;
+    for n in 10..20 {
+        ids.push(scene.client.send("a", &json!(n)).await?);
+    }
+    for id in &ids[1..] {
+        scene.client.delivery_in(id, &endpoint.id, &["held"]).await?;
+    }
+    assert_eq!(scene.receiver.requests("/a").len(), 2, "nothing is sent while it is inactive");
+    set(&scene, &endpoint, "activate").await?;
+    let requests = scene.receiver.wait_for("/a", 21).await?;
+    let sent: Vec<_> = requests[2..].iter().map(|request| request.id().to_owned()).collect();
+    assert_eq!(sent, ids[1..]);
+    Ok(())
+}
+
+#[tokio::test]
 async fn an_endpoint_that_fails_too_long_is_deactivated() -> Result<()> {
     let scene = Scene::with(Setup::default().set("deliver.fail_after=200ms")).await?;
     scene.receiver.script("/a", [Answer::status(500)]);
