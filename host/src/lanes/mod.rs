@@ -7,6 +7,7 @@
 //! The lane of an inactive endpoint does not run: its deliveries stay in the store as they are, however many. When it is
 //! activated they are put into the order in which their events were accepted, a batch a transaction, and then it runs.
 
+mod lane;
 mod rate;
 mod schedule;
 #[cfg(test)]

@@ -8,6 +8,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 use super::Options;
+use super::lane::Lane;
 use super::rate::Rate;
 use crate::model::{DeliveryId, EndpointId, Job, UnixMs};
 use crate::store::{Due, DueInOrder};
@@ -36,24 +37,6 @@ pub(super) struct Schedule {
     paused: HashSet<EndpointId>,
     in_flight: usize,
     bytes_ready: usize,
-}
-
-#[derive(Debug, Default)]
-struct Lane {
-    ready: VecDeque<Job>,
-    in_flight: usize,
-    /// Deliveries that are ready, in flight or not recorded yet: what the store must not hand out again.
-    known: HashSet<DeliveryId>,
-    /// Those of `known` that were recorded while a load was under way: it may have seen them as they were before.
-    recorded_during_load: Vec<DeliveryId>,
-    /// When the earliest delivery that is in the store and not in `known` is due.
-    stored: Option<UnixMs>,
-    loading: bool,
-    has_turn: bool,
-    /// Whether it sends one after another, in the order that the store says.
-    ordered: bool,
-    /// The lane's entry in `paced`.
-    paced: Option<UnixMs>,
 }
 
 /// What the owner of an endpoint limits. 0 is no limit.
@@ -362,11 +345,7 @@ impl Schedule {
     /// Puts a lane at the end of the turns if it can use one, and its timer back if it can load again.
     fn give_turn(&mut self, endpoint: EndpointId) {
         let Some(lane) = self.lanes.get_mut(&endpoint) else { return };
-        if !lane.has_turn
-            && lane.paced.is_none()
-            && !lane.ready.is_empty()
-            && lane.in_flight < self.options.max_in_flight_per_endpoint
-        {
+        if lane.can_use_a_turn(self.options.max_in_flight_per_endpoint) {
             lane.has_turn = true;
             self.turns.push_back(endpoint);
         }
@@ -387,14 +366,7 @@ impl Schedule {
     }
 
     fn forget_if_idle(&mut self, endpoint: EndpointId) {
-        let idle = |lane: &Lane| {
-            lane.known.is_empty()
-                && lane.in_flight == 0
-                && lane.stored.is_none()
-                && !lane.loading
-                && !lane.has_turn
-        };
-        if self.lanes.get(&endpoint).is_some_and(idle) {
+        if self.lanes.get(&endpoint).is_some_and(Lane::is_idle) {
             self.lanes.remove(&endpoint);
         }
     }
