@@ -146,6 +146,7 @@ impl App {
                 clock: self.clock,
                 retry: self.settings.deliver.retry.clone(),
             },
+            fail_after: self.settings.deliver.fail_after,
         }
     }
 

@@ -7,6 +7,7 @@ mod architecture;
 mod crash;
 mod delivery;
 mod filters;
+mod health;
 mod ingest;
 mod limits;
 mod load;

@@ -1,4 +1,4 @@
-//! From a change to its entry in the audit log: [`Api::created`], [`Api::updated`], [`Api::deleted`].
+//! From a change to its entry in the audit log: [`Api::created`], [`Api::updated`], [`Api::changed`], [`Api::deleted`].
 //!
 //! The fields are those that the API shows, so a field that is added to a view is audited from then on.
 
@@ -90,7 +90,21 @@ impl Api {
         before: &T,
         after: &T,
     ) -> Result<AuditEntry, Problem> {
-        self.entry(caller, "updated", after, [Some(before), Some(after)])
+        self.changed(caller, "updated", before, after)
+    }
+
+    /// The same under a verb of its own.
+    ///
+    /// # Errors
+    /// 500 if one cannot be shown as JSON.
+    pub(super) fn changed<T: Audited>(
+        &self,
+        caller: &Caller,
+        verb: &str,
+        before: &T,
+        after: &T,
+    ) -> Result<AuditEntry, Problem> {
+        self.entry(caller, verb, after, [Some(before), Some(after)])
     }
 
     /// What is written down when the caller deletes this.

@@ -44,12 +44,17 @@ pub(super) async fn list(
         tenant: caller.visible_tenant(params.tenant)?,
         endpoint: params.endpoint,
         state: params.status,
+        inactive: api.directory.inactive(),
         topic: params.topic,
         event_id: params.event_id,
         since: params.since,
         until: params.until,
     };
-    let page = api.store.deliveries(filter, params.cursor, params.limit.get()).await?;
+    let inactive = filter.inactive.clone();
+    let mut page = api.store.deliveries(filter, params.cursor, params.limit.get()).await?;
+    for row in page.rows.iter_mut().filter(|row| inactive.contains(&row.delivery.endpoint)) {
+        row.delivery.hold_while_inactive();
+    }
     Ok(Json(Page {
         data: page.rows.iter().map(RowView::from).collect(),
         next_cursor: page.next.map(|cursor| cursor.to_string()),
@@ -67,7 +72,10 @@ pub(super) async fn get(
         Err(_) => None,
     };
     let record = record.filter(|record| caller.manages(&record.event.tenant));
-    let record = record.ok_or_else(|| Problem::not_found("there is no delivery of this id"))?;
+    let mut record = record.ok_or_else(|| Problem::not_found("there is no delivery of this id"))?;
+    if api.directory.is_inactive(record.delivery.endpoint) {
+        record.delivery.hold_while_inactive();
+    }
     Ok(Json(RecordView::from(&record)))
 }
 

@@ -117,6 +117,9 @@ fn reason(state: &DeliveryState) -> Option<String> {
         DeliveryState::Held(HoldReason::FilterUnreadable { message, tries }) => {
             format!("the endpoint's filter cannot be read ({tries} tries so far); set it again: {message}")
         }
+        DeliveryState::Held(HoldReason::EndpointInactive) => {
+            "the endpoint is inactive; it is sent once the endpoint is activated".to_owned()
+        }
         DeliveryState::Filtered { by: FilteredBy::Filter, reason } => {
             format!("the endpoint's filter does not let it through: {reason}")
         }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::TargetCheck;
 use super::binding_input::{BindingInput, patterns};
+use super::{TargetCheck, request_input};
 use crate::filter::Filter;
 use crate::http::Problem;
 use crate::model::{Endpoint, Ordering, PluginName, Subscription};
@@ -45,6 +45,9 @@ pub(super) struct Create {
     ordering: Option<String>,
     /// Kept as it was written.
     filter: Option<Box<RawValue>>,
+    headers: Option<BTreeMap<String, String>>,
+    timeout: Option<String>,
+    retry: Option<Vec<String>>,
 }
 
 /// The body of `PATCH /v1/endpoints/{id}`: what is absent stays as it is.
@@ -65,6 +68,12 @@ pub(super) struct Patch {
     /// `Some(None)` = `null`: every event passes.
     #[serde(deserialize_with = "even_null")]
     filter: Option<Option<Box<RawValue>>>,
+    headers: Option<BTreeMap<String, String>>,
+    /// `Some(None)` = `null`: back to what the gateway says; so with `retry`.
+    #[serde(deserialize_with = "even_null")]
+    timeout: Option<Option<String>>,
+    #[serde(deserialize_with = "even_null")]
+    retry: Option<Option<Vec<String>>>,
 }
 
 impl Create {
@@ -84,6 +93,9 @@ impl Create {
             burst_limit,
             ordering,
             filter,
+            headers,
+            timeout,
+            retry,
             ..
         } = self;
         let url =
@@ -105,6 +117,9 @@ impl Create {
                 burst_limit,
                 ordering,
                 filter: filter.map(Some),
+                headers,
+                timeout: timeout.map(Some),
+                retry: retry.map(Some),
             },
         ))
     }
@@ -155,6 +170,15 @@ impl Patch {
         if let Some(filter) = self.filter {
             endpoint.filter = filter.map(|text| checked_filter(text.get())).transpose()?;
         }
+        if let Some(headers) = self.headers {
+            endpoint.request.headers = request_input::headers(headers)?;
+        }
+        if let Some(timeout) = self.timeout {
+            endpoint.request.timeout = timeout.as_deref().map(request_input::timeout).transpose()?;
+        }
+        if let Some(retry) = self.retry {
+            endpoint.request.retry = retry.as_deref().map(request_input::retry).transpose()?;
+        }
         Ok(endpoint)
     }
 }
@@ -188,8 +212,7 @@ fn check_metadata(metadata: &BTreeMap<String, String>) -> Result<(), Problem> {
             let detail = format!("a key of `metadata` has 1 to {MAX_METADATA_KEY_BYTES} bytes");
             return Err(Problem::invalid("/metadata", detail));
         }
-        let pointer = format!("/metadata/{}", key.replace('~', "~0").replace('/', "~1"));
-        at_most(MAX_METADATA_VALUE_BYTES, value.len(), &pointer, "bytes")?;
+        at_most(MAX_METADATA_VALUE_BYTES, value.len(), &pointer("/metadata", key), "bytes")?;
     }
     Ok(())
 }
@@ -227,6 +250,11 @@ pub(super) fn at_most(limit: usize, count: usize, pointer: &str, what: &str) -> 
     }
     let field = pointer.trim_start_matches('/');
     Err(Problem::invalid(pointer, format!("`{field}` may have at most {limit} {what}; this has {count}")))
+}
+
+/// The JSON pointer (RFC 6901) of a member of the object at `parent`.
+pub(super) fn pointer(parent: &str, key: &str) -> String {
+    format!("{parent}/{}", key.replace('~', "~0").replace('/', "~1"))
 }
 
 /// Tells `null` from an absent field.

@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::request_input::duration_text;
 use super::secret_view::SecretView;
-use crate::model::{Binding, Endpoint, OnFailure, Ordering, Secret};
+use crate::model::{
+    Activity, Binding, Endpoint, Health, InactiveReason, OnFailure, Ordering, RequestOptions, Secret,
+};
 
 /// An endpoint.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub(super) struct EndpointView {
     id: String,
     tenant: String,
@@ -24,6 +27,13 @@ pub(super) struct EndpointView {
     burst_limit: u32,
     ordering: Ordering,
     filter: Option<Box<RawValue>>,
+    state: &'static str,
+    health: Health,
+    inactive_reason: Option<InactiveReason>,
+    inactive_since: Option<String>,
+    headers: BTreeMap<String, String>,
+    timeout: Option<String>,
+    retry: Option<Vec<String>>,
     created_at: String,
     updated_at: String,
 }
@@ -54,6 +64,11 @@ impl EndpointView {
     }
 
     fn build(endpoint: &Endpoint, secret: fn(&Secret) -> SecretView) -> Result<Self, serde_json::Error> {
+        let (state, inactive) = match endpoint.activity {
+            Activity::Active => ("active", None),
+            Activity::Inactive { since, reason } => ("inactive", Some((since, reason))),
+        };
+        let RequestOptions { headers, timeout, retry } = &endpoint.request;
         Ok(Self {
             id: endpoint.id.to_string(),
             tenant: endpoint.tenant.to_string(),
@@ -68,10 +83,22 @@ impl EndpointView {
             burst_limit: endpoint.burst_limit,
             ordering: endpoint.ordering,
             filter: endpoint.filter.as_deref().map(serde_json::from_str).transpose()?,
+            state,
+            health: endpoint.activity.health(),
+            inactive_reason: inactive.map(|(_, reason)| reason),
+            inactive_since: inactive.map(|(since, _)| since.to_string()),
+            headers: headers.iter().map(|h| (h.name.clone(), text(&h.value))).collect(),
+            timeout: timeout.as_ref().map(duration_text),
+            retry: retry.as_ref().map(|retry| retry.waits().iter().map(duration_text).collect()),
             created_at: endpoint.created_at.to_string(),
             updated_at: endpoint.updated_at.to_string(),
         })
     }
+}
+
+/// Values were read from JSON, so they are UTF-8.
+fn text(value: &[u8]) -> String {
+    String::from_utf8_lossy(value).into_owned()
 }
 
 impl BindingView {
@@ -82,6 +109,13 @@ impl BindingView {
             topics: binding.topics.iter().map(ToString::to_string).collect(),
             on_failure: binding.on_failure,
         })
+    }
+}
+
+/// Neither the values of secrets nor those of headers.
+impl std::fmt::Debug for EndpointView {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "EndpointView({})", self.id)
     }
 }
 

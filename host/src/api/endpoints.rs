@@ -128,17 +128,18 @@ impl Shared {
         id: EndpointId,
         change: impl FnOnce(&mut Endpoint) -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
-        let _exclusive = self.changes.lock().await;
-        let directory = &self.api.directory;
-        let before = directory.get(id).ok_or_else(no_such_endpoint)?;
-        let mut after = Endpoint::clone(&before);
-        let outcome = change(&mut after)?;
-        if after != *before {
-            after.updated_at = self.api.clock.now();
-            let audit = self.api.updated(&caller, &*before, &after)?;
-            directory.update(after, audit).await?;
-        }
-        Ok(outcome)
+        let mut outcome = None;
+        let changed = |before: &Arc<Endpoint>| {
+            let mut after = Endpoint::clone(before);
+            outcome = Some(change(&mut after)?);
+            if after != **before {
+                after.updated_at = self.api.clock.now();
+            }
+            let audit = self.api.updated(&caller, &**before, &after)?;
+            Ok::<_, Problem>((after, audit))
+        };
+        self.api.directory.change(id, changed).await?;
+        outcome.ok_or_else(no_such_endpoint)
     }
 
     /// Replaces `before` by `after`, unless somebody else was faster. Only this is exclusive, as plugins may take
@@ -149,23 +150,21 @@ impl Shared {
         after: Endpoint,
         audit: AuditEntry,
     ) -> Result<Arc<Endpoint>, Problem> {
-        let _exclusive = self.changes.lock().await;
-        let directory = &self.api.directory;
-        if directory.get(after.id).is_some_and(|now| now != before) {
+        let unchanged = |now: &Arc<Endpoint>| {
+            if *now == before {
+                return Ok((after, audit));
+            }
             let detail =
                 "another request changed this endpoint at the same time; read it and send the change again";
-            return Err(Problem::conflict("changed_meanwhile", detail));
-        }
-        Ok(directory.update(after, audit).await?)
+            Err(Problem::conflict("changed_meanwhile", detail))
+        };
+        self.api.directory.change(before.id, unchanged).await
     }
 
-    /// Deletes the endpoint of this id. Exclusive, so that what is written down is what was deleted.
+    /// Deletes the endpoint of this id; what is written down is what was deleted.
     async fn remove(self: Arc<Self>, caller: Caller, id: String) -> Result<Arc<Endpoint>, Problem> {
-        let _exclusive = self.changes.lock().await;
-        let endpoint = self.api.find(&caller, &id)?;
-        let audit = self.api.deleted(&caller, &*endpoint)?;
-        self.api.directory.delete(endpoint.id, audit).await?;
-        Ok(endpoint)
+        let id = self.api.find(&caller, &id)?.id;
+        self.api.directory.delete(id, |endpoint| self.api.deleted(&caller, endpoint)).await
     }
 }
 
@@ -173,7 +172,7 @@ fn no_such_endpoint() -> Problem {
     Problem::not_found("there is no endpoint of this id")
 }
 
-fn show(endpoint: &Endpoint) -> Result<EndpointView, Problem> {
+pub(super) fn show(endpoint: &Endpoint) -> Result<EndpointView, Problem> {
     EndpointView::new(endpoint).map_err(|error| Problem::internal(&error))
 }
 

@@ -44,11 +44,16 @@ pub(super) async fn get(
         Ok(id) if caller.manages(&tenant) => api.store.event(&tenant, &id).await?,
         Ok(_) | Err(_) => None,
     };
-    let record = record.ok_or_else(|| {
+    let mut record = record.ok_or_else(|| {
         let detail =
             format!("the tenant `{tenant}` has no event of this id; name its tenant with `?tenant=`");
         Problem::not_found(detail)
     })?;
+    for delivery in &mut record.deliveries {
+        if api.directory.is_inactive(delivery.endpoint) {
+            delivery.hold_while_inactive();
+        }
+    }
     EventView::new(&record).map(Json).map_err(|error| Problem::internal(&error))
 }
 

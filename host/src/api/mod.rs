@@ -7,6 +7,7 @@
 //! - What changes something is written down in the audit log by the same transaction ([`audited`]).
 //! - What changes something either changes all of it or nothing; a refusal names the field by a JSON pointer.
 
+mod activity;
 mod attempt_view;
 mod audit;
 mod audit_view;
@@ -25,6 +26,7 @@ mod keys;
 mod page;
 mod plugin_view;
 mod plugins;
+mod request_input;
 mod routes;
 mod secret_input;
 mod secret_view;
@@ -36,7 +38,6 @@ use std::sync::Arc;
 use ::http::Method;
 use axum::Router;
 use axum::extract::FromRef;
-use tokio::sync::Mutex;
 use url::Url;
 
 use crate::clock::Clock;
@@ -71,16 +72,14 @@ pub struct Api {
     pub readiness: Readiness,
 }
 
-/// What the handlers share: the parts, and who may change endpoints.
+/// What the handlers share.
 struct Shared {
     api: Api,
-    /// Held while an endpoint is compared with what a change was made from, and replaced.
-    changes: Mutex<()>,
 }
 
 /// The router of the management API.
 pub fn router(api: Api) -> Router {
-    http::router(routes::ROUTES, Arc::new(Shared { api, changes: Mutex::new(()) }))
+    http::router(routes::ROUTES, Arc::new(Shared { api }))
 }
 
 /// The method and path of every route, with parameters in braces.

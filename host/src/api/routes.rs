@@ -5,7 +5,9 @@ use std::sync::Arc;
 use axum::routing::{delete, get, patch, post};
 use http::Method;
 
-use super::{Shared, audit, deliveries, endpoints, events, health, keys, plugins, secrets, tenants};
+use super::{
+    Shared, activity, audit, deliveries, endpoints, events, health, keys, plugins, secrets, tenants,
+};
 use crate::http::Route;
 
 type State = Arc<Shared>;
@@ -28,6 +30,8 @@ pub(super) const ROUTES: &[Route<State>] = routes! {
     PATCH patch "/v1/endpoints/{id}/secrets/{secret}" => secrets::update;
     DELETE delete "/v1/endpoints/{id}/secrets/{secret}" => secrets::delete;
     POST post "/v1/endpoints/{id}/secrets/{secret}/expire" => secrets::expire;
+    POST post "/v1/endpoints/{id}/activate" => activity::activate;
+    POST post "/v1/endpoints/{id}/deactivate" => activity::deactivate;
     GET get "/v1/deliveries" => deliveries::list;
     GET get "/v1/deliveries/{id}" => deliveries::get;
     GET get "/v1/events/{id}" => events::get;

@@ -96,6 +96,13 @@ impl Gateway {
         }
     }
 
+    /// The same with an endpoint that is inactive.
+    async fn inactive(&self, tenant: &str) -> Belongings {
+        let belongings = self.belongings(tenant).await;
+        self.post(&format!("/v1/endpoints/{}/deactivate", belongings.endpoint), &self.admin, json!({})).await;
+        belongings
+    }
+
     /// Dispatch is another task: it gets its turns while this one asks.
     async fn delivery_of(&self, tenant: &str) -> String {
         let filter = DeliveryFilter { tenant: Some(tenant.parse().unwrap()), ..DeliveryFilter::default() };
@@ -257,7 +264,7 @@ async fn every_route_that_changes_something_writes_one_audit_row() {
         if method == Method::GET || route == "/v1/events" {
             continue;
         }
-        // Deletions come with a target of their own, so that the order of the routes does not matter.
+        // Some come with a target of their own, so that the order of the routes does not matter.
         let fresh = match (method.clone(), route) {
             (Method::DELETE, "/v1/endpoints/{id}") => Some(gateway.belongings("fresh").await),
             (Method::DELETE, SECRET) => {
@@ -266,6 +273,7 @@ async fn every_route_that_changes_something_writes_one_audit_row() {
                 gateway.post(&path, &gateway.admin, json!({})).await;
                 Some(fresh)
             }
+            (Method::POST, "/v1/endpoints/{id}/activate") => Some(gateway.inactive("inactive").await),
             _ => None,
         };
         let path = fresh.as_ref().unwrap_or(&own).path(route).unwrap_or_else(|| route.to_owned());

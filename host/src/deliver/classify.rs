@@ -7,7 +7,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use rand::Rng;
 
-use crate::model::{AttemptOutcome, DeliveryState, FailReason, Next, RetrySchedule, UnixMs};
+use crate::model::{AttemptOutcome, DeliveryState, FailReason, Next, RetrySchedule, UnixMs, is_gone};
 
 /// What becomes of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +35,10 @@ pub(super) fn conclude(
 ) -> Conclusion {
     if outcome.is_success() {
         return Conclusion { state: DeliveryState::Delivered, due_at: None };
+    }
+    if is_gone(outcome) {
+        // It deactivates the endpoint, so this one waits with all others, whatever its schedule has left.
+        return Conclusion { state: DeliveryState::Retrying, due_at: Some(moment.now) };
     }
     match schedule.after_failure(attempts, retry_after(outcome, moment.wall), moment.now, rng) {
         Next::At(at) => Conclusion { state: DeliveryState::Retrying, due_at: Some(at) },
@@ -113,6 +117,14 @@ mod tests {
     fn the_last_failure_of_the_schedule_is_final() {
         let last = after(&answered(500, None), 2);
         assert_eq!(last, Conclusion { state: DeliveryState::Failed(FailReason::Exhausted), due_at: None });
+    }
+
+    #[test]
+    fn a_410_is_never_the_last_attempt() {
+        for attempts in [1, 2, 99] {
+            let waits = Conclusion { state: DeliveryState::Retrying, due_at: Some(NOW) };
+            assert_eq!(after(&answered(410, None), attempts), waits);
+        }
     }
 
     #[test]

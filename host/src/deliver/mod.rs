@@ -7,10 +7,13 @@
 //! Rules:
 //!
 //! - One attempt, one POST, one record. Nothing goes out unsigned and nothing is sent again behind the log's back.
-//! - The endpoint, its URL and its secrets are looked up at the moment of the attempt.
+//! - The endpoint, its URL and its secrets are looked up at the moment of the attempt. Nothing goes to an inactive one.
+//! - The attempt that ends three days of failures, or is answered `410`, deactivates its endpoint.
 //! - A slot that was taken is given back and a job that was taken is settled, whatever happens to the attempt.
 
 mod classify;
+#[cfg(test)]
+mod deactivation_tests;
 mod guard;
 mod options;
 mod request;
@@ -22,6 +25,8 @@ mod transport;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::json;
+
 use self::classify::{Conclusion, Moment, conclude};
 pub use self::guard::{AllowError, AllowedName, AllowedNetwork, Policy, TargetError, check_target};
 pub use self::options::{Options, OptionsError};
@@ -30,9 +35,12 @@ pub use self::transport::{HttpTransport, SendFuture, Sent, Transport};
 use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::lanes::{HELD_WAIT, Lanes};
-use crate::model::{Attempt, DeliveryState, Endpoint, HoldReason, Job, RetrySchedule, UnixMs};
+use crate::model::{
+    Activity, Actor, Attempt, AuditEntry, DeliveryState, Endpoint, HoldReason, InactiveReason, Job,
+    RetrySchedule, UnixMs, is_gone,
+};
 use crate::shutdown::Shutdown;
-use crate::store::{FinishedAttempt, Store};
+use crate::store::{Error, FinishedAttempt, Store};
 
 /// How long until a delivery whose attempt could not be recorded is tried again.
 const UNRECORDED_WAIT: Duration = Duration::from_secs(1);
@@ -48,6 +56,8 @@ pub struct Deliver {
     pub store: Arc<dyn Store>,
     /// What makes them.
     pub attempts: Attempts,
+    /// An endpoint that fails for this long without one success is deactivated.
+    pub fail_after: Duration,
 }
 
 /// What turns a job into an attempt.
@@ -57,7 +67,7 @@ pub struct Attempts {
     pub transport: Arc<dyn Transport>,
     /// What tells the time.
     pub clock: Clock,
-    /// When a failed one is tried again.
+    /// When a failed one is tried again, unless the endpoint says otherwise.
     pub retry: RetrySchedule,
 }
 
@@ -74,14 +84,27 @@ pub async fn run(stage: Deliver, shutdown: Shutdown) {
 impl Deliver {
     async fn deliver(&self, job: Job) {
         let mut slot = Slot::new(self, &job);
-        let finished = self.attempts.attempt(&job, self.directory.get(job.endpoint).as_deref()).await;
-        let due_at = finished.due_at;
+        let endpoint = self.directory.get(job.endpoint);
+        if endpoint.as_ref().is_some_and(|endpoint| !endpoint.activity.is_active()) {
+            slot.give_back(false);
+            self.lanes.follow(job.endpoint);
+            // Should it be active again by now: the delivery is due as it was.
+            slot.settle(Some(self.attempts.clock.now()));
+            return;
+        }
+        let finished = self.attempts.attempt(&job, endpoint.as_deref()).await;
+        let (due_at, at) = (finished.due_at, finished.at);
+        let gone = finished.attempt.as_ref().is_some_and(|attempt| is_gone(&attempt.outcome));
         let is_unsigned = finished.state == DeliveryState::Held(HoldReason::NoActiveSecret);
         // The call takes its place among the writes: before the end of whatever may start in this slot.
         let recorded = self.store.finish_attempt(finished);
         slot.give_back(due_at.is_none());
         match recorded.await {
-            Ok(()) => {
+            Ok(failing_since) => {
+                let reason = InactiveReason::of(gone, failing_since, at, self.fail_after);
+                if let (Some(reason), Some(endpoint)) = (reason, endpoint) {
+                    self.deactivate(&endpoint, reason, at).await;
+                }
                 slot.settle(due_at);
                 if is_unsigned {
                     self.lanes.release_unsigned(job.endpoint).await;
@@ -93,6 +116,35 @@ impl Deliver {
             }
         }
     }
+
+    /// Deactivates the endpoint that an attempt went to. An endpoint that was moved meanwhile is not blamed for its old
+    /// receiver, and one that is inactive keeps its reason. A failure is repeated by the next attempt that fails.
+    async fn deactivate(&self, attempted: &Endpoint, reason: InactiveReason, since: UnixMs) {
+        let inactive = |now: &Arc<Endpoint>| {
+            let mut after = Endpoint::clone(now);
+            if now.url == attempted.url && now.activity.is_active() {
+                after.activity = Activity::Inactive { since, reason };
+            }
+            Ok::<_, Error>((after, deactivated(now, reason, since)))
+        };
+        let (id, tenant) = (attempted.id, &attempted.tenant);
+        match self.directory.change(id, inactive).await {
+            Ok(_) => {
+                self.lanes.follow(id);
+                tracing::warn!(endpoint = %id, %tenant, ?reason, "endpoint deactivated");
+            }
+            Err(Error::NotFound) => {}
+            Err(error) => tracing::error!(endpoint = %id, %error, "an endpoint could not be deactivated"),
+        }
+    }
+}
+
+/// What is written down when a rule of the gateway deactivates an endpoint.
+fn deactivated(endpoint: &Endpoint, reason: InactiveReason, at: UnixMs) -> AuditEntry {
+    AuditEntry::new(at, Actor::Gateway, "endpoint.deactivated", endpoint.id)
+        .of_tenant(Some(&endpoint.tenant))
+        .with("state", &json!("active"), &json!("inactive"))
+        .with("inactive_reason", &json!(null), &json!(reason))
 }
 
 impl Attempts {
@@ -110,8 +162,10 @@ impl Attempts {
         let Sent { outcome, took } = self.transport.send(&post).await;
         let number = job.attempts.saturating_add(1);
         let moment = Moment { now: self.clock.now(), wall: self.clock.wall() };
-        let conclusion = conclude(&outcome, number, &self.retry, moment, &mut rand::rng());
-        let attempt = Attempt { number, started_at, took, request_headers: post.headers, outcome };
+        let retry = endpoint.request.retry.as_ref().unwrap_or(&self.retry);
+        let conclusion = conclude(&outcome, number, retry, moment, &mut rand::rng());
+        let request_headers = endpoint.request.redacted(post.headers);
+        let attempt = Attempt { number, started_at, took, request_headers, outcome };
         self.finished(job, Some(attempt), conclusion)
     }
 

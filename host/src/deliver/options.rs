@@ -17,6 +17,9 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(15);
 /// The upper end; it also bounds how long a stop of the gateway takes.
 const MAX_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// About the span of the retry schedule: by then the first delivery that failed is given up, or nearly.
+const DEFAULT_FAIL_AFTER: Duration = Duration::from_hours(72);
+
 /// How deliveries are sent, and where they may go.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -36,6 +39,9 @@ pub struct Options {
     /// The time for a whole attempt, from the name's resolution to the end of the answer. Default: 15 s, at most 30 s.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub timeout: Duration,
+    /// An endpoint that fails for this long without one success is deactivated. Default: 3 days.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub fail_after: Duration,
     /// A PEM file with certificate authorities to trust beside the public ones.
     pub ca_file: Option<PathBuf>,
     /// The waits between attempts, such as `["5s", "1m", "1h"]`. Default: 18 attempts over 3 days.
@@ -50,6 +56,9 @@ pub enum OptionsError {
     /// A time limit of zero, or one that is too long.
     #[error("`deliver.{0}` must be more than 0 s and at most {max} s", max = MAX_TIMEOUT.as_secs())]
     Timeout(&'static str),
+    /// Every endpoint would be deactivated by its first failure.
+    #[error("`deliver.fail_after` must be more than 0 s")]
+    FailAfter,
     /// The file of authorities cannot be read.
     #[error("`deliver.ca_file` names `{path}`, which cannot be read as PEM: {source}")]
     CaFile {
@@ -82,7 +91,7 @@ impl Options {
     /// Checks what the types do not.
     ///
     /// # Errors
-    /// [`OptionsError::Timeout`].
+    /// [`OptionsError::Timeout`], [`OptionsError::FailAfter`].
     pub(super) fn check(&self) -> Result<(), OptionsError> {
         let limits = [
             ("connect_timeout", self.connect_timeout),
@@ -91,6 +100,7 @@ impl Options {
         ];
         match limits.into_iter().find(|(_, limit)| limit.is_zero() || *limit > MAX_TIMEOUT) {
             Some((name, _)) => Err(OptionsError::Timeout(name)),
+            None if self.fail_after.is_zero() => Err(OptionsError::FailAfter),
             None => Ok(()),
         }
     }
@@ -105,6 +115,7 @@ impl Default for Options {
             connect_timeout: DEFAULT_CONNECT_TIMEOUT,
             tls_timeout: DEFAULT_TLS_TIMEOUT,
             timeout: DEFAULT_TIMEOUT,
+            fail_after: DEFAULT_FAIL_AFTER,
             ca_file: None,
             retry: RetrySchedule::default(),
         }
@@ -153,5 +164,7 @@ mod tests {
             let error = Options { timeout, ..Options::default() }.check().unwrap_err();
             assert!(error.to_string().contains("`deliver.timeout`"), "{error}");
         }
+        let error = Options { fail_after: Duration::ZERO, ..Options::default() }.check().unwrap_err();
+        assert!(error.to_string().contains("`deliver.fail_after`"), "{error}");
     }
 }

@@ -3,6 +3,8 @@
 //! Every attempt of a delivery sends the same body; timestamp, signatures and attempt number are made anew. What is
 //! built here is all that goes out, `host` and `content-length` included, so the log shows the request as it was.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 use url::{Position, Url};
@@ -21,6 +23,8 @@ pub struct Post {
     pub headers: Vec<Header>,
     /// The body that was signed.
     pub body: Bytes,
+    /// The time for the whole attempt; `None` = the transport's.
+    pub timeout: Option<Duration>,
 }
 
 impl Post {
@@ -45,10 +49,12 @@ impl Post {
         headers.set("hookway-delivery-id", &job.delivery.to_string());
         headers.set("hookway-topic", &job.event.topic.to_string());
         headers.set("hookway-attempt", &(u32::from(job.attempts) + 1).to_string());
+        headers.add(&endpoint.request.headers);
         if let Some(custom) = custom {
             headers.customise(custom);
         }
-        Some(Self { url: endpoint.url.clone(), headers: headers.0, body })
+        let timeout = endpoint.request.timeout;
+        Some(Self { url: endpoint.url.clone(), headers: headers.0, body, timeout })
     }
 }
 
@@ -64,17 +70,18 @@ impl Headers {
         }
     }
 
-    /// The names and values were checked when the transform returned them. They are checked again, because a stored
-    /// header that splits a request or replaces a signature must not go out whatever wrote it.
+    /// What a transform says.
     fn customise(&mut self, custom: &CustomRequest) {
-        let free = |name: &str| {
-            let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
-            (!Header::is_reserved(name.as_str())).then_some(name)
-        };
         for name in custom.remove_headers.iter().filter_map(|name| free(name)) {
             self.0.retain(|header| header.name != name.as_str());
         }
-        for header in &custom.set_headers {
+        self.add(&custom.set_headers);
+    }
+
+    /// The names and values were checked when an owner gave or a transform returned them. They are checked again,
+    /// because a stored header that splits a request or replaces a signature must not go out whatever wrote it.
+    fn add(&mut self, headers: &[Header]) {
+        for header in headers {
             match free(&header.name) {
                 Some(name) if HeaderValue::from_bytes(&header.value).is_ok() => {
                     self.set(name.as_str(), &header.value);
@@ -83,4 +90,10 @@ impl Headers {
             }
         }
     }
+}
+
+/// A name that is one, and not the gateway's.
+fn free(name: &str) -> Option<HeaderName> {
+    let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+    (!Header::is_reserved(name.as_str())).then_some(name)
 }

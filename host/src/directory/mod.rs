@@ -5,7 +5,7 @@
 
 mod tenant;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -69,6 +69,19 @@ impl Directory {
         all
     }
 
+    /// The endpoints that are inactive.
+    #[must_use]
+    pub fn inactive(&self) -> HashSet<EndpointId> {
+        let snapshot = self.snapshot.load();
+        snapshot.endpoints.values().filter(|e| !e.activity.is_active()).map(|e| e.id).collect()
+    }
+
+    /// Whether an endpoint is there and inactive.
+    #[must_use]
+    pub fn is_inactive(&self, id: EndpointId) -> bool {
+        self.snapshot.load().endpoints.get(&id).is_some_and(|endpoint| !endpoint.activity.is_active())
+    }
+
     /// A tenant's endpoints with their index and filters, as they are now; `None` when it has none.
     #[must_use]
     pub fn tenant(&self, tenant: &TenantId) -> Option<Arc<Tenant>> {
@@ -91,29 +104,44 @@ impl Directory {
         Ok(self.put(endpoint))
     }
 
-    /// Replaces an endpoint.
+    /// Changes an endpoint as it is now: nobody else changes it in between. A change that changes nothing writes nothing,
+    /// not even its audit entry.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::UrlTaken`], and the store's.
-    pub async fn update(&self, endpoint: Endpoint, audit: AuditEntry) -> Result<Arc<Endpoint>, Error> {
+    /// [`Error::NotFound`], [`Error::UrlTaken`], the store's, and those of `change`.
+    pub async fn change<E: From<Error>>(
+        &self,
+        id: EndpointId,
+        change: impl FnOnce(&Arc<Endpoint>) -> Result<(Endpoint, AuditEntry), E>,
+    ) -> Result<Arc<Endpoint>, E> {
         let _turn = self.writer.lock().await;
-        self.store.update_endpoint(endpoint.clone(), audit).await?;
-        Ok(self.put(endpoint))
+        let before = self.get(id).ok_or(Error::NotFound)?;
+        let (after, audit) = change(&before)?;
+        if after == *before {
+            return Ok(before);
+        }
+        self.store.update_endpoint(after.clone(), audit).await?;
+        Ok(self.put(after))
     }
 
-    /// Deletes an endpoint. Its deliveries stay in the log; those that wait are cancelled soon after.
+    /// Deletes an endpoint as it is now, and returns it. Its deliveries stay in the log; those that wait are cancelled
+    /// soon after.
     ///
     /// # Errors
-    /// [`Error::NotFound`], and the store's.
-    pub async fn delete(&self, id: EndpointId, audit: AuditEntry) -> Result<(), Error> {
+    /// [`Error::NotFound`], the store's, and those of `audit`.
+    pub async fn delete<E: From<Error>>(
+        &self,
+        id: EndpointId,
+        audit: impl FnOnce(&Endpoint) -> Result<AuditEntry, E>,
+    ) -> Result<Arc<Endpoint>, E> {
         let _turn = self.writer.lock().await;
         let endpoint = self.get(id).ok_or(Error::NotFound)?;
-        self.store.delete_endpoint(id, audit).await?;
+        self.store.delete_endpoint(id, audit(&endpoint)?).await?;
         self.swap(&endpoint.tenant, |endpoints| {
             endpoints.remove(&id);
         });
         self.announce(id);
-        Ok(())
+        Ok(endpoint)
     }
 
     fn put(&self, endpoint: Endpoint) -> Arc<Endpoint> {

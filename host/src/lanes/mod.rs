@@ -4,7 +4,11 @@
 //! out at once, if the limits of its endpoint let it; everything else (retries, what did not fit, what an earlier run
 //! left) is read from the store when it is due. What is held for want of a secret is due again after [`HELD_WAIT`], or at
 //! once when its endpoint gets one.
+//!
+//! The lane of an inactive endpoint does not run: its deliveries stay in the store as they are, however many. When it is
+//! activated they are put into the order in which their events were accepted, a batch a transaction, and then it runs.
 
+mod lane;
 mod rate;
 mod schedule;
 #[cfg(test)]
@@ -15,6 +19,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use tokio::sync::Notify;
+use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
 use self::schedule::{Limits, Schedule, Step};
@@ -74,7 +79,10 @@ impl Lanes {
         clock: Clock,
         shutdown: Shutdown,
     ) -> Result<Self, Error> {
+        // From before the endpoints are looked at, so that no change falls in between.
+        let changes = directory.changes();
         let mut schedule = Schedule::new(options);
+        directory.inactive().into_iter().for_each(|endpoint| schedule.pause(endpoint));
         let mut orphans = Vec::new();
         for (endpoint, due_at) in store.waiting_endpoints().await? {
             if directory.get(endpoint).is_some() {
@@ -92,7 +100,7 @@ impl Lanes {
             shutdown: shutdown.clone(),
         };
         let lanes = Self { inner: Arc::new(inner) };
-        shutdown.spawn(lanes.clone().follow_changes(orphans));
+        shutdown.spawn(lanes.clone().follow_changes(changes, orphans));
         Ok(lanes)
     }
 
@@ -215,11 +223,54 @@ impl Lanes {
         });
     }
 
-    /// Cancels what waits for endpoints that are deleted, now or by an earlier run. Lanes of endpoints that change look
-    /// again, and what waits there for a secret is released.
-    async fn follow_changes(self, orphans: Vec<EndpointId>) {
+    /// Stops or starts the lane of an endpoint that became inactive or active, and lets one whose limits changed look
+    /// again.
+    pub fn follow(&self, endpoint: EndpointId) {
+        let paused = {
+            let mut schedule = self.inner.schedule();
+            // Asked while the schedule is locked: whoever comes last has seen the last change.
+            if self.inner.directory.is_inactive(endpoint) {
+                schedule.pause(endpoint);
+                return;
+            }
+            let paused = schedule.is_paused(endpoint);
+            if !paused {
+                schedule.changed(endpoint);
+            }
+            paused
+        };
+        if paused {
+            let lanes = self.clone();
+            self.inner.shutdown.spawn(async move { lanes.release(endpoint).await });
+        }
+    }
+
+    /// Puts what waits for an endpoint into the order of acceptance and starts its lane.
+    async fn release(&self, endpoint: EndpointId) {
         let inner = &self.inner;
-        let mut changes = inner.directory.changes();
+        let mut after = None;
+        loop {
+            match inner.store.release_waiting(endpoint, after, RELEASE_BATCH).await {
+                Ok(Some(last)) if !inner.shutdown.is_requested() => after = Some(last),
+                Ok(_) => break,
+                Err(error) => {
+                    tracing::error!(%endpoint, %error, "what waited is sent when each is due, not in order");
+                    break;
+                }
+            }
+        }
+        let mut schedule = inner.schedule();
+        if !inner.directory.is_inactive(endpoint) {
+            schedule.resume(endpoint);
+        }
+        drop(schedule);
+        inner.changed.notify_one();
+    }
+
+    /// Follows endpoints that change, and cancels what waits for those that are deleted, now or by an earlier run. What
+    /// waits for a secret of an endpoint that changed is released.
+    async fn follow_changes(self, mut changes: Receiver<EndpointId>, orphans: Vec<EndpointId>) {
+        let inner = &self.inner;
         for endpoint in orphans {
             self.cancel(endpoint).await;
         }
@@ -231,7 +282,7 @@ impl Lanes {
             match change {
                 Ok(endpoint) if inner.directory.get(endpoint).is_none() => self.cancel(endpoint).await,
                 Ok(endpoint) => {
-                    inner.schedule().changed(endpoint);
+                    self.follow(endpoint);
                     if inner.schedule().waits(endpoint, inner.clock.now().after(HELD_WAIT)) {
                         self.release_unsigned(endpoint).await;
                     }
@@ -239,8 +290,7 @@ impl Lanes {
                 // A change that was missed here is seen when the deliveries become due, or at the next start.
                 Err(RecvError::Lagged(missed)) => {
                     tracing::warn!(missed, "endpoint changes came too fast");
-                    let endpoints = inner.directory.list();
-                    endpoints.iter().for_each(|endpoint| inner.schedule().changed(endpoint.id));
+                    inner.directory.list().iter().for_each(|endpoint| self.follow(endpoint.id));
                 }
                 Err(RecvError::Closed) => return,
             }
@@ -250,7 +300,7 @@ impl Lanes {
 
     async fn cancel(&self, endpoint: EndpointId) {
         let inner = &self.inner;
-        inner.schedule().forget(endpoint);
+        inner.schedule().delete(endpoint);
         loop {
             match inner.store.cancel_waiting(endpoint, inner.clock.now(), CANCEL_BATCH).await {
                 Ok(0) => return,

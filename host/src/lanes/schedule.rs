@@ -8,6 +8,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 use super::Options;
+use super::lane::Lane;
 use super::rate::Rate;
 use crate::model::{DeliveryId, EndpointId, Job, UnixMs};
 use crate::store::{Due, DueInOrder};
@@ -32,26 +33,10 @@ pub(super) struct Schedule {
     awaiting_dispatch: HashSet<EndpointId>,
     /// How many events were fanned out, so that one that ends during a load is not missed.
     dispatched: u64,
+    /// Endpoints whose lanes do not run: what they have waits in the store.
+    paused: HashSet<EndpointId>,
     in_flight: usize,
     bytes_ready: usize,
-}
-
-#[derive(Debug, Default)]
-struct Lane {
-    ready: VecDeque<Job>,
-    in_flight: usize,
-    /// Deliveries that are ready, in flight or not recorded yet: what the store must not hand out again.
-    known: HashSet<DeliveryId>,
-    /// Those of `known` that were recorded while a load was under way: it may have seen them as they were before.
-    recorded_during_load: Vec<DeliveryId>,
-    /// When the earliest delivery that is in the store and not in `known` is due.
-    stored: Option<UnixMs>,
-    loading: bool,
-    has_turn: bool,
-    /// Whether it sends one after another, in the order that the store says.
-    ordered: bool,
-    /// The lane's entry in `paced`.
-    paced: Option<UnixMs>,
 }
 
 /// What the owner of an endpoint limits. 0 is no limit.
@@ -89,6 +74,7 @@ impl Schedule {
             rates: HashMap::new(),
             awaiting_dispatch: HashSet::new(),
             dispatched: 0,
+            paused: HashSet::new(),
             in_flight: 0,
             bytes_ready: 0,
         }
@@ -97,7 +83,7 @@ impl Schedule {
     /// Takes a delivery that is due now; gives it back when memory or order says that it has to wait in the store. What
     /// goes in order always does: only the store knows what comes before it.
     pub(super) fn offer(&mut self, job: Job, now: UnixMs, ordered: bool) -> Result<(), Job> {
-        if ordered {
+        if ordered || self.paused.contains(&job.endpoint) {
             return Err(job);
         }
         let lane = self.lanes.entry(job.endpoint).or_default();
@@ -113,6 +99,9 @@ impl Schedule {
 
     /// Notes that a delivery waits in the store, due at this time.
     pub(super) fn stored(&mut self, endpoint: EndpointId, due_at: UnixMs) {
+        if self.paused.contains(&endpoint) {
+            return;
+        }
         let lane = self.lanes.entry(endpoint).or_default();
         if lane.stored.is_none_or(|earliest| due_at < earliest) {
             self.set_stored(endpoint, Some(due_at));
@@ -148,6 +137,9 @@ impl Schedule {
         let new = due.jobs.into_iter().filter(|job| !lane.known.contains(&job.delivery)).collect::<Vec<_>>();
         for recorded in std::mem::take(&mut lane.recorded_during_load) {
             lane.known.remove(&recorded);
+        }
+        if self.paused.contains(&endpoint) {
+            return self.forget_if_idle(endpoint);
         }
         if lane.ordered != ordered {
             return self.set_stored(endpoint, Some(NOW_OR_BEFORE));
@@ -194,12 +186,36 @@ impl Schedule {
     }
 
     /// Drops what waits for an endpoint that is gone. What is in flight ends by itself.
-    pub(super) fn forget(&mut self, endpoint: EndpointId) {
+    pub(super) fn delete(&mut self, endpoint: EndpointId) {
+        self.paused.remove(&endpoint);
+        self.rates.remove(&endpoint);
+        self.stop(endpoint);
+    }
+
+    /// Stops the lane of an endpoint. What is in flight ends by itself; the rest waits in the store. What it sent still
+    /// counts when it runs again.
+    pub(super) fn pause(&mut self, endpoint: EndpointId) {
+        self.paused.insert(endpoint);
+        self.stop(endpoint);
+    }
+
+    /// Whether the lane of an endpoint is stopped.
+    pub(super) fn is_paused(&self, endpoint: EndpointId) -> bool {
+        self.paused.contains(&endpoint)
+    }
+
+    /// Lets the lane of an endpoint run again; all that waits for it is read from the store.
+    pub(super) fn resume(&mut self, endpoint: EndpointId) {
+        if self.paused.remove(&endpoint) {
+            self.stored(endpoint, NOW_OR_BEFORE);
+        }
+    }
+
+    fn stop(&mut self, endpoint: EndpointId) {
         self.clear_ready(endpoint);
         self.awaiting_dispatch.remove(&endpoint);
         self.set_stored(endpoint, None);
         self.unpace(endpoint);
-        self.rates.remove(&endpoint);
         self.forget_if_idle(endpoint);
     }
 
@@ -335,11 +351,7 @@ impl Schedule {
     /// Puts a lane at the end of the turns if it can use one, and its timer back if it can load again.
     fn give_turn(&mut self, endpoint: EndpointId) {
         let Some(lane) = self.lanes.get_mut(&endpoint) else { return };
-        if !lane.has_turn
-            && lane.paced.is_none()
-            && !lane.ready.is_empty()
-            && lane.in_flight < self.options.max_in_flight_per_endpoint
-        {
+        if lane.can_use_a_turn(self.options.max_in_flight_per_endpoint) {
             lane.has_turn = true;
             self.turns.push_back(endpoint);
         }
@@ -360,14 +372,7 @@ impl Schedule {
     }
 
     fn forget_if_idle(&mut self, endpoint: EndpointId) {
-        let idle = |lane: &Lane| {
-            lane.known.is_empty()
-                && lane.in_flight == 0
-                && lane.stored.is_none()
-                && !lane.loading
-                && !lane.has_turn
-        };
-        if self.lanes.get(&endpoint).is_some_and(idle) {
+        if self.lanes.get(&endpoint).is_some_and(Lane::is_idle) {
             self.lanes.remove(&endpoint);
         }
     }

@@ -163,8 +163,38 @@ fn a_deleted_endpoint_leaves_nothing_behind() {
     schedule.offer(job(lane, 1), NOW, false).unwrap();
     schedule.offer(job(lane, 2), NOW, false).unwrap();
     assert_eq!(runs(&mut schedule).len(), 1);
-    schedule.forget(lane);
+    schedule.delete(lane);
     schedule.sent(lane, true);
     schedule.settled(lane, job(lane, 1).delivery, None);
     assert!(matches!(schedule.next(NOW, unlimited), Step::Wait(None)));
+}
+
+#[test]
+fn a_stopped_lane_takes_and_gives_nothing_and_reads_everything_once_it_runs_again() {
+    let mut schedule = schedule(100, 1, 100);
+    let lane = endpoint(1);
+    schedule.offer(job(lane, 1), NOW, false).unwrap();
+    schedule.offer(job(lane, 2), NOW, false).unwrap();
+    assert_eq!(runs(&mut schedule).len(), 1);
+    schedule.pause(lane);
+    assert!(schedule.offer(job(lane, 3), NOW, false).is_err());
+    schedule.stored(lane, NOW);
+    schedule.sent(lane, true);
+    schedule.settled(lane, job(lane, 1).delivery, Some(NOW));
+    assert!(matches!(schedule.next(NOW, unlimited), Step::Wait(None)));
+    schedule.resume(lane);
+    assert!(matches!(schedule.next(NOW, unlimited), Step::Load(loading, _) if loading == lane));
+}
+
+#[test]
+fn what_a_load_brings_to_a_stopped_lane_stays_in_the_store() {
+    let mut schedule = schedule(100, 100, 100);
+    let lane = endpoint(1);
+    schedule.stored(lane, NOW);
+    assert!(matches!(schedule.next(NOW, unlimited), Step::Load(..)));
+    schedule.pause(lane);
+    schedule.loaded(lane, Due { jobs: vec![job(lane, 1)], next: Some(NOW) });
+    assert!(matches!(schedule.next(NOW, unlimited), Step::Wait(None)));
+    schedule.resume(lane);
+    assert!(matches!(schedule.next(NOW, unlimited), Step::Load(..)));
 }

@@ -3,7 +3,7 @@
 //! A delivery is one event on its way to one endpoint:
 //!
 //! ```text
-//! pending -> delivered            held      a plugin or a missing secret stops it; tried again later
+//! pending -> delivered            held      a plugin, a missing secret or an inactive endpoint stops it
 //!    |  \--> retrying -> ...      filtered  the filter or a plugin dropped it; who and why is recorded
 //!    |          \-----> failed    cancelled its endpoint was deleted
 //! ```
@@ -121,6 +121,8 @@ pub enum HoldReason {
         /// How often it was tried.
         tries: u16,
     },
+    /// The endpoint is inactive. Never stored: see [`Delivery::hold_while_inactive`].
+    EndpointInactive,
 }
 
 /// What one plugin said about one delivery.
@@ -247,7 +249,31 @@ pub struct Job {
     pub custom: Option<Arc<CustomRequest>>,
 }
 
+impl Delivery {
+    /// The delivery as it stands while its endpoint is inactive: what waits for an attempt is held. It is stored as it
+    /// was before, because deactivating an endpoint for which a million deliveries wait must not rewrite them.
+    pub fn hold_while_inactive(&mut self) {
+        self.state = self.state.while_inactive();
+        if self.state == DeliveryState::Held(HoldReason::EndpointInactive) {
+            self.due_at = None;
+        }
+    }
+}
+
 impl DeliveryState {
+    /// This state while the endpoint is inactive.
+    #[must_use]
+    pub fn while_inactive(&self) -> Self {
+        match self {
+            Self::Pending | Self::Retrying => Self::Held(HoldReason::EndpointInactive),
+            other @ (Self::Delivered
+            | Self::Failed(_)
+            | Self::Held(_)
+            | Self::Filtered { .. }
+            | Self::Cancelled) => other.clone(),
+        }
+    }
+
     /// Whether nothing will change any more, short of a person asking for it.
     #[must_use]
     pub const fn is_final(&self) -> bool {
@@ -264,7 +290,7 @@ impl DeliveryState {
             Self::Held(
                 HoldReason::PluginFailed { tries, .. } | HoldReason::FilterUnreadable { tries, .. },
             ) => Some(*tries),
-            Self::Held(HoldReason::NoActiveSecret)
+            Self::Held(HoldReason::NoActiveSecret | HoldReason::EndpointInactive)
             | Self::Pending
             | Self::Retrying
             | Self::Delivered

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{Binding, EndpointId, PluginName, Secret, TenantId, TopicPattern, UnixMs};
+use super::{
+    Activity, Binding, EndpointId, PluginName, RequestOptions, Secret, TenantId, TopicPattern, UnixMs,
+};
 
 /// One target URL of a tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +44,12 @@ pub struct Endpoint {
     /// Conditions that an event must meet, as JSON in the words of the owner; `None` = all events pass.
     #[serde(default)]
     pub filter: Option<Arc<str>>,
+    /// Whether it is sent to.
+    #[serde(default)]
+    pub activity: Activity,
+    /// How its requests are made.
+    #[serde(default)]
+    pub request: RequestOptions,
     /// When it was created.
     pub created_at: UnixMs,
     /// When it was last changed.
@@ -90,6 +98,8 @@ impl Endpoint {
             burst_limit: 0,
             ordering: Ordering::None,
             filter: None,
+            activity: Activity::Active,
+            request: RequestOptions::NONE,
             created_at: at,
             updated_at: at,
         }

@@ -83,6 +83,14 @@ prefixed_id!(
     KeyId, "key_"
 );
 
+impl EventKey {
+    /// When the event was accepted: the 48 bits of milliseconds.
+    #[must_use]
+    pub const fn time(self) -> super::UnixMs {
+        super::UnixMs(Ulid(self.0).timestamp_ms())
+    }
+}
+
 /// A delivery: the event's key and which of its deliveries this is, so that the id alone finds both rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct DeliveryId {

@@ -3,6 +3,7 @@
 //! Pure: no I/O, no async, no clock. Everything here is a value or a function of its arguments, so that the
 //! rules of the product can be read and tested without starting any of it. Imports nothing of the crate.
 
+mod activity;
 mod api_key;
 mod audit;
 mod binding;
@@ -11,6 +12,7 @@ mod endpoint;
 mod event;
 mod header;
 mod id;
+mod request_options;
 mod retry;
 mod scope;
 mod secret;
@@ -19,6 +21,7 @@ mod text;
 mod time;
 mod topic;
 
+pub use activity::{Activity, Health, InactiveReason, failing_since, is_gone};
 pub use api_key::{ApiKey, ApiKeyRecord};
 pub use audit::{Actor, AuditEntry, FieldChange};
 pub use binding::{Binding, OnFailure, PluginName, PluginNameError};
@@ -30,6 +33,7 @@ pub use endpoint::{Endpoint, Ordering, Subscription};
 pub use event::{EnvelopeCache, Event, EventId, EventIdError};
 pub use header::Header;
 pub use id::{DeliveryId, EndpointId, EventKey, IdError, KeyId, SecretId};
+pub use request_options::RequestOptions;
 pub use retry::{Next, RetrySchedule};
 pub use scope::{Scope, ScopeError};
 pub use secret::{MAX_SECRETS, Secret, SecretError, SigningKey};

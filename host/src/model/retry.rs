@@ -40,6 +40,12 @@ impl RetrySchedule {
         Self(waits)
     }
 
+    /// Its waits.
+    #[must_use]
+    pub fn waits(&self) -> &[Duration] {
+        &self.0
+    }
+
     /// What comes after `attempts` attempts, the last of which failed at `now` and asked for `retry_after`.
     pub fn after_failure(
         &self,

@@ -14,6 +14,7 @@ pub(crate) mod conformance;
 mod error;
 pub mod redb;
 
+use std::collections::HashSet;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -84,8 +85,19 @@ pub trait Store: Send + Sync + 'static {
 
     // --- deliver
 
-    /// Records an attempt, the new state of its delivery and when it is due next, in one transaction.
-    fn finish_attempt(&self, finished: FinishedAttempt) -> StoreFuture<'_, ()>;
+    /// Records an attempt, the new state of its delivery and when it is due next, in one transaction. If the attempt
+    /// failed, tells since when all attempts of its endpoint have; a success, [`Store::update_endpoint`] with another
+    /// URL and one that activates make it start anew.
+    fn finish_attempt(&self, finished: FinishedAttempt) -> StoreFuture<'_, Option<UnixMs>>;
+
+    /// Makes deliveries of an endpoint that wait for an attempt due in the order in which their events were accepted,
+    /// at most `limit` of those after `after`; returns the last one it looked at, `None` when there is none left.
+    fn release_waiting(
+        &self,
+        endpoint: EndpointId,
+        after: Option<QueuePlace>,
+        limit: usize,
+    ) -> StoreFuture<'_, Option<QueuePlace>>;
 
     /// Cancels deliveries of an endpoint that wait, at most `limit`; returns how many. Zero means none is left.
     fn cancel_waiting(&self, endpoint: EndpointId, now: UnixMs, limit: usize) -> StoreFuture<'_, usize>;
@@ -261,6 +273,15 @@ pub struct DueInOrder {
     pub awaits_dispatch: bool,
 }
 
+/// Where a delivery stands among those of its endpoint that wait for an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueuePlace {
+    /// When it is due.
+    pub due_at: UnixMs,
+    /// The delivery.
+    pub delivery: DeliveryId,
+}
+
 /// What came of an attempt, or of finding that none can be made.
 #[derive(Debug, Clone)]
 pub struct FinishedAttempt {
@@ -285,6 +306,8 @@ pub struct DeliveryFilter {
     pub endpoint: Option<EndpointId>,
     /// In the state of this name; see [`DeliveryState::name`].
     pub state: Option<String>,
+    /// Endpoints that are inactive, for `state`: see [`DeliveryState::while_inactive`].
+    pub inactive: HashSet<EndpointId>,
     /// Of events with this topic.
     pub topic: Option<Topic>,
     /// Of the event with this id.

@@ -106,7 +106,7 @@ impl Transport for HttpTransport {
     fn send<'a>(&'a self, post: &'a Post) -> SendFuture<'a> {
         Box::pin(async move {
             let begun = Instant::now();
-            let outcome = self.attempt(post, begun + self.timeout).await;
+            let outcome = self.attempt(post, begun + post.timeout.unwrap_or(self.timeout)).await;
             let outcome = outcome.unwrap_or_else(|error| AttemptOutcome::Failed(error.into()));
             Sent { outcome, took: begun.elapsed() }
         })

@@ -20,7 +20,7 @@ use crate::model::{
 };
 use crate::store::{
     AuditChain, AuditFilter, AuditPage, DeliveryFilter, DeliveryRecord, Due, DueInOrder, EventRecord, FanOut,
-    FinishedAttempt, Page, PluginHold, Store, StoreFuture, Verdict,
+    FinishedAttempt, Page, PluginHold, QueuePlace, Store, StoreFuture, Verdict,
 };
 
 /// Takes events in memory. An id that it has is a duplicate; `broken` fails, `reused` has other content, and `slow` is
@@ -76,7 +76,8 @@ impl Store for Shelf {
         waiting_endpoints() -> Vec<(EndpointId, UnixMs)>;
         due(endpoint: EndpointId, now: UnixMs, limit: usize) -> Due;
         due_in_order(endpoint: EndpointId, now: UnixMs, limit: usize) -> DueInOrder;
-        finish_attempt(finished: FinishedAttempt) -> ();
+        finish_attempt(finished: FinishedAttempt) -> Option<UnixMs>;
+        release_waiting(endpoint: EndpointId, after: Option<QueuePlace>, limit: usize) -> Option<QueuePlace>;
         cancel_waiting(endpoint: EndpointId, now: UnixMs, limit: usize) -> usize;
         release_unsigned(endpoint: EndpointId, now: UnixMs, until: UnixMs, limit: usize) -> usize;
         reseal(limit: usize) -> store::Resealed;

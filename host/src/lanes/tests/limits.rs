@@ -181,6 +181,20 @@ fn the_limit_of_the_host_stays_below_a_higher_one_of_the_owner() {
 fn a_deleted_endpoint_that_waited_for_its_rate_leaves_no_timer() {
     let mut schedule = with_work(3);
     assert_eq!(started(&mut schedule, NOW, rate(1)).0, 1);
-    schedule.forget(endpoint(1));
+    schedule.delete(endpoint(1));
     assert!(matches!(schedule.next(NOW, unlimited), Step::Wait(None)));
+}
+
+#[test]
+fn a_lane_that_was_stopped_has_not_forgotten_what_it_sent() {
+    let mut schedule = with_work(1000);
+    let (before, until) = started(&mut schedule, NOW, rate(10));
+    let until = until.unwrap();
+    assert!(before > 0 && until > NOW);
+    schedule.pause(endpoint(1));
+    assert_eq!(started(&mut schedule, until, rate(10)), (0, None), "it has neither turns nor timers");
+    schedule.resume(endpoint(1));
+    assert!(matches!(schedule.next(NOW, rate(10)), Step::Load(..)));
+    schedule.loaded(endpoint(1), Due { jobs: vec![job(endpoint(1), 2000)], next: None });
+    assert_eq!(started(&mut schedule, NOW, rate(10)), (0, Some(until)));
 }

@@ -128,3 +128,34 @@ fn a_lane_that_is_free_again_reads_what_its_order_kept_back() {
     schedule.changed(LANE);
     assert!(matches!(schedule.next(NOW, unlimited), Step::Load(LANE, _)));
 }
+
+#[test]
+fn a_stopped_lane_gives_nothing_and_reads_its_order_again_once_it_runs_and_all_is_settled() {
+    let mut schedule = with_ready([1, 2]);
+    assert_eq!(starts(&mut schedule), Some(1));
+    schedule.pause(LANE);
+    schedule.changed(LANE);
+    schedule.sent(LANE, true);
+    assert_eq!(starts(&mut schedule), None);
+    schedule.resume(LANE);
+    assert_eq!(starts(&mut schedule), None, "the store does not know yet what came of the first");
+    schedule.settled(LANE, job(LANE, 1).delivery, None);
+    let dispatched = load(&mut schedule, NOW);
+    schedule.loaded_in_order(LANE, found([2], None, false), dispatched);
+    assert_eq!(starts(&mut schedule), Some(2));
+}
+
+#[test]
+fn what_an_ordered_load_brings_to_a_stopped_lane_stays_in_the_store() {
+    let mut schedule = with_ready([]);
+    schedule.stored(LANE, NOW);
+    let dispatched = load(&mut schedule, NOW);
+    schedule.pause(LANE);
+    schedule.loaded_in_order(LANE, found([1], None, true), dispatched);
+    schedule.dispatched();
+    assert_eq!(starts(&mut schedule), None);
+    schedule.resume(LANE);
+    let dispatched = load(&mut schedule, NOW);
+    schedule.loaded_in_order(LANE, found([1], None, false), dispatched);
+    assert_eq!(starts(&mut schedule), Some(1));
+}

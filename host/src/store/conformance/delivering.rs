@@ -1,11 +1,16 @@
-//! Rules of `due`, `waiting_endpoints`, `finish_attempt`, `cancel_waiting` and `release_unsigned`.
+//! Rules of `due`, `waiting_endpoints`, `finish_attempt`, `cancel_waiting`, `release_unsigned` and `release_waiting`.
+
+use std::time::Duration;
 
 use super::fixtures::{
-    T0, at, attempt, delivered, delivery, dispatched, endpoint_id, held_by, new_event, nth, pending,
-    retrying, state,
+    T0, accept, at, attempt, audit, delivered, delivery, dispatched, endpoint, endpoint_id, held_by,
+    new_event, nth, pending, retrying, state,
 };
-use crate::model::{DeliveryId, DeliveryState, EventKey, FailReason, FilteredBy, HoldReason};
-use crate::store::{FinishedAttempt, Store};
+use crate::model::{
+    Activity, DeliveryId, DeliveryState, Endpoint, EventKey, FailReason, FilteredBy, HoldReason,
+    InactiveReason,
+};
+use crate::store::{FanOut, FinishedAttempt, NewEvent, Store};
 
 pub(crate) async fn due_gives_the_earliest_first_and_says_when_the_next_is_due(store: &dyn Store) {
     let endpoint = endpoint_id(1);
@@ -153,4 +158,74 @@ fn unsigned(delivery: DeliveryId) -> FinishedAttempt {
         due_at: Some(at(60)),
         at: at(1),
     }
+}
+
+pub(crate) async fn an_endpoint_has_failed_since_the_first_failure_after_a_success(store: &dyn Store) {
+    let (endpoint, other) = (endpoint_id(1), endpoint_id(2));
+    let event =
+        dispatched(store, new_event(), vec![pending(endpoint), pending(endpoint), pending(other)]).await;
+    let failed = async |ordinal, number, seconds| {
+        let finished = FinishedAttempt { at: at(seconds), ..retrying(nth(event, ordinal), number, at(99)) };
+        store.finish_attempt(finished).await.unwrap()
+    };
+    assert_eq!(failed(0, 1, 1).await, Some(at(1)));
+    assert_eq!(failed(1, 1, 2).await, Some(at(1)));
+    assert_eq!(failed(2, 1, 3).await, Some(at(3)), "each endpoint by itself");
+    assert_eq!(store.finish_attempt(delivered(nth(event, 1), 2)).await.unwrap(), None);
+    assert_eq!(failed(0, 2, 4).await, Some(at(4)));
+    let unsent = FinishedAttempt { attempt: None, ..retrying(nth(event, 0), 3, at(99)) };
+    assert_eq!(store.finish_attempt(unsent).await.unwrap(), None, "no attempt, no failure");
+    assert_eq!(failed(0, 3, 5).await, Some(at(4)));
+}
+
+pub(crate) async fn activating_or_moving_an_endpoint_forgets_its_failures(store: &dyn Store) {
+    let active = endpoint(1, "https://example.com/1");
+    store.create_endpoint(active.clone(), audit("endpoint.created")).await.unwrap();
+    let event = dispatched(store, new_event(), vec![pending(active.id)]).await;
+    let failed = async |number, seconds| {
+        let finished = FinishedAttempt { at: at(seconds), ..retrying(nth(event, 0), number, at(99)) };
+        store.finish_attempt(finished).await.unwrap()
+    };
+    assert_eq!(failed(1, 1).await, Some(at(1)));
+    let reason = InactiveReason::Failing;
+    let inactive = Endpoint { activity: Activity::Inactive { since: at(2), reason }, ..active.clone() };
+    store.update_endpoint(inactive.clone(), audit("endpoint.updated")).await.unwrap();
+    assert_eq!(store.endpoints().await.unwrap(), [inactive]);
+    assert_eq!(failed(2, 3).await, Some(at(1)), "what was in flight does not make it healthy");
+    store.update_endpoint(active.clone(), audit("endpoint.updated")).await.unwrap();
+    assert_eq!(failed(3, 4).await, Some(at(4)));
+    store
+        .update_endpoint(Endpoint { description: String::new(), ..active.clone() }, audit("endpoint.updated"))
+        .await
+        .unwrap();
+    assert_eq!(failed(4, 5).await, Some(at(4)));
+    let moved = "https://example.com/2".parse().unwrap();
+    store.update_endpoint(Endpoint { url: moved, ..active }, audit("endpoint.updated")).await.unwrap();
+    assert_eq!(failed(5, 6).await, Some(at(6)));
+}
+
+pub(crate) async fn what_is_released_is_due_in_the_order_of_acceptance(store: &dyn Store) {
+    let endpoint = endpoint_id(1);
+    let mut events = Vec::new();
+    for n in 0..5 {
+        let new = NewEvent { received_at: T0.after(Duration::from_millis(n)), ..new_event() };
+        let event = accept(store, new).await.key;
+        let deliveries = vec![pending(endpoint), pending(endpoint_id(2))];
+        store.fan_out(FanOut { event, at: at(1), deliveries, durable: true }).await.unwrap();
+        events.push(event);
+    }
+    for (n, due) in [(3, 60), (0, 50), (1, 70)] {
+        store.finish_attempt(retrying(nth(events[n], 0), 1, at(due))).await.unwrap();
+    }
+    let mut looks = 0;
+    let mut after = None;
+    while let Some(last) = store.release_waiting(endpoint, after, 2).await.unwrap() {
+        (after, looks) = (Some(last), looks + 1);
+    }
+    assert_eq!(looks, 3, "five, two at a time");
+    let due = store.due(endpoint, at(1), 9).await.unwrap();
+    assert_eq!(due.jobs.iter().map(|job| job.delivery.event).collect::<Vec<_>>(), events);
+    assert_eq!(due.jobs[0].attempts, 1, "the attempts made so far count");
+    assert_eq!(due.next, None);
+    assert!(store.release_waiting(endpoint_id(3), None, 2).await.unwrap().is_none());
 }

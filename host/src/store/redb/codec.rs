@@ -196,7 +196,9 @@ impl DeliveryRow {
         let place = match &self.state {
             DeliveryState::Pending
             | DeliveryState::Retrying
-            | DeliveryState::Held(HoldReason::NoActiveSecret) => Waits::InQueue,
+            | DeliveryState::Held(HoldReason::NoActiveSecret | HoldReason::EndpointInactive) => {
+                Waits::InQueue
+            }
             DeliveryState::Held(HoldReason::PluginFailed { plugin, .. }) => Waits::ForPlugin(plugin.as_str()),
             DeliveryState::Held(HoldReason::FilterUnreadable { .. }) => Waits::ForPlugin(FOR_FILTER),
             DeliveryState::Delivered

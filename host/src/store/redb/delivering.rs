@@ -1,27 +1,29 @@
-//! `finish_attempt`, `cancel_waiting` and `release_unsigned`: where a delivery goes after it waited.
+//! `finish_attempt`, `cancel_waiting`, `release_unsigned` and `release_waiting`: where a delivery goes after it waited.
+
+use std::ops::Bound;
 
 use redb::ReadableTable as _;
 
 use super::codec;
 use super::failure::Failure;
 use super::rows;
-use super::schema::delivery_id;
+use super::schema::{Tables, delivery_id};
 use super::writer::{Batch, Change};
-use crate::model::{DeliveryState, EndpointId, HoldReason, UnixMs};
-use crate::store::FinishedAttempt;
+use crate::model::{DeliveryState, EndpointId, HoldReason, UnixMs, failing_since};
+use crate::store::{FinishedAttempt, QueuePlace};
 
 impl Change for FinishedAttempt {
-    type Output = ();
+    type Output = Option<UnixMs>;
 
     fn is_urgent(&self) -> bool {
         false
     }
 
-    fn apply(self, batch: &mut Batch<'_>) -> Result<(), Failure> {
+    fn apply(self, batch: &mut Batch<'_>) -> Result<Self::Output, Failure> {
         let (id, tables) = (self.delivery, &mut batch.tables);
-        let Some(mut row) = rows::delivery(&tables.deliveries, id)? else { return Ok(()) };
+        let Some(mut row) = rows::delivery(&tables.deliveries, id)? else { return Ok(None) };
         if row.state.is_final() {
-            return Ok(());
+            return Ok(None);
         }
         tables.stop_waiting(id, &row)?;
         if let Some(attempt) = &self.attempt {
@@ -30,8 +32,32 @@ impl Change for FinishedAttempt {
             tables.attempts.insert(key, codec::encode(attempt).as_slice())?;
         }
         row.enter(self.state, self.due_at, self.at);
-        tables.store_delivery(id, &row)
+        tables.store_delivery(id, &row)?;
+        match &self.attempt {
+            Some(attempt) => note_ended(tables, row.endpoint, attempt.outcome.is_success(), self.at),
+            None => Ok(None),
+        }
     }
+}
+
+/// Notes how an attempt of an endpoint ended; tells since when all have failed. Writes only when that changes.
+fn note_ended(
+    tables: &mut Tables<'_>,
+    endpoint: EndpointId,
+    success: bool,
+    at: UnixMs,
+) -> Result<Option<UnixMs>, Failure> {
+    let endpoint = endpoint.as_u128();
+    let before = tables.failing.get(endpoint)?.map(|row| UnixMs(row.value()));
+    let after = failing_since(before, success, at);
+    if after == before {
+        return Ok(after);
+    }
+    match after {
+        Some(since) => tables.failing.insert(endpoint, since.0)?,
+        None => tables.failing.remove(endpoint)?,
+    };
+    Ok(after)
 }
 
 /// The verb.
@@ -116,5 +142,46 @@ impl Change for ReleaseUnsigned {
             tables.store_delivery(*id, row)?;
         }
         Ok(found.len())
+    }
+}
+
+/// The verb.
+pub(super) struct ReleaseWaiting {
+    pub(super) endpoint: EndpointId,
+    pub(super) after: Option<QueuePlace>,
+    pub(super) at: UnixMs,
+    pub(super) limit: usize,
+}
+
+impl Change for ReleaseWaiting {
+    type Output = Option<QueuePlace>;
+
+    fn is_urgent(&self) -> bool {
+        false
+    }
+
+    fn apply(self, batch: &mut Batch<'_>) -> Result<Self::Output, Failure> {
+        let tables = &mut batch.tables;
+        let endpoint = self.endpoint.as_u128();
+        let from = self.after.map_or((endpoint, 0, 0, 0), |QueuePlace { due_at, delivery }| {
+            (endpoint, due_at.0, delivery.event.as_u128(), delivery.ordinal)
+        });
+        let range = (Bound::Excluded(from), Bound::Included((endpoint, u64::MAX, u128::MAX, u16::MAX)));
+        let mut places = Vec::new();
+        for row in tables.queue.range(range)?.take(self.limit) {
+            let (_, due, event, ordinal) = row?.0.value();
+            places.push(QueuePlace { due_at: UnixMs(due), delivery: delivery_id(event, ordinal) });
+        }
+        // A new row is due when its event was accepted and has its place already: only those that failed are moved.
+        for QueuePlace { due_at, delivery } in places.iter().copied() {
+            let accepted_at = delivery.event.time().min(self.at);
+            if due_at > accepted_at {
+                let mut row = rows::indexed_delivery(&tables.deliveries, delivery)?;
+                tables.stop_waiting(delivery, &row)?;
+                row.due_at = Some(accepted_at);
+                tables.store_delivery(delivery, &row)?;
+            }
+        }
+        Ok(places.pop())
     }
 }

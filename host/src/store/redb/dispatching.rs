@@ -45,7 +45,10 @@ impl Change for FanOut {
                 has_custom: custom.is_some(),
                 last: None,
             };
-            row.enter(state, due_at, self.at);
+            // Due since the event came, so that what waits is in the order of acceptance, however long plugins took.
+            // Never in the future: keys run ahead of a clock that was set back.
+            let due_at = due_at.unwrap_or_else(|| self.event.time().min(self.at));
+            row.enter(state, Some(due_at), self.at);
             let id = DeliveryId { event: self.event, ordinal };
             batch.tables.insert_delivery(id, &row, custom.as_deref())?;
         }

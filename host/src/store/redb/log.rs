@@ -164,7 +164,14 @@ fn summary(
 ) -> Result<Option<DeliverySummary>, Failure> {
     let row = rows::indexed_delivery(&transaction.open_table(DELIVERIES)?, id)?;
     let passes = filter.endpoint.is_none_or(|endpoint| endpoint == row.endpoint)
-        && filter.state.as_ref().is_none_or(|state| state == row.state.name());
+        && filter.state.as_ref().is_none_or(|state| {
+            let shown = if filter.inactive.contains(&row.endpoint) {
+                row.state.while_inactive().name()
+            } else {
+                row.state.name()
+            };
+            state == shown
+        });
     if !passes {
         return Ok(None);
     }

@@ -62,6 +62,11 @@ impl Change for UpdateEndpoint {
         let before = row(&batch.tables, self.0.id())?.ok_or(Error::NotFound)?.endpoint;
         check_url(&batch.tables, &self.0.endpoint)?;
         batch.tables.urls.remove((before.tenant.as_str(), before.url.as_str()))?;
+        let after = &self.0.endpoint;
+        let activated = after.activity.is_active() && !before.activity.is_active();
+        if activated || after.url != before.url {
+            batch.tables.failing.remove(after.id.as_u128())?;
+        }
         insert(&mut batch.tables, &self.0)
     }
 }
@@ -77,6 +82,7 @@ impl Change for DeleteEndpoint {
         let before = row(&batch.tables, self.0)?.ok_or(Error::NotFound)?.endpoint;
         batch.tables.urls.remove((before.tenant.as_str(), before.url.as_str()))?;
         batch.tables.endpoints.remove(self.0.as_u128())?;
+        batch.tables.failing.remove(self.0.as_u128())?;
         Ok(())
     }
 }

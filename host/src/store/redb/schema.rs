@@ -9,6 +9,7 @@
 //! | fan out, per delivery | 3 | `deliveries` (appended), `queue` (what is due survives a crash), `endpoint_log` |
 //! | ... with a request that a transform made | +1 | `custom`, so that every retry sends the same bytes |
 //! | finish an attempt | 3 | `queue` -1 (and +1 if it is retried), `deliveries` replaced, `attempts` +1 |
+//! | ... the first failure of an endpoint, or the first success after one | +1 or -1 | `failing` |
 //! | a commit | at most 1 | `meta`, the low watermark of dispatch |
 //!
 //! `endpoint_log` repeats what a scan of `deliveries` would find. It is paid for because "what was sent to this
@@ -80,6 +81,8 @@ tables! {
     ENDPOINT_LOG, endpoint_log: (u128, u128, u16) => ();
     /// Endpoint id -> the endpoint as JSON, its secrets sealed.
     ENDPOINTS, endpoints: u128 => &'static [u8];
+    /// Endpoint -> since when all of its attempts failed. Written on the first failure and the next success only.
+    FAILING, failing: u128 => u64;
     /// Tenant, URL -> endpoint id: one endpoint per tenant and URL.
     URLS, urls: (&'static str, &'static str) => u128;
     /// Key id -> the API key's record as JSON.

@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError};
 
 use super::accept::Accept;
 use super::audit::{self, Audited};
-use super::delivering::{CancelWaiting, ReleaseUnsigned};
+use super::delivering::{CancelWaiting, ReleaseUnsigned, ReleaseWaiting};
 use super::dispatching::Redispatch;
 use super::endpoint_row::EndpointRow;
 use super::managing::{
@@ -17,7 +17,8 @@ use crate::model::{
 };
 use crate::store::{
     Accepted, AuditChain, AuditFilter, AuditPage, DeliveryFilter, DeliveryRecord, Due, DueInOrder,
-    EventRecord, FanOut, FinishedAttempt, NewEvent, Page, PluginHold, Resealed, Store, StoreFuture, Verdict,
+    EventRecord, FanOut, FinishedAttempt, NewEvent, Page, PluginHold, QueuePlace, Resealed, Store,
+    StoreFuture, Verdict,
 };
 
 impl Store for RedbStore {
@@ -67,8 +68,17 @@ impl Store for RedbStore {
         })
     }
 
-    fn finish_attempt(&self, finished: FinishedAttempt) -> StoreFuture<'_, ()> {
+    fn finish_attempt(&self, finished: FinishedAttempt) -> StoreFuture<'_, Option<UnixMs>> {
         self.write(finished)
+    }
+
+    fn release_waiting(
+        &self,
+        endpoint: EndpointId,
+        after: Option<QueuePlace>,
+        limit: usize,
+    ) -> StoreFuture<'_, Option<QueuePlace>> {
+        self.write(ReleaseWaiting { endpoint, after, at: self.clock.now(), limit })
     }
 
     fn cancel_waiting(&self, endpoint: EndpointId, now: UnixMs, limit: usize) -> StoreFuture<'_, usize> {

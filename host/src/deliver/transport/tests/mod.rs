@@ -36,7 +36,7 @@ fn post(scheme: &str, host: &str, port: u16) -> Post {
         header("webhook-id", "evt_1".to_owned()),
     ];
     let url = format!("{scheme}://{host}:{port}/hook?a=b").parse().unwrap();
-    Post { url, headers, body: Bytes::from_static(BODY.as_bytes()) }
+    Post { url, headers, body: Bytes::from_static(BODY.as_bytes()), timeout: None }
 }
 
 fn to(address: SocketAddr) -> Post {
