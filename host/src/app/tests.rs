@@ -3,14 +3,12 @@
 use ::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use ::http::{Method, Request, StatusCode};
 use axum::body::Body;
-use redb::backends::InMemoryBackend;
 use serde_json::{Value, json};
 use tower_service::Service as _;
 
 use super::*;
 use crate::store::redb::{Options, RedbStore};
 use crate::store::{AuditFilter, DeliveryFilter};
-use crate::vault::{KeyRing, Vault};
 
 const SECRET: &str = "/v1/endpoints/{id}/secrets/{secret}";
 /// What answers without a key.
@@ -40,10 +38,7 @@ async fn gateway() -> Gateway {
     settings.deliver.allow_networks = vec!["127.0.0.0/8".parse().unwrap()];
     let (clock, shutdown) = (Clock::system(), Shutdown::new());
     let options = Options { cache_mib: 16, linger_ms: 0 };
-    let store: Arc<dyn Store> = Arc::new(
-        RedbStore::with_backend(InMemoryBackend::new(), Vault::new(KeyRing::random()), clock, &options)
-            .unwrap(),
-    );
+    let store: Arc<dyn Store> = Arc::new(RedbStore::in_memory(clock, &options));
     let app = App::start(settings, Arc::clone(&store), clock, shutdown.clone()).await.unwrap();
     let admin = app.admin_key().unwrap().reveal();
     let (accepted, events) = handoff::channel(10);

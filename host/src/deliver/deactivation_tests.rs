@@ -2,7 +2,6 @@
 
 use std::sync::atomic::{AtomicU16, Ordering};
 
-use ::redb::backends::InMemoryBackend;
 use bytes::Bytes;
 use tokio::sync::watch;
 
@@ -12,7 +11,6 @@ use crate::model::{AttemptOutcome, DeliveryId, EventKey, Health};
 use crate::store::conformance::fixtures::{T0, accept, audit, endpoint, new_event, pending};
 use crate::store::redb::{self, RedbStore};
 use crate::store::{AuditFilter, FanOut, NewEvent};
-use crate::vault::{KeyRing, Vault};
 
 const FAIL_AFTER: Duration = Duration::from_hours(72);
 
@@ -50,9 +48,8 @@ fn retry() -> RetrySchedule {
 impl Stage {
     async fn start(status: u16) -> Self {
         let clock = Clock::starting_at(T0);
-        let vault = Vault::new(KeyRing::random());
-        let store = RedbStore::with_backend(InMemoryBackend::new(), vault, clock, &redb::Options::default());
-        let store = Arc::new(store.unwrap());
+        let store = RedbStore::in_memory(clock, &redb::Options::default());
+        let store = Arc::new(store);
         let mut endpoint = endpoint(1, "https://example.com/hook");
         endpoint.secrets[0].expires_at = None;
         store.create_endpoint(endpoint.clone(), audit("endpoint.created")).await.unwrap();

@@ -257,9 +257,7 @@ mod tests {
         let (good, keys) = key(Scope::Admin, None);
         let clock = Clock::starting_at(UnixMs(10));
         let options = store::redb::Options { cache_mib: 16, linger_ms: 0 };
-        let backend = redb::backends::InMemoryBackend::new();
-        let vault = crate::vault::Vault::new(crate::vault::KeyRing::random());
-        let store = Arc::new(store::redb::RedbStore::with_backend(backend, vault, clock, &options).unwrap());
+        let store = Arc::new(store::redb::RedbStore::in_memory(clock, &options));
         let audit = AuditEntry::new(UnixMs(1), Actor::Gateway, "key.created", good.id());
         store.create_key(keys.get(good.id()).unwrap(), audit).await.unwrap();
         let shutdown = Shutdown::new();

@@ -12,22 +12,23 @@
 #[cfg(test)]
 pub(crate) mod conformance;
 mod error;
+mod records;
 pub mod redb;
 
-use std::collections::HashSet;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
-
-use bytes::Bytes;
 
 pub use self::error::Error;
-use crate::model::{
-    ApiKeyRecord, Attempt, AuditEntry, CustomRequest, Delivery, DeliveryId, DeliveryState, Endpoint,
-    EndpointId, Event, EventId, EventKey, Job, KeyId, PluginName, PluginRun, TenantId, Topic, UnixMs,
+pub use self::records::{
+    Accepted, AuditChain, AuditFilter, AuditPage, AuditRow, DeliveryFilter, DeliveryRecord, DeliverySummary,
+    Due, DueInOrder, EventRecord, FanOut, FinishedAttempt, NewDelivery, NewEvent, Page, PluginHold,
+    QueuePlace, Resealed, Verdict,
 };
-use crate::vault;
+use crate::model::{
+    ApiKeyRecord, AuditEntry, DeliveryId, Endpoint, EndpointId, Event, EventId, EventKey, KeyId, PluginName,
+    TenantId, UnixMs,
+};
 
 /// What a verb returns: a boxed future, so that the store can be an `Arc<dyn Store>`.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
@@ -180,238 +181,4 @@ pub trait Store: Send + Sync + 'static {
 
     /// A delivery with its event, its attempts and what a transform made of it.
     fn delivery(&self, id: DeliveryId) -> StoreFuture<'_, Option<DeliveryRecord>>;
-}
-
-/// An event as ingest hands it over; the store assigns key and acceptance.
-#[derive(Debug, Clone)]
-pub struct NewEvent {
-    /// The producer's id, if it gave one: the key of deduplication and the `webhook-id`.
-    pub id: Option<EventId>,
-    /// The value of `Idempotency-Key`, if there was one.
-    pub idempotency_key: Option<String>,
-    /// The customer it belongs to.
-    pub tenant: TenantId,
-    /// What happened.
-    pub topic: Topic,
-    /// When it happened, if the producer says.
-    pub timestamp: Option<jiff::Timestamp>,
-    /// When we received it.
-    pub received_at: UnixMs,
-    /// The exact bytes of `data`.
-    pub data: Bytes,
-}
-
-/// The answer to one accepted event.
-#[derive(Debug, Clone)]
-pub struct Accepted {
-    /// The event: the new one, or the first of its id or idempotency key.
-    pub event: Arc<Event>,
-    /// Whether it was there before.
-    pub duplicate: bool,
-}
-
-/// What dispatch decided about one event.
-#[derive(Debug, Clone)]
-pub struct FanOut {
-    /// The event.
-    pub event: EventKey,
-    /// When it was decided.
-    pub at: UnixMs,
-    /// One per endpoint that matched, in the order of their ordinals.
-    pub deliveries: Vec<NewDelivery>,
-    /// Whether it must be on stable storage before the future resolves: true when the bytes to send cannot be
-    /// worked out again, because a plugin made them.
-    pub durable: bool,
-}
-
-/// One delivery to create; its ordinal is its place in [`FanOut::deliveries`].
-#[derive(Debug, Clone)]
-pub struct NewDelivery {
-    /// Where it goes.
-    pub endpoint: EndpointId,
-    /// What becomes of it.
-    pub verdict: Verdict,
-}
-
-/// What the plugins decided about one delivery.
-#[derive(Debug, Clone)]
-pub struct Verdict {
-    /// `Pending`, `Filtered`, `Held` or `Failed`.
-    pub state: DeliveryState,
-    /// When a held one is tried again; a pending one is due at once.
-    pub due_at: Option<UnixMs>,
-    /// What each plugin said.
-    pub plugins: Vec<PluginRun>,
-    /// What a transform made of the request.
-    pub custom: Option<Arc<CustomRequest>>,
-}
-
-/// A delivery that waits for its plugins, with its event.
-#[derive(Debug, Clone)]
-pub struct PluginHold {
-    /// The delivery.
-    pub delivery: Delivery,
-    /// Its event.
-    pub event: Arc<Event>,
-}
-
-/// Deliveries of one endpoint that are due.
-#[derive(Debug, Clone, Default)]
-pub struct Due {
-    /// Those that are due, the earliest first.
-    pub jobs: Vec<Job>,
-    /// When the first one that is not in `jobs` is due; `None` when nothing else waits.
-    pub next: Option<UnixMs>,
-}
-
-/// Deliveries of one endpoint that are due and go one after another.
-#[derive(Debug, Clone, Default)]
-pub struct DueInOrder {
-    /// Those that are due; `next` is when the one that ends them is due, `None` if it waits for something else.
-    pub due: Due,
-    /// Whether what ends them is an event that is not fanned out yet.
-    pub awaits_dispatch: bool,
-}
-
-/// Where a delivery stands among those of its endpoint that wait for an attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct QueuePlace {
-    /// When it is due.
-    pub due_at: UnixMs,
-    /// The delivery.
-    pub delivery: DeliveryId,
-}
-
-/// What came of an attempt, or of finding that none can be made.
-#[derive(Debug, Clone)]
-pub struct FinishedAttempt {
-    /// The delivery.
-    pub delivery: DeliveryId,
-    /// The attempt; `None` when nothing was sent, as for want of a secret.
-    pub attempt: Option<Attempt>,
-    /// The state the delivery is in now.
-    pub state: DeliveryState,
-    /// When it is due next, if its state is not final.
-    pub due_at: Option<UnixMs>,
-    /// When this was decided.
-    pub at: UnixMs,
-}
-
-/// Which deliveries to list. Every field narrows.
-#[derive(Debug, Clone, Default)]
-pub struct DeliveryFilter {
-    /// Of this tenant.
-    pub tenant: Option<TenantId>,
-    /// To this endpoint.
-    pub endpoint: Option<EndpointId>,
-    /// In the state of this name; see [`DeliveryState::name`].
-    pub state: Option<String>,
-    /// Endpoints that are inactive, for `state`: see [`DeliveryState::while_inactive`].
-    pub inactive: HashSet<EndpointId>,
-    /// Of events with this topic.
-    pub topic: Option<Topic>,
-    /// Of the event with this id.
-    pub event_id: Option<EventId>,
-    /// Of events accepted at or after this time.
-    pub since: Option<UnixMs>,
-    /// Of events accepted before this time.
-    pub until: Option<UnixMs>,
-}
-
-/// What one call to [`Store::reseal`] came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Resealed {
-    /// So many endpoints were found and sealed anew; there may be more.
-    Some(usize),
-    /// All secrets are sealed with the current key. Nothing needs these others any more.
-    Done(Vec<vault::KeyId>),
-}
-
-/// One page of the log.
-#[derive(Debug, Clone, Default)]
-pub struct Page {
-    /// The deliveries, newest first, each with its event and the last attempt's status and duration.
-    pub rows: Vec<DeliverySummary>,
-    /// Where the next page starts; `None` on the last one.
-    pub next: Option<DeliveryId>,
-}
-
-/// A row of the log.
-#[derive(Debug, Clone)]
-pub struct DeliverySummary {
-    /// The delivery.
-    pub delivery: Delivery,
-    /// Its event.
-    pub event: Arc<Event>,
-    /// The status of the last attempt, if it was answered.
-    pub last_status: Option<u16>,
-    /// How long the last attempt took.
-    pub last_took: Option<Duration>,
-}
-
-/// An event and what became of it.
-#[derive(Debug, Clone)]
-pub struct EventRecord {
-    /// The event.
-    pub event: Arc<Event>,
-    /// Whether it was matched to endpoints yet.
-    pub dispatched: bool,
-    /// Its deliveries.
-    pub deliveries: Vec<Delivery>,
-}
-
-/// A row of the audit log. Rows are only ever appended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AuditRow {
-    /// Its place in the log, from 1 without gaps.
-    pub number: u64,
-    /// SHA-256 of the hash of the row before (zeros for the first), the number (8 bytes, big-endian) and the stored
-    /// content.
-    pub hash: [u8; 32],
-    /// What happened.
-    pub entry: AuditEntry,
-}
-
-/// Which audit rows to list. Every field narrows.
-#[derive(Debug, Clone, Default)]
-pub struct AuditFilter {
-    /// Of this tenant.
-    pub tenant: Option<TenantId>,
-    /// With this action.
-    pub action: Option<String>,
-    /// Of changes at or after this time.
-    pub since: Option<UnixMs>,
-}
-
-/// One page of the audit log.
-#[derive(Debug, Clone, Default)]
-pub struct AuditPage {
-    /// The rows, newest first.
-    pub rows: Vec<AuditRow>,
-    /// Where the next page starts; `None` on the last one.
-    pub next: Option<u64>,
-}
-
-/// What a walk over the audit log found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AuditChain {
-    /// How many rows were found.
-    pub rows: u64,
-    /// The hash of the last row; zeros when there is none. Kept elsewhere, it proves that no row was cut off.
-    pub head: [u8; 32],
-    /// The number of the first row that is missing or is not what was written; `None` when the chain is whole.
-    pub broken_at: Option<u64>,
-}
-
-/// A delivery and all that is known about it.
-#[derive(Debug, Clone)]
-pub struct DeliveryRecord {
-    /// The delivery.
-    pub delivery: Delivery,
-    /// Its event.
-    pub event: Arc<Event>,
-    /// What a transform made of the request.
-    pub custom: Option<Arc<CustomRequest>>,
-    /// Every attempt, the first one first.
-    pub attempts: Vec<Attempt>,
 }

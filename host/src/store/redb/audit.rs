@@ -121,21 +121,17 @@ impl AuditFilter {
 
 #[cfg(test)]
 mod tests {
-    use redb::backends::InMemoryBackend;
 
     use super::super::{Options, RedbStore};
     use super::*;
     use crate::clock::Clock;
     use crate::store::Store as _;
     use crate::store::conformance::fixtures::{T0, audit, endpoint};
-    use crate::vault::{KeyRing, Vault};
 
     async fn with_rows(count: u128) -> RedbStore {
         let options = Options { cache_mib: 16, linger_ms: 0 };
         let clock = Clock::starting_at(T0);
-        let store =
-            RedbStore::with_backend(InMemoryBackend::new(), Vault::new(KeyRing::random()), clock, &options)
-                .unwrap();
+        let store = RedbStore::in_memory(clock, &options);
         for n in 0..count {
             let url = format!("https://example.com/{n}");
             store.create_endpoint(endpoint(n, &url), audit("endpoint.created")).await.unwrap();

@@ -161,6 +161,16 @@ impl RedbStore {
     }
 }
 
+#[cfg(test)]
+impl RedbStore {
+    /// A store that is gone with its owner, with a key of its own.
+    pub(crate) fn in_memory(clock: Clock, options: &Options) -> Self {
+        let vault = Vault::new(crate::vault::KeyRing::random());
+        Self::with_backend(::redb::backends::InMemoryBackend::new(), vault, clock, options)
+            .expect("memory can be opened")
+    }
+}
+
 impl Drop for RedbStore {
     fn drop(&mut self) {
         if let Err(error) = self.close() {
