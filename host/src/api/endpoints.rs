@@ -9,11 +9,11 @@ use http::StatusCode;
 use http::header::LOCATION;
 use serde::Deserialize;
 
+use super::Api;
 use super::endpoint_input::{Create, Patch};
 use super::endpoint_view::EndpointView;
 use super::page::Page;
 use super::secret_input::{SecretFields, SecretInput};
-use super::{Api, Shared};
 use crate::http::{Caller, Json as Input, Limit, PathText, Problem, Query, uninterrupted};
 use crate::model::{AuditEntry, Endpoint, EndpointId, TenantId};
 
@@ -85,29 +85,28 @@ pub(super) async fn get(
 
 /// Changes what is named and leaves the rest.
 pub(super) async fn update(
-    State(shared): State<Arc<Shared>>,
+    State(api): State<Api>,
     caller: Caller,
     PathText(id): PathText,
     Input(patch): Input<Patch>,
 ) -> Result<Json<EndpointView>, Problem> {
-    let api = &shared.api;
     let before = api.find(&caller, &id)?;
     let mut after = patch.apply(Endpoint::clone(&before), &api.target_check)?;
     after.updated_at = api.clock.now();
     api.check_plugins(&before, &after).await?;
     let audit = api.updated(&caller, &*before, &after)?;
-    let endpoint = uninterrupted(Arc::clone(&shared).exchange(before, after, audit)).await?;
+    let endpoint = uninterrupted(api.exchange(before, after, audit)).await?;
     tracing::info!(endpoint = %endpoint.id, tenant = %endpoint.tenant, "endpoint changed");
     show(&endpoint).map(Json)
 }
 
 /// Deletes one; what waits for it is cancelled, its log stays.
 pub(super) async fn delete(
-    State(shared): State<Arc<Shared>>,
+    State(api): State<Api>,
     caller: Caller,
     PathText(id): PathText,
 ) -> Result<StatusCode, Problem> {
-    let endpoint = uninterrupted(shared.remove(caller, id)).await?;
+    let endpoint = uninterrupted(api.remove(caller, id)).await?;
     tracing::info!(endpoint = %endpoint.id, tenant = %endpoint.tenant, "endpoint deleted");
     Ok(StatusCode::NO_CONTENT)
 }
@@ -118,12 +117,10 @@ impl Api {
         let endpoint = id.parse().ok().and_then(|id| self.directory.get(id));
         endpoint.filter(|endpoint| caller.manages(&endpoint.tenant)).ok_or_else(no_such_endpoint)
     }
-}
 
-impl Shared {
     /// Changes an endpoint as it is now. For changes that need no one's consent, so that two never collide.
     pub(super) async fn change<T: Send + 'static>(
-        self: Arc<Self>,
+        self,
         caller: Caller,
         id: EndpointId,
         change: impl FnOnce(&mut Endpoint) -> Result<T, Problem> + Send + 'static,
@@ -133,19 +130,19 @@ impl Shared {
             let mut after = Endpoint::clone(before);
             outcome = Some(change(&mut after)?);
             if after != **before {
-                after.updated_at = self.api.clock.now();
+                after.updated_at = self.clock.now();
             }
-            let audit = self.api.updated(&caller, &**before, &after)?;
+            let audit = self.updated(&caller, &**before, &after)?;
             Ok::<_, Problem>((after, audit))
         };
-        self.api.directory.change(id, changed).await?;
+        self.directory.change(id, changed).await?;
         outcome.ok_or_else(no_such_endpoint)
     }
 
     /// Replaces `before` by `after`, unless somebody else was faster. Only this is exclusive, as plugins may take
     /// seconds to say whether they agree.
     async fn exchange(
-        self: Arc<Self>,
+        self,
         before: Arc<Endpoint>,
         after: Endpoint,
         audit: AuditEntry,
@@ -158,13 +155,13 @@ impl Shared {
                 "another request changed this endpoint at the same time; read it and send the change again";
             Err(Problem::conflict("changed_meanwhile", detail))
         };
-        self.api.directory.change(before.id, unchanged).await
+        self.directory.change(before.id, unchanged).await
     }
 
     /// Deletes the endpoint of this id; what is written down is what was deleted.
-    async fn remove(self: Arc<Self>, caller: Caller, id: String) -> Result<Arc<Endpoint>, Problem> {
-        let id = self.api.find(&caller, &id)?.id;
-        self.api.directory.delete(id, |endpoint| self.api.deleted(&caller, endpoint)).await
+    async fn remove(self, caller: Caller, id: String) -> Result<Arc<Endpoint>, Problem> {
+        let id = self.find(&caller, &id)?.id;
+        self.directory.delete(id, |endpoint| self.deleted(&caller, endpoint)).await
     }
 }
 

@@ -72,14 +72,9 @@ pub struct Api {
     pub readiness: Readiness,
 }
 
-/// What the handlers share.
-struct Shared {
-    api: Api,
-}
-
 /// The router of the management API.
 pub fn router(api: Api) -> Router {
-    http::router(routes::ROUTES, Arc::new(Shared { api }))
+    http::router(routes::ROUTES, api)
 }
 
 /// The method and path of every route, with parameters in braces.
@@ -87,14 +82,8 @@ pub fn routes() -> impl Iterator<Item = (Method, &'static str)> {
     routes::ROUTES.iter().map(|route| (route.method.clone(), route.path))
 }
 
-impl FromRef<Arc<Shared>> for Api {
-    fn from_ref(shared: &Arc<Shared>) -> Self {
-        shared.api.clone()
-    }
-}
-
-impl FromRef<Arc<Shared>> for Keys {
-    fn from_ref(shared: &Arc<Shared>) -> Self {
-        shared.api.keys.clone()
+impl FromRef<Api> for Keys {
+    fn from_ref(api: &Api) -> Self {
+        api.keys.clone()
     }
 }

@@ -1,16 +1,10 @@
 //! The routes of the management API, as one table.
 
-use std::sync::Arc;
-
 use axum::routing::{delete, get, patch, post};
 use http::Method;
 
-use super::{
-    Shared, activity, audit, deliveries, endpoints, events, health, keys, plugins, secrets, tenants,
-};
+use super::{Api, activity, audit, deliveries, endpoints, events, health, keys, plugins, secrets, tenants};
 use crate::http::Route;
-
-type State = Arc<Shared>;
 
 macro_rules! routes {
     ($($method:ident $verb:ident $path:literal => $handler:path;)*) => {
@@ -19,7 +13,7 @@ macro_rules! routes {
 }
 
 /// All of them.
-pub(super) const ROUTES: &[Route<State>] = routes! {
+pub(super) const ROUTES: &[Route<Api>] = routes! {
     GET get "/v1/endpoints" => endpoints::list;
     POST post "/v1/endpoints" => endpoints::create;
     GET get "/v1/endpoints/{id}" => endpoints::get;

@@ -2,18 +2,16 @@
 //!
 //! Whether a secret is active is asked of the wall clock, as it is when a delivery is signed.
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use http::header::LOCATION;
 
+use super::Api;
 use super::page::Page;
 use super::secret_input::{self, FIELDS, SecretInput, SecretPatch};
 use super::secret_view::SecretView;
-use super::{Api, Shared};
 use crate::http::{Caller, Json as Input, PathText, Problem, uninterrupted};
 use crate::model::{EndpointId, Secret, UnixMs};
 
@@ -32,40 +30,40 @@ pub(super) async fn list(
 
 /// Adds one, which signs at once. The answer is the only one that ever shows its value.
 pub(super) async fn create(
-    State(shared): State<Arc<Shared>>,
+    State(api): State<Api>,
     caller: Caller,
     PathText(id): PathText,
     Input(input): Input<SecretInput>,
 ) -> Result<Response, Problem> {
-    let id = shared.api.find(&caller, &id)?.id;
-    let secret = input.into_secret(&FIELDS, shared.api.clock.wall())?;
+    let id = api.find(&caller, &id)?.id;
+    let secret = input.into_secret(&FIELDS, api.clock.wall())?;
     let view = SecretView::with_value(&secret);
     let location = format!("/v1/endpoints/{id}/secrets/{}", secret.id);
     tracing::info!(endpoint = %id, secret = %secret.id, "adding a signing secret");
-    uninterrupted(shared.change(caller, id, move |endpoint| secret_input::add(endpoint, secret))).await?;
+    uninterrupted(api.change(caller, id, move |endpoint| secret_input::add(endpoint, secret))).await?;
     Ok((StatusCode::CREATED, [(LOCATION, location)], Json(view)).into_response())
 }
 
 /// Changes when one expires.
 pub(super) async fn update(
-    State(shared): State<Arc<Shared>>,
+    State(api): State<Api>,
     caller: Caller,
     PathText((id, secret)): Ids,
     Input(patch): Input<SecretPatch>,
 ) -> Result<Json<SecretView>, Problem> {
-    let id = shared.api.find(&caller, &id)?.id;
-    let expires_at = patch.into_expiry(shared.api.clock.wall())?;
-    change(shared, caller, (id, secret), move |secret, _| secret.expires_at = expires_at).await
+    let id = api.find(&caller, &id)?.id;
+    let expires_at = patch.into_expiry(api.clock.wall())?;
+    change(api, caller, (id, secret), move |secret, _| secret.expires_at = expires_at).await
 }
 
 /// Expires one now. One that has expired stays as it is.
 pub(super) async fn expire(
-    State(shared): State<Arc<Shared>>,
+    State(api): State<Api>,
     caller: Caller,
     PathText((id, secret)): Ids,
 ) -> Result<Json<SecretView>, Problem> {
-    let id = shared.api.find(&caller, &id)?.id;
-    change(shared, caller, (id, secret), |secret, now| {
+    let id = api.find(&caller, &id)?.id;
+    change(api, caller, (id, secret), |secret, now| {
         if secret.is_active(now) {
             secret.expires_at = Some(now);
         }
@@ -75,26 +73,26 @@ pub(super) async fn expire(
 
 /// Removes one that has expired.
 pub(super) async fn delete(
-    State(shared): State<Arc<Shared>>,
+    State(api): State<Api>,
     caller: Caller,
     PathText((id, secret)): Ids,
 ) -> Result<StatusCode, Problem> {
-    let id = shared.api.find(&caller, &id)?.id;
-    let now = shared.api.clock.wall();
-    let removing = shared.change(caller, id, move |endpoint| secret_input::remove(endpoint, &secret, now));
+    let id = api.find(&caller, &id)?.id;
+    let now = api.clock.wall();
+    let removing = api.change(caller, id, move |endpoint| secret_input::remove(endpoint, &secret, now));
     let secret = uninterrupted(removing).await?;
     tracing::info!(endpoint = %id, %secret, "expired signing secret deleted");
     Ok(StatusCode::NO_CONTENT)
 }
 
 async fn change(
-    shared: Arc<Shared>,
+    api: Api,
     caller: Caller,
     (id, secret): (EndpointId, String),
     change: impl FnOnce(&mut Secret, UnixMs) + Send + 'static,
 ) -> Result<Json<SecretView>, Problem> {
-    let now = shared.api.clock.wall();
-    let changing = shared.change(caller, id, move |endpoint| {
+    let now = api.clock.wall();
+    let changing = api.change(caller, id, move |endpoint| {
         let secret = secret_input::find(endpoint, &secret)?;
         change(secret, now);
         tracing::info!(endpoint = %id, secret = %secret.id, expires_at = ?secret.expires_at, "expiry of a signing secret changed");

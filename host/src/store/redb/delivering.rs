@@ -4,12 +4,12 @@ use std::ops::Bound;
 
 use redb::ReadableTable as _;
 
-use super::codec;
+use super::codec::{self, DeliveryRow};
 use super::failure::Failure;
 use super::rows;
 use super::schema::{Tables, delivery_id};
 use super::writer::{Batch, Change};
-use crate::model::{DeliveryState, EndpointId, HoldReason, UnixMs, failing_since};
+use crate::model::{DeliveryId, DeliveryState, EndpointId, HoldReason, UnixMs, failing_since};
 use crate::store::{FinishedAttempt, QueuePlace};
 
 impl Change for FinishedAttempt {
@@ -96,12 +96,7 @@ impl Change for CancelWaiting {
         for id in waiting {
             found.push((id, rows::indexed_delivery(&tables.deliveries, id)?));
         }
-        for (id, row) in &mut found {
-            tables.stop_waiting(*id, row)?;
-            row.enter(DeliveryState::Cancelled, None, self.at);
-            tables.store_delivery(*id, row)?;
-        }
-        Ok(found.len())
+        move_rows(tables, found, |row| row.enter(DeliveryState::Cancelled, None, self.at))
     }
 }
 
@@ -136,12 +131,7 @@ impl Change for ReleaseUnsigned {
                 break;
             }
         }
-        for (id, row) in &mut found {
-            tables.stop_waiting(*id, row)?;
-            row.due_at = Some(self.at);
-            tables.store_delivery(*id, row)?;
-        }
-        Ok(found.len())
+        move_rows(tables, found, |row| row.due_at = Some(self.at))
     }
 }
 
@@ -184,4 +174,19 @@ impl Change for ReleaseWaiting {
         }
         Ok(places.pop())
     }
+}
+
+/// Takes deliveries from where they wait, changes them, and puts them where they wait then, if they do.
+fn move_rows(
+    tables: &mut Tables<'_>,
+    rows: Vec<(DeliveryId, DeliveryRow)>,
+    change: impl Fn(&mut DeliveryRow),
+) -> Result<usize, Failure> {
+    let count = rows.len();
+    for (id, mut row) in rows {
+        tables.stop_waiting(id, &row)?;
+        change(&mut row);
+        tables.store_delivery(id, &row)?;
+    }
+    Ok(count)
 }
