@@ -166,7 +166,12 @@ fn is_the_body(body: &[u8], id: &str, data: &str, path: &str) -> Result<()> {
     match path {
         "/jq" => ensure!(body.starts_with(&format!(r#"{{"id":"{id}","data":"#)), "jq made {body}"),
         "/redact" => {
-            ensure!(!part("hunter2") && !part("4111") && part(r#""secret":"***""#), "redact left {body}");
+            let (_, rest) = data.split_once(r#""rest": "#).context("there is a rest")?;
+            ensure!(!part("hunter2") && !part("4111-1111"), "redact left {body}");
+            ensure!(
+                body.ends_with(&format!(r#""data":{{"secret":"***","rest":{rest}}}"#)),
+                "redact made {body}"
+            );
         }
         _ => {
             ensure!(body.starts_with(r#"{"event":""#) && part(&format!(r#""event_id":"{id}""#)), "{body}");

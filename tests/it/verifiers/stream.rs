@@ -27,8 +27,12 @@ pub(crate) const ROUND: usize = 250;
 const PRODUCERS: usize = 8;
 const JSON: (&str, &str) = ("content-type", "application/json");
 const NDJSON: (&str, &str) = ("content-type", "application/x-ndjson");
-/// Long enough that the second attempt is in another second than the first, jitter included.
-const RETRY: &str = "1500ms";
+/// The first is long enough that the second attempt is in another second, jitter included; nothing uses up all of them.
+const RETRY: [&str; 12] = {
+    let mut waits = ["100ms"; 12];
+    waits[0] = "1500ms";
+    waits
+};
 /// Escapes of the corner cases that are no character.
 const HALVES: [&str; 3] = ["\\ud800", "\\udfff", "\\udc00"];
 const TIMESTAMPS: &[&str] = &["2024-03-15T14:30:00Z", "1999-12-31T23:59:59.123456789+02:00"];
@@ -71,7 +75,7 @@ impl Stream {
                 _ => json!({}),
             };
             with["topics"] = json!([format!("{}/**", &path[1..])]);
-            with["retry"] = json!([RETRY, "100ms", "100ms"]);
+            with["retry"] = json!(RETRY);
             endpoints.insert(path, scene.endpoint(path, with).await?);
         }
         let payloads = Payloads::new(seed)?;
@@ -100,10 +104,11 @@ impl Stream {
         Ok(())
     }
 
-    /// The next answers of the endpoint that fails: every other is a failure.
+    /// The next answers of the endpoint that fails: every third is a failure.
     pub(crate) fn fail(&self, failures: usize) {
         let bad = |number| if number % 3 == 0 { Answer::Reset } else { Answer::status(503) };
-        let answers = (0..failures).flat_map(|number| [bad(number), Answer::status(200)]);
+        let answers =
+            (0..failures).flat_map(|number| [bad(number), Answer::status(200), Answer::status(200)]);
         self.scene.receiver.script("/flaky", answers);
     }
 
@@ -136,7 +141,7 @@ impl Stream {
         let is_half = HALVES.iter().any(|half| payload.contains(half));
         let path = if is_half { PATHS[0] } else { PATHS[number % PATHS.len()] };
         let data = match path {
-            "/redact" => format!(r#"{{"secret":"hunter2" ,"card":["4111"], "rest": {payload}}}"#),
+            "/redact" => format!(r#"{{"secret":"hunter2" ,"card":["4111-1111"], "rest": {payload}}}"#),
             _ => payload,
         };
         let topic = self.payloads.one_of(&["a", "B-1/c_2", "x.y"]);
