@@ -134,7 +134,7 @@ impl Stream {
     fn draft(&mut self, number: usize) -> Draft {
         let payload = match self.fixed.pop() {
             Some(fixed) => fixed,
-            None if number == 0 => self.payloads.large(),
+            None if number == 0 && self.sent.len().is_multiple_of(4 * ROUND) => self.payloads.large(),
             None => self.payloads.any(),
         };
         // What a program of jq reads has no half of a surrogate pair; all others pass it on unread.
