@@ -4,7 +4,6 @@
 //! times are kept, so that it is known which secrets must have signed.
 
 use std::collections::HashMap;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
 use hookway_tests::client::{Client, Endpoint};
@@ -12,6 +11,7 @@ use hookway_tests::gateway::Setup;
 use hookway_tests::guests::plugin;
 use hookway_tests::receiver::{Answer, Received};
 use http::{Method, StatusCode};
+use jiff::Timestamp;
 use rand::RngExt as _;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -44,7 +44,7 @@ pub(crate) struct Stream {
     pub(crate) payloads: Payloads,
     fixed: Vec<String>,
     counts: HashMap<&'static str, usize>,
-    started: (Instant, SystemTime),
+    started: (Instant, Timestamp),
 }
 
 /// An event that was accepted.
@@ -80,7 +80,7 @@ impl Stream {
         }
         let payloads = Payloads::new(seed)?;
         let fixed = payloads.fixed().collect();
-        let started = (Instant::now(), SystemTime::now());
+        let started = (Instant::now(), Timestamp::now());
         let (sent, counts) = (HashMap::new(), HashMap::new());
         Ok(Self { scene, endpoints, sent, payloads, fixed, counts, started })
     }
@@ -128,7 +128,7 @@ impl Stream {
     /// Seconds since 1970.
     pub(crate) fn unix(&self, at: Instant) -> Result<u64> {
         let wall = self.started.1 + at.duration_since(self.started.0);
-        Ok(wall.duration_since(UNIX_EPOCH).map(|since| since.as_secs())?)
+        Ok(wall.as_second().try_into()?)
     }
 
     fn draft(&mut self, number: usize) -> Draft {
