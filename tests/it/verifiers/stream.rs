@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use anyhow::{Context, Result, ensure};
 use hookway_tests::client::{Client, Endpoint};
 use hookway_tests::gateway::Setup;
-use hookway_tests::guests::plugin;
+use hookway_tests::guests::{install, plugin};
 use hookway_tests::receiver::{Answer, Received};
 use http::{Method, StatusCode};
 use jiff::Timestamp;
@@ -64,9 +64,12 @@ struct Draft {
 impl Stream {
     pub(crate) async fn start(seed: u64) -> Result<Self> {
         // On a busy machine plugins need time to meet their deadline.
-        let setup = Setup::default().set("plugins.deadline=5s");
-        let setup = setup.plugin("jq-transform", plugin("jq-transform")?).plugin("redact", plugin("redact")?);
-        let scene = Scene::with(setup).await?;
+        let scene = Scene::with(Setup::default().set("plugins.deadline=5s")).await?;
+        for name in ["jq-transform", "redact"] {
+            // One after another, so that each has all the time that a start would give to both.
+            install(&plugin(name)?, &scene.gateway.plugins_dir(), name)?;
+            scene.client.plugin_active(name).await?;
+        }
         let mut endpoints = HashMap::new();
         for path in PATHS {
             let mut with = match path {
