@@ -18,3 +18,4 @@ mod scene;
 mod secrets;
 mod secrets_at_rest;
 mod shutdown;
+mod verifiers;

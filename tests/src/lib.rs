@@ -7,6 +7,7 @@
 //! - [`client`]: the HTTP API.
 //! - [`receiver`]: a scripted receiver that records every request.
 //! - [`guests`]: the built components. [`events`]: something to send.
+//! - [`verifiers`]: the Standard Webhooks libraries of other languages.
 //! - [`patience`]: how long a wait may last.
 
 pub mod client;
@@ -15,6 +16,7 @@ pub mod gateway;
 pub mod guests;
 pub mod patience;
 pub mod receiver;
+pub mod verifiers;
 
 use std::path::{Path, PathBuf};
 

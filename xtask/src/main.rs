@@ -10,6 +10,7 @@ mod plugins;
 mod progress;
 mod test;
 mod tools;
+mod verifiers;
 
 use std::process::ExitCode;
 

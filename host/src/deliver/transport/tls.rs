@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, InvalidDnsNameError, ServerName};
-use rustls::{CertificateError, ClientConfig, RootCertStore};
+use rustls::{AlertDescription, CertificateError, ClientConfig, PeerIncompatible, RootCertStore};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -41,7 +41,10 @@ pub(super) enum TlsError {
     /// The host cannot stand in a certificate.
     #[error("the host of the URL cannot be the name of a certificate")]
     Name(#[from] InvalidDnsNameError),
-    /// The two sides have no protocol in common, or the other one does not speak TLS.
+    /// The receiver knows TLS 1.1 or older only.
+    #[error("the receiver speaks a version of TLS that is no longer safe; it has to offer TLS 1.2 or 1.3")]
+    OldVersion,
+    /// The two sides have nothing else in common, or the other one does not speak TLS.
     #[error("no TLS 1.2 or 1.3 session with the receiver: {0}")]
     Protocol(rustls::Error),
     /// The connection broke.
@@ -89,6 +92,11 @@ impl From<io::Error> for TlsError {
     fn from(error: io::Error) -> Self {
         match error.downcast::<rustls::Error>() {
             Ok(rustls::Error::InvalidCertificate(problem)) => problem.into(),
+            // It answers with the version that it has, or with the alert that ours is too new (RFC 8446, 6.2).
+            Ok(
+                rustls::Error::PeerIncompatible(PeerIncompatible::ServerDoesNotSupportTls12Or13)
+                | rustls::Error::AlertReceived(AlertDescription::ProtocolVersion),
+            ) => Self::OldVersion,
             Ok(other) => Self::Protocol(other),
             Err(error) => Self::Broken(error),
         }

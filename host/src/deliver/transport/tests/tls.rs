@@ -7,7 +7,7 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_tim
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 use tempfile::NamedTempFile;
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
@@ -102,6 +102,42 @@ async fn each_bad_certificate_has_its_sentence_and_no_byte_of_the_payload_is_sen
         assert!(error.message.contains(sentence), "{}", error.message);
         receiver.connection_ended().await;
         assert_eq!((receiver.connections(), receiver.bytes()), (1, 0), "{sentence}");
+    }
+}
+
+/// The answer of a receiver to our first message: its own with this version of TLS and a cipher suite of that time
+/// (RFC 5246, 7.4.1.3).
+fn server_hello(version: [u8; 2]) -> Vec<u8> {
+    const AES_128_CBC_SHA: [u8; 2] = [0x00, 0x2f];
+    let hello = [&version[..], &[7; 32], &[0], &AES_128_CBC_SHA, &[0]].concat();
+    let message = [&[2, 0, 0, u8::try_from(hello.len()).unwrap()][..], &hello].concat();
+    [&[22][..], &version, &[0, u8::try_from(message.len()).unwrap()], &message].concat()
+}
+
+#[tokio::test]
+async fn a_receiver_with_an_old_version_of_tls_has_its_sentence_and_gets_no_byte_of_the_payload() {
+    let too_new = [21, 3, 1, 0, 2, 2, 70];
+    for answer in [server_hello([3, 1]), server_hello([3, 2]), too_new.to_vec()] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let seen = tokio::spawn(async move {
+            let (mut tcp, _) = listener.accept().await.unwrap();
+            let mut bytes = vec![0; 4096];
+            let read = tcp.read(&mut bytes).await.unwrap();
+            bytes.truncate(read);
+            tcp.write_all(&answer).await.unwrap();
+            tcp.read_to_end(&mut bytes).await.unwrap();
+            bytes
+        });
+        let transport = HttpTransport::new(&Options { tls_timeout: Duration::from_secs(10), ..options() });
+        let error = failed(send(&transport.unwrap(), &post("https", "localhost", port)).await);
+        assert_eq!(error.class, AttemptErrorClass::Tls);
+        assert!(error.message.contains("TLS that is no longer safe"), "{}", error.message);
+        let seen = seen.await.unwrap();
+        assert_eq!(seen[0], 22, "a handshake, and after it at most an alert");
+        for part in [BODY, "webhook-id"] {
+            assert!(!seen.windows(part.len()).any(|window| window == part.as_bytes()), "{part}");
+        }
     }
 }
 
