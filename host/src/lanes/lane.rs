@@ -1,8 +1,9 @@
 //! The lane of one endpoint: what the schedule knows of it, and what follows from that alone.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 
-use crate::model::{DeliveryId, Job, UnixMs};
+use super::lines::Lines;
+use crate::model::{DeliveryId, Job, Line, OrderId, UnixMs};
 
 /// What waits for one endpoint in memory, and what of it is under way.
 #[derive(Debug, Default)]
@@ -11,18 +12,22 @@ pub(super) struct Lane {
     pub(super) ready: VecDeque<Job>,
     /// Attempts under way.
     pub(super) in_flight: usize,
-    /// Deliveries that are ready, in flight or not recorded yet: what the store must not hand out again.
-    pub(super) known: HashSet<DeliveryId>,
+    /// Deliveries that are ready, behind one in a line, in flight or not recorded yet, each with its line: what the store
+    /// must not hand out again.
+    pub(super) known: HashMap<DeliveryId, Option<Line>>,
     /// Those of `known` that were recorded while a load was under way: it may have seen them as they were before.
-    pub(super) recorded_during_load: Vec<DeliveryId>,
+    /// With each, whether it has ended.
+    pub(super) recorded_during_load: Vec<(DeliveryId, bool)>,
     /// When the earliest delivery that is in the store and not in `known` is due.
     pub(super) stored: Option<UnixMs>,
     /// Whether the store is being read for it.
     pub(super) loading: bool,
     /// Whether it is among the turns.
     pub(super) has_turn: bool,
-    /// Whether it sends one after another, in the order that the store says.
-    pub(super) ordered: bool,
+    /// The order that it goes by, if it has one.
+    pub(super) order: Option<OrderId>,
+    /// What it knows of its lines, if it has an order.
+    pub(super) lines: Lines,
     /// The lane's entry in `paced`.
     pub(super) paced: Option<UnixMs>,
 }
@@ -40,5 +45,23 @@ impl Lane {
             && self.stored.is_none()
             && !self.loading
             && !self.has_turn
+            && self.lines.has_none()
+    }
+
+    /// Whether something of another order is not settled: it is still in the store, and what comes after it in this one
+    /// must not be taken for the first.
+    pub(super) fn has_others_in_flight(&self) -> bool {
+        self.order.is_some() && self.known.values().any(|line| line.map(|line| line.order) != self.order)
+    }
+
+    /// What is known of its lines.
+    pub(super) fn known_lines(&self) -> HashMap<DeliveryId, Line> {
+        self.known.iter().filter_map(|(id, line)| Some((*id, (*line)?))).collect()
+    }
+
+    /// Forgets a delivery that was settled; true if there is more of its line in the store, and nothing here.
+    pub(super) fn forget(&mut self, delivery: DeliveryId) -> bool {
+        let Some(Some(line)) = self.known.remove(&delivery) else { return false };
+        self.lines.has_passed(line) && !self.known.values().any(|other| *other == Some(line))
     }
 }
