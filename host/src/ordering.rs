@@ -54,7 +54,8 @@ mod tests {
     }
 
     fn line_of(key: &str, data: &'static str) -> Line {
-        line(&endpoint(Ordering::Fifo, Some(key)), &Document::new(Bytes::from_static(data.as_bytes()))).unwrap()
+        line(&endpoint(Ordering::Fifo, Some(key)), &Document::new(Bytes::from_static(data.as_bytes())))
+            .unwrap()
     }
 
     #[test]

@@ -239,9 +239,10 @@ fn ordering_key(endpoint: &Endpoint, change: Option<Option<String>>) -> Result<O
             let detail = "`ordering_key` says by what `\"ordering\": \"fifo\"` orders: set that too";
             Err(Problem::invalid("/ordering_key", detail))
         }
-        (Some(Some(text)), Ordering::Fifo) => text.parse().map(Some).map_err(|error: OrderingKeyError| {
-            Problem::invalid("/ordering_key", error.to_string())
-        }),
+        (Some(Some(text)), Ordering::Fifo) => text
+            .parse()
+            .map(Some)
+            .map_err(|error: OrderingKeyError| Problem::invalid("/ordering_key", error.to_string())),
         (Some(None), _) | (None, Ordering::None) => Ok(None),
         (None, Ordering::Fifo) => Ok(endpoint.ordering_key.clone()),
     }

@@ -8,7 +8,8 @@ use serde_json::value::RawValue;
 use super::request_input::duration_text;
 use super::secret_view::SecretView;
 use crate::model::{
-    Activity, Binding, Endpoint, Health, InactiveReason, OnFailure, Ordering, OrderingKey, RequestOptions, Secret,
+    Activity, Binding, Endpoint, Health, InactiveReason, OnFailure, Ordering, OrderingKey, RequestOptions,
+    Secret,
 };
 
 /// An endpoint.

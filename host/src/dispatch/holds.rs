@@ -68,8 +68,14 @@ impl Dispatch {
         let at = self.clock.now();
         self.store.redispatch(delivery.id, verdict, custom.is_some()).await?;
         // In an ordered lane the store says the line.
-        let job =
-            Job { delivery: delivery.id, endpoint: delivery.endpoint, attempts: 0, event, custom, line: None };
+        let job = Job {
+            delivery: delivery.id,
+            endpoint: delivery.endpoint,
+            attempts: 0,
+            event,
+            custom,
+            line: None,
+        };
         if !(due && self.outbox.offer(job)) {
             // Whatever became of it: those that it held up in their order may be due now.
             self.outbox.stored(delivery.endpoint, at);

@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 
 use super::lines::Lines;
 use crate::model::{DeliveryId, Job, Line, OrderId, UnixMs};
+use crate::store::Lookout;
 
 /// What waits for one endpoint in memory, and what of it is under way.
 #[derive(Debug, Default)]
@@ -54,9 +55,47 @@ impl Lane {
         self.order.is_some() && self.known.values().any(|line| line.map(|line| line.order) != self.order)
     }
 
-    /// What is known of its lines.
-    pub(super) fn known_lines(&self) -> HashMap<DeliveryId, Line> {
-        self.known.iter().filter_map(|(id, line)| Some((*id, (*line)?))).collect()
+    /// What the store is asked next by this order.
+    pub(super) fn lookout(&mut self, order: OrderId, now: UnixMs) -> Lookout {
+        let (after, passed) = self.lines.look(now);
+        let known = self.known.iter().filter_map(|(id, line)| Some((*id, (*line)?))).collect();
+        Lookout { order, after, known, passed }
+    }
+
+    /// Whether something waits here, or was passed by in the store.
+    pub(super) fn has_waiting(&self) -> bool {
+        !self.ready.is_empty() || !self.lines.has_none()
+    }
+
+    /// An attempt is over. If its delivery is too, the next of its line may start; if not, those behind it are given up.
+    /// Returns the bytes of those.
+    pub(super) fn end(&mut self, delivery: DeliveryId, is_final: bool) -> usize {
+        let line = self.known.get(&delivery).copied().flatten();
+        match line.filter(|line| self.order == Some(line.order)) {
+            Some(line) if is_final => {
+                self.ready.extend(self.lines.next(line));
+                0
+            }
+            Some(line) => {
+                let behind = self.lines.block(line);
+                self.give_up(behind)
+            }
+            None => 0,
+        }
+    }
+
+    /// Gives up all that waits here; returns its bytes. What is in flight ends by itself.
+    pub(super) fn clear(&mut self) -> usize {
+        let mut waiting = std::mem::take(&mut self.ready);
+        waiting.extend(std::mem::take(&mut self.lines).into_followers());
+        self.give_up(waiting)
+    }
+
+    fn give_up(&mut self, waiting: VecDeque<Job>) -> usize {
+        waiting.iter().for_each(|job| {
+            self.known.remove(&job.delivery);
+        });
+        waiting.iter().map(size).sum()
     }
 
     /// Forgets a delivery that was settled; true if there is more of its line in the store, and nothing here.
@@ -64,4 +103,10 @@ impl Lane {
         let Some(Some(line)) = self.known.remove(&delivery) else { return false };
         self.lines.has_passed(line) && !self.known.values().any(|other| *other == Some(line))
     }
+}
+
+/// What a waiting delivery keeps in memory, roughly.
+pub(super) fn size(job: &Job) -> usize {
+    const OVERHEAD: usize = 256;
+    OVERHEAD + job.event.data.len() + job.custom.as_ref().map_or(0, |custom| custom.body.len())
 }

@@ -27,8 +27,10 @@ impl Lanes {
             let inner = &lanes.inner;
             let now = inner.clock.now();
             let due = inner.store.due(endpoint, now, limit).await;
-            let due =
-                due.unwrap_or_else(|error| Due { jobs: Vec::new(), next: Some(retry_at(endpoint, &error, now)) });
+            let due = due.unwrap_or_else(|error| Due {
+                jobs: Vec::new(),
+                next: Some(retry_at(endpoint, &error, now)),
+            });
             inner.schedule().loaded(endpoint, due);
             inner.changed.notify_one();
         });

@@ -137,7 +137,7 @@ impl Lanes {
     #[must_use]
     pub fn offer(&self, job: Job) -> bool {
         let ordered = self.inner.limits(job.endpoint).order.is_some();
-        let taken = self.inner.schedule().offer(job, self.inner.clock.now(), ordered).is_ok();
+        let taken = self.inner.schedule().offer(job, self.inner.clock.now(), ordered);
         self.inner.changed.notify_one();
         taken
     }

@@ -8,11 +8,11 @@
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 use super::Options;
-use super::lane::Lane;
+use super::lane::{Lane, size};
 use super::rate::Rate;
 use super::step::{Limits, OrderedLoad, Step};
 use crate::model::{DeliveryId, EndpointId, Job, OrderId, UnixMs};
-use crate::store::{Due, InOrder, Lookout};
+use crate::store::{Due, InOrder};
 
 /// The due time of what may have been due for long.
 const NOW_OR_BEFORE: UnixMs = UnixMs(0);
@@ -57,21 +57,22 @@ impl Schedule {
         }
     }
 
-    /// Takes a delivery that is due now; gives it back when memory or order says that it has to wait in the store. What
-    /// goes in order always does: only the store knows what comes before it.
-    pub(super) fn offer(&mut self, job: Job, now: UnixMs, ordered: bool) -> Result<(), Job> {
+    /// Takes a delivery that is due now; false when memory or order says that it has to wait in the store. What goes in
+    /// order always does: only the store knows what comes before it.
+    #[must_use]
+    pub(super) fn offer(&mut self, job: Job, now: UnixMs, ordered: bool) -> bool {
         if ordered || self.paused.contains(&job.endpoint) {
-            return Err(job);
+            return false;
         }
         let lane = self.lanes.entry(job.endpoint).or_default();
         let older_waits = lane.loading || lane.stored.is_some_and(|due| due <= now);
         let full =
             lane.ready.len() >= self.options.lane_buffer || self.bytes_ready >= self.options.buffer_bytes;
         if older_waits || full {
-            return Err(job);
+            return false;
         }
         self.push(job);
-        Ok(())
+        true
     }
 
     /// Notes that a delivery waits in the store, due at this time.
@@ -129,7 +130,8 @@ impl Schedule {
     fn end_load(&mut self, endpoint: EndpointId, due: Due, order: Option<OrderId>) {
         let Some(lane) = self.lanes.get_mut(&endpoint) else { return };
         lane.loading = false;
-        let new = due.jobs.into_iter().filter(|job| !lane.known.contains_key(&job.delivery)).collect::<Vec<_>>();
+        let new =
+            due.jobs.into_iter().filter(|job| !lane.known.contains_key(&job.delivery)).collect::<Vec<_>>();
         for (recorded, has_ended) in std::mem::take(&mut lane.recorded_during_load) {
             if lane.forget(recorded) && has_ended {
                 lane.lines.may_be_due(Some(NOW_OR_BEFORE));
@@ -153,17 +155,7 @@ impl Schedule {
         self.in_flight = self.in_flight.saturating_sub(1);
         let Some(lane) = self.lanes.get_mut(&endpoint) else { return };
         lane.in_flight = lane.in_flight.saturating_sub(1);
-        let line = lane.known.get(&delivery).copied().flatten();
-        match line.filter(|line| lane.order == Some(line.order)) {
-            Some(line) if is_final => lane.ready.extend(lane.lines.next(line)),
-            Some(line) => {
-                for job in lane.lines.block(line) {
-                    self.bytes_ready -= size(&job);
-                    lane.known.remove(&job.delivery);
-                }
-            }
-            None => {}
-        }
+        self.bytes_ready -= lane.end(delivery, is_final);
         self.give_turn(endpoint);
     }
 
@@ -202,6 +194,12 @@ impl Schedule {
     pub(super) fn pause(&mut self, endpoint: EndpointId) {
         self.paused.insert(endpoint);
         self.stop(endpoint);
+    }
+
+    /// Whether no lane is kept.
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.lanes.is_empty() && self.timers.is_empty() && self.bytes_ready == 0 && self.in_flight == 0
     }
 
     /// Whether the lane of an endpoint is stopped.
@@ -274,8 +272,7 @@ impl Schedule {
         lane.stored = None;
         let limit = self.options.lane_buffer;
         let Some(order) = lane.order else { return Some(Step::Load(endpoint, limit + lane.known.len())) };
-        let (after, passed) = lane.lines.look(now);
-        let lookout = Lookout { order, after, known: lane.known_lines(), passed };
+        let lookout = lane.lookout(order, now);
         Some(Step::LoadInOrder(OrderedLoad { endpoint, limit, lookout, dispatched: self.dispatched }))
     }
 
@@ -304,9 +301,8 @@ impl Schedule {
         if std::mem::replace(&mut lane.order, order) == order {
             return;
         }
-        let had_ready = !lane.ready.is_empty();
-        self.clear_ready(endpoint);
-        if had_ready {
+        if lane.has_waiting() {
+            self.clear_ready(endpoint);
             self.stored(endpoint, NOW_OR_BEFORE);
             // What was offered may not be committed yet. Its fan-out tells.
             self.awaiting_dispatch.insert(endpoint);
@@ -315,11 +311,7 @@ impl Schedule {
 
     fn clear_ready(&mut self, endpoint: EndpointId) {
         let Some(lane) = self.lanes.get_mut(&endpoint) else { return };
-        let followers = std::mem::take(&mut lane.lines).into_followers();
-        for job in std::mem::take(&mut lane.ready).into_iter().chain(followers) {
-            self.bytes_ready -= size(&job);
-            lane.known.remove(&job.delivery);
-        }
+        self.bytes_ready -= lane.clear();
     }
 
     /// Counts a start, if the rate allows it now; otherwise sets the timer.
@@ -400,10 +392,4 @@ impl Schedule {
             self.lanes.remove(&endpoint);
         }
     }
-}
-
-/// What a waiting delivery keeps in memory, roughly.
-fn size(job: &Job) -> usize {
-    const OVERHEAD: usize = 256;
-    OVERHEAD + job.event.data.len() + job.custom.as_ref().map_or(0, |custom| custom.body.len())
 }

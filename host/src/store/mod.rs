@@ -26,8 +26,8 @@ pub use self::records::{
     NewEvent, Page, PluginHold, QueuePlace, Resealed, Verdict,
 };
 use crate::model::{
-    ApiKeyRecord, AuditEntry, DeliveryId, Endpoint, EndpointId, Event, EventId, EventKey, KeyId, Line, OrderId,
-    PluginName, TenantId, UnixMs,
+    ApiKeyRecord, AuditEntry, DeliveryId, Endpoint, EndpointId, Event, EventId, EventKey, KeyId, Line,
+    OrderId, PluginName, TenantId, UnixMs,
 };
 
 /// What a verb returns: a boxed future, so that the store can be an `Arc<dyn Store>`.

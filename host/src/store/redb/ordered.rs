@@ -27,7 +27,11 @@ const MAX_PASSED: usize = 16_384;
 
 impl Tables<'_> {
     /// An endpoint has this order from now on, or none. What waits for it is not indexed by it yet.
-    pub(super) fn begin_order(&mut self, endpoint: EndpointId, order: Option<OrderId>) -> Result<(), Failure> {
+    pub(super) fn begin_order(
+        &mut self,
+        endpoint: EndpointId,
+        order: Option<OrderId>,
+    ) -> Result<(), Failure> {
         match order {
             Some(order) => self.orders.insert(endpoint.as_u128(), (order.as_u64(), false))?,
             None => self.orders.remove(endpoint.as_u128())?,
@@ -36,7 +40,12 @@ impl Tables<'_> {
     }
 
     /// Puts a delivery at its place in its line, if it waits.
-    pub(super) fn put_in_line(&mut self, id: DeliveryId, row: &DeliveryRow, line: Line) -> Result<(), Failure> {
+    pub(super) fn put_in_line(
+        &mut self,
+        id: DeliveryId,
+        row: &DeliveryRow,
+        line: Line,
+    ) -> Result<(), Failure> {
         if let Some(due) = due_time(row) {
             self.ordered.insert(key(row.endpoint, id), (line.order.as_u64(), line.key, due))?;
         }
@@ -197,12 +206,13 @@ pub(super) fn due(
             walk.found.awaits_dispatch = true;
             break;
         }
-        let has_line = order == walk.order.as_u64();
-        if !has_line && without_line.len() < limit {
+        let goes_on = if order == walk.order.as_u64() {
+            without_line.is_empty() && walk.pass(id, Line { order: walk.order, key }, due)
+        } else {
             without_line.push(id);
-        } else if !has_line || !without_line.is_empty() {
-            break;
-        } else if !walk.pass(id, Line { order: walk.order, key }, due) {
+            without_line.len() < limit
+        };
+        if !goes_on {
             break;
         }
     }
@@ -263,7 +273,10 @@ impl Walk {
     }
 }
 
-fn events(transaction: &ReadTransaction, ids: Vec<DeliveryId>) -> Result<Vec<(DeliveryId, Arc<Event>)>, Failure> {
+fn events(
+    transaction: &ReadTransaction,
+    ids: Vec<DeliveryId>,
+) -> Result<Vec<(DeliveryId, Arc<Event>)>, Failure> {
     let events = transaction.open_table(EVENTS)?;
     ids.into_iter().map(|id| Ok((id, Arc::new(rows::event_of(&events, id)?)))).collect()
 }

@@ -13,13 +13,13 @@ use super::managing::{
 use super::ordered::{self, IndexOrder, SetLines};
 use super::{RedbStore, log, waiting};
 use crate::model::{
-    ApiKeyRecord, AuditEntry, DeliveryId, Endpoint, EndpointId, Event, EventId, EventKey, KeyId, Line, OrderId,
-    PluginName, TenantId, UnixMs,
+    ApiKeyRecord, AuditEntry, DeliveryId, Endpoint, EndpointId, Event, EventId, EventKey, KeyId, Line,
+    OrderId, PluginName, TenantId, UnixMs,
 };
 use crate::store::{
     Accepted, AuditChain, AuditFilter, AuditPage, DeliveryFilter, DeliveryRecord, Due, DueInOrder,
-    EventRecord, FanOut, FinishedAttempt, IndexPlace, Lookout, NewEvent, Page, PluginHold, QueuePlace, Resealed,
-    Store, StoreFuture, Verdict,
+    EventRecord, FanOut, FinishedAttempt, IndexPlace, Lookout, NewEvent, Page, PluginHold, QueuePlace,
+    Resealed, Store, StoreFuture, Verdict,
 };
 
 impl Store for RedbStore {

@@ -61,7 +61,11 @@ pub(super) fn due(
 }
 
 /// A delivery with all that its attempt needs.
-pub(super) fn job(transaction: &ReadTransaction, endpoint: EndpointId, id: DeliveryId) -> Result<Job, Failure> {
+pub(super) fn job(
+    transaction: &ReadTransaction,
+    endpoint: EndpointId,
+    id: DeliveryId,
+) -> Result<Job, Failure> {
     let row = rows::indexed_delivery(&transaction.open_table(DELIVERIES)?, id)?;
     let custom =
         if row.has_custom { rows::custom(&transaction.open_table(CUSTOM)?, id)?.map(Arc::new) } else { None };
