@@ -301,8 +301,9 @@ impl Schedule {
         if std::mem::replace(&mut lane.order, order) == order {
             return;
         }
-        if lane.has_waiting() {
-            self.clear_ready(endpoint);
+        let had_waiting = lane.has_waiting();
+        self.clear_ready(endpoint);
+        if had_waiting {
             self.stored(endpoint, NOW_OR_BEFORE);
             // What was offered may not be committed yet. Its fan-out tells.
             self.awaiting_dispatch.insert(endpoint);
