@@ -77,7 +77,7 @@ impl Lane {
                 0
             }
             Some(line) => {
-                let behind = self.lines.block(line);
+                let behind = self.lines.give_up(line);
                 self.give_up(behind)
             }
             None => 0,
@@ -98,10 +98,14 @@ impl Lane {
         waiting.iter().map(size).sum()
     }
 
-    /// Forgets a delivery that was settled; true if there is more of its line in the store, and nothing here.
-    pub(super) fn forget(&mut self, delivery: DeliveryId) -> bool {
+    /// Forgets a delivery that was settled; true if it has ended, and of its line there is more in the store and nothing
+    /// here. One that has not ended is what its line waits for in the store.
+    pub(super) fn forget(&mut self, delivery: DeliveryId, has_ended: bool) -> bool {
         let Some(Some(line)) = self.known.remove(&delivery) else { return false };
-        self.lines.has_passed(line) && !self.known.values().any(|other| *other == Some(line))
+        if !has_ended && self.order == Some(line.order) {
+            self.lines.pass(line);
+        }
+        has_ended && self.lines.has_passed(line) && !self.known.values().any(|other| *other == Some(line))
     }
 }
 

@@ -71,10 +71,14 @@ impl Lines {
         next
     }
 
-    /// Gives up those behind one that has not ended: they wait in the store, like that one.
-    pub(super) fn block(&mut self, line: Line) -> VecDeque<Job> {
-        self.passed.insert(line);
+    /// Gives up those behind one that has not ended: they wait in the store.
+    pub(super) fn give_up(&mut self, line: Line) -> VecDeque<Job> {
         self.followers.remove(&line).unwrap_or_default()
+    }
+
+    /// Something of a line waits in the store, up to where it was looked at.
+    pub(super) fn pass(&mut self, line: Line) {
+        self.passed.insert(line);
     }
 
     /// Whether nothing of its lines waits, here or in the store, as far as it was looked at.

@@ -133,7 +133,7 @@ impl Schedule {
         let new =
             due.jobs.into_iter().filter(|job| !lane.known.contains_key(&job.delivery)).collect::<Vec<_>>();
         for (recorded, has_ended) in std::mem::take(&mut lane.recorded_during_load) {
-            if lane.forget(recorded) && has_ended {
+            if lane.forget(recorded, has_ended) {
                 lane.lines.may_be_due(Some(NOW_OR_BEFORE));
             }
         }
@@ -165,8 +165,8 @@ impl Schedule {
         if let Some(lane) = self.lanes.get_mut(&endpoint) {
             if lane.loading {
                 lane.recorded_during_load.push((delivery, due_at.is_none()));
-            } else if lane.forget(delivery) {
-                next = next.or(Some(NOW_OR_BEFORE));
+            } else if lane.forget(delivery, due_at.is_none()) {
+                next = Some(NOW_OR_BEFORE);
             }
         }
         if let Some(due_at) = next {

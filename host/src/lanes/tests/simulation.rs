@@ -203,13 +203,15 @@ impl World {
             if !lookout.known.contains_key(&id) && !found.passed.contains(&line) {
                 let of_line = taken.entry(line).or_default();
                 let is_due = due_at.is_some_and(|at| at <= self.now);
-                if !is_due || busy.contains(&line) || *of_line == self.order.share(limit) {
+                let is_free = is_due && !busy.contains(&line);
+                if is_free && found.jobs.len() == limit {
+                    found.more = true;
+                    break;
+                }
+                if !is_free || *of_line == self.order.share(limit) {
                     found.passed.insert(line);
                     let at = due_at.filter(|_| !is_due).map(UnixMs);
                     found.next = found.next.into_iter().chain(at).min();
-                } else if found.jobs.len() == limit {
-                    found.more = true;
-                    break;
                 } else {
                     *of_line += 1;
                     found.jobs.push(Job { line: Some(line), ..job(LANE, *event) });

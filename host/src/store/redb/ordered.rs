@@ -252,16 +252,18 @@ impl Walk {
         if !self.known.contains_key(&id) && !self.found.passed.contains(&line) {
             let taken = self.taken_of.entry(line).or_default();
             let is_due = due <= self.now.0;
-            if !is_due || *taken == self.order.share(self.limit) || self.busy.contains(&line) {
+            let is_free = is_due && !self.busy.contains(&line);
+            if is_free && self.taken.len() == self.limit {
+                self.found.more = true;
+                return false;
+            }
+            if !is_free || *taken == self.order.share(self.limit) {
                 if self.found.passed.len() == MAX_PASSED {
                     return false;
                 }
                 self.found.passed.insert(line);
                 let at = (!is_due && due != NOT_DUE).then_some(UnixMs(due));
                 self.found.next = self.found.next.into_iter().chain(at).min();
-            } else if self.taken.len() == self.limit {
-                self.found.more = true;
-                return false;
             } else {
                 *taken += 1;
                 self.taken.push((id, line));
