@@ -204,6 +204,10 @@ impl Outbox for LanesOutbox {
         self.0.stored(endpoint, due_at);
     }
 
+    fn added(&self, endpoint: EndpointId, due_at: UnixMs) {
+        self.0.added(endpoint, due_at);
+    }
+
     fn dispatched(&self) {
         self.0.dispatched();
     }

@@ -22,6 +22,7 @@
 //! - [`http`]: what everything that speaks HTTP to producers and operators shares: connections, keys, bodies, problems.
 //! - [`ingest`]: events in over HTTP.
 //! - [`json`]: values of events, parsed where somebody looks; [`filter`]: conditions over them, without a plugin.
+//! - [`ordering`]: which deliveries of an endpoint go one after another.
 //! - [`matching`]: topic -> endpoints; [`directory`]: all endpoints in memory, with their index and filters.
 //! - [`plugins`]: loads, swaps and calls WebAssembly components.
 //! - [`dispatch`]: event + endpoints + verdicts -> deliveries.
@@ -46,6 +47,7 @@ pub mod json;
 pub mod lanes;
 pub mod matching;
 pub mod model;
+pub mod ordering;
 pub mod plugins;
 pub mod shutdown;
 pub mod store;

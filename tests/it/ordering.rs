@@ -163,6 +163,122 @@ async fn an_endpoint_becomes_ordered_and_free_again_without_losing_an_event() ->
     Ok(())
 }
 
+/// Posts events of these numbers, each of the customer that `customer` says.
+async fn send_of(
+    scene: &Scene,
+    numbers: std::ops::Range<u64>,
+    customer: impl Fn(u64) -> Value,
+) -> Result<()> {
+    let event = |n| json!({ "event": "a", "data": { "n": n, "customer": { "id": customer(n) } } });
+    let lines: String = numbers.map(|n| format!("{}\n", event(n))).collect();
+    let posted = scene.client.call(Method::POST, "/v1/events", &[NDJSON], Some(lines.into())).await?;
+    posted.expect(StatusCode::ACCEPTED)?;
+    Ok(())
+}
+
+fn by_customer() -> Value {
+    json!({ "ordering": "fifo", "ordering_key": "/customer/id" })
+}
+
+/// Checks that of the events 0..count all arrived, and those of one customer for the first time in their order.
+fn in_order_per(arrived: &[u64], count: u64, customers: u64) -> Result<()> {
+    for customer in 0..customers {
+        let mut first = Vec::new();
+        for n in arrived.iter().filter(|n| *n % customers == customer) {
+            if !first.contains(n) {
+                first.push(*n);
+            }
+        }
+        let expected = (0..count).filter(|n| n % customers == customer);
+        ensure!(first.iter().copied().eq(expected), "of customer {customer} arrived {first:?}");
+    }
+    Ok(())
+}
+
+/// Waits until all events 0..count arrived; returns the numbers of all that arrived.
+async fn arrive_all(scene: &Scene, count: u64) -> Result<Vec<u64>> {
+    let all = |requests: &[Received]| {
+        let seen: std::collections::HashSet<_> = requests.iter().filter_map(number).collect();
+        (0..count).all(|n| seen.contains(&n))
+    };
+    let requests = scene.receiver.wait_until("/fifo", "all events", all).await?;
+    requests.iter().map(|request| number(request).context("a numbered event")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_of_many_keys_is_in_order_over_failures_and_kill_9() -> Result<()> {
+    const CUSTOMERS: u64 = 20;
+    const EVENTS: u64 = CUSTOMERS * 50;
+    let retry = format!("deliver.retry={:?}", ["10ms"; 20]);
+    let setup = Setup::default().set(&retry).set("lanes.lane_buffer=64");
+    let mut scene = Scene::with(setup).await?;
+    let answers = [200, 503, 200, 500].into_iter().cycle().take(800).map(Answer::status);
+    scene.receiver.script("/fifo", answers.chain([Answer::status(200)]));
+    scene.endpoint("/fifo", by_customer()).await?;
+    for part in 0..4 {
+        send_of(&scene, part * EVENTS / 4..(part + 1) * EVENTS / 4, |n| json!(n % CUSTOMERS)).await?;
+        if part == 1 {
+            scene.receiver.wait_for("/fifo", 300).await?;
+            scene.gateway.kill().await?;
+            scene.gateway.restart().await?;
+        }
+    }
+    let arrived = arrive_all(&scene, EVENTS).await?;
+    in_order_per(&arrived, EVENTS, CUSTOMERS)?;
+    let has_others_between = arrived.iter().enumerate().any(|(at, n)| {
+        let again = arrived[at + 1..].iter().position(|later| later == n);
+        again.is_some_and(|distance| distance > 0)
+    });
+    ensure!(has_others_between, "one that failed held up all others");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_receiver_that_is_slow_with_one_key_gets_the_others_meanwhile() -> Result<()> {
+    let scene = Scene::start().await?;
+    let slow = Answer::status(200).after(Duration::from_secs(5));
+    scene.receiver.script("/fifo", [slow, Answer::status(200)]);
+    scene.endpoint("/fifo", by_customer()).await?;
+    send_of(&scene, 0..1, |_| json!("slow")).await?;
+    scene.receiver.wait_for("/fifo", 1).await?;
+    // Those behind the slow one, then others, each with a value of its own.
+    send_of(&scene, 1..20, |n| if n < 10 { json!("slow") } else { json!(n) }).await?;
+    let arrived = arrive_all(&scene, 20).await?;
+    assert_eq!(arrived.iter().copied().filter(|n| *n < 10).collect::<Vec<_>>(), (0..10).collect::<Vec<_>>());
+    let last_of_others = arrived.iter().rposition(|n| *n >= 10);
+    ensure!(last_of_others < arrived.iter().position(|n| *n == 1), "they waited: {arrived:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backlog_is_put_in_order_by_another_key_without_losing_an_event() -> Result<()> {
+    let setup = Setup::default().set(r#"deliver.retry=["10ms","10ms","10ms"]"#).set("lanes.lane_buffer=16");
+    let mut scene = Scene::with(setup).await?;
+    let endpoint = scene.endpoint("/fifo", json!({})).await?;
+    let path = format!("/v1/endpoints/{}", endpoint.id);
+    scene.client.post(&format!("{path}/deactivate"), &json!({})).await?.expect(StatusCode::OK)?;
+    send_of(&scene, 0..400, |n| json!(n % 8)).await?;
+    scene.client.patch(&path, &json!({ "ordering": "fifo" })).await?.expect(StatusCode::OK)?;
+    let shown = scene.client.patch(&path, &by_customer()).await?.expect(StatusCode::OK)?;
+    assert_eq!(shown.body["ordering_key"], "/customer/id");
+    scene.gateway.kill().await?;
+    scene.gateway.restart().await?;
+    scene.client.post(&format!("{path}/activate"), &json!({})).await?.expect(StatusCode::OK)?;
+    in_order_per(&arrive_all(&scene, 400).await?, 400, 8)
+}
+
+#[tokio::test]
+async fn an_ordering_key_that_is_none_is_refused() -> Result<()> {
+    let scene = Scene::start().await?;
+    for key in ["customer", "/a~2", &format!("/{}", "a".repeat(300)), &"/a".repeat(33)] {
+        let endpoint = scene.described("/a", json!({ "ordering": "fifo", "ordering_key": key }));
+        scene.client.post("/v1/endpoints", &endpoint).await?.expect_refusal("ordering_key")?;
+    }
+    let without_fifo = scene.described("/a", json!({ "ordering_key": "/a" }));
+    scene.client.post("/v1/endpoints", &without_fifo).await?.expect_refusal("ordering_key")?;
+    Ok(())
+}
+
 #[tokio::test]
 async fn an_ordering_that_is_none_is_refused() -> Result<()> {
     let scene = Scene::start().await?;

@@ -10,7 +10,7 @@ use super::binding_input::{BindingInput, patterns};
 use super::{TargetCheck, request_input};
 use crate::filter::Filter;
 use crate::http::Problem;
-use crate::model::{Endpoint, Ordering, PluginName, Subscription};
+use crate::model::{Endpoint, Ordering, OrderingKey, OrderingKeyError, PluginName, Subscription};
 
 /// An index over all patterns of all endpoints is kept in memory.
 const MAX_TOPICS: usize = 100;
@@ -43,6 +43,7 @@ pub(super) struct Create {
     rate_limit: Option<u32>,
     burst_limit: Option<u32>,
     ordering: Option<String>,
+    ordering_key: Option<String>,
     /// Kept as it was written.
     filter: Option<Box<RawValue>>,
     headers: Option<BTreeMap<String, String>>,
@@ -65,6 +66,9 @@ pub(super) struct Patch {
     rate_limit: Option<u32>,
     burst_limit: Option<u32>,
     ordering: Option<String>,
+    /// `Some(None)` = `null`: the whole endpoint is one line.
+    #[serde(deserialize_with = "even_null")]
+    ordering_key: Option<Option<String>>,
     /// `Some(None)` = `null`: every event passes.
     #[serde(deserialize_with = "even_null")]
     filter: Option<Option<Box<RawValue>>>,
@@ -92,6 +96,7 @@ impl Create {
             rate_limit,
             burst_limit,
             ordering,
+            ordering_key,
             filter,
             headers,
             timeout,
@@ -116,6 +121,7 @@ impl Create {
                 rate_limit,
                 burst_limit,
                 ordering,
+                ordering_key: ordering_key.map(Some),
                 filter: filter.map(Some),
                 headers,
                 timeout: timeout.map(Some),
@@ -167,6 +173,7 @@ impl Patch {
         if let Some(text) = self.ordering {
             endpoint.ordering = ordering(&text)?;
         }
+        endpoint.ordering_key = ordering_key(&endpoint, self.ordering_key)?;
         if let Some(filter) = self.filter {
             endpoint.filter = filter.map(|text| checked_filter(text.get())).transpose()?;
         }
@@ -222,6 +229,22 @@ fn ordering(text: &str) -> Result<Ordering, Problem> {
         "none" => Ok(Ordering::None),
         "fifo" => Ok(Ordering::Fifo),
         _ => Err(Problem::invalid("/ordering", "`ordering` is `none` or `fifo`")),
+    }
+}
+
+/// The key after a change; an order that is given up takes its key along.
+fn ordering_key(endpoint: &Endpoint, change: Option<Option<String>>) -> Result<Option<OrderingKey>, Problem> {
+    match (change, endpoint.ordering) {
+        (Some(Some(_)), Ordering::None) => {
+            let detail = "`ordering_key` says by what `\"ordering\": \"fifo\"` orders: set that too";
+            Err(Problem::invalid("/ordering_key", detail))
+        }
+        (Some(Some(text)), Ordering::Fifo) => text
+            .parse()
+            .map(Some)
+            .map_err(|error: OrderingKeyError| Problem::invalid("/ordering_key", error.to_string())),
+        (Some(None), _) | (None, Ordering::None) => Ok(None),
+        (None, Ordering::Fifo) => Ok(endpoint.ordering_key.clone()),
     }
 }
 

@@ -8,7 +8,8 @@ use serde_json::value::RawValue;
 use super::request_input::duration_text;
 use super::secret_view::SecretView;
 use crate::model::{
-    Activity, Binding, Endpoint, Health, InactiveReason, OnFailure, Ordering, RequestOptions, Secret,
+    Activity, Binding, Endpoint, Health, InactiveReason, OnFailure, Ordering, OrderingKey, RequestOptions,
+    Secret,
 };
 
 /// An endpoint.
@@ -26,6 +27,7 @@ pub(super) struct EndpointView {
     rate_limit: u32,
     burst_limit: u32,
     ordering: Ordering,
+    ordering_key: Option<OrderingKey>,
     filter: Option<Box<RawValue>>,
     state: &'static str,
     health: Health,
@@ -82,6 +84,7 @@ impl EndpointView {
             rate_limit: endpoint.rate_limit,
             burst_limit: endpoint.burst_limit,
             ordering: endpoint.ordering,
+            ordering_key: endpoint.ordering_key.clone(),
             filter: endpoint.filter.as_deref().map(serde_json::from_str).transpose()?,
             state,
             health: endpoint.activity.health(),

@@ -191,7 +191,7 @@ impl<'a> Slot<'a> {
 
     fn give_back(&mut self, is_final: bool) {
         if !std::mem::replace(&mut self.sent, true) {
-            self.stage.lanes.sent(self.job.endpoint, is_final);
+            self.stage.lanes.sent(self.job.endpoint, self.job.delivery, is_final);
         }
     }
 

@@ -51,6 +51,7 @@ fn job(attempts: u16, custom: Option<CustomRequest>) -> Job {
         attempts,
         event: Arc::new(event),
         custom: custom.map(Arc::new),
+        line: None,
     }
 }
 

@@ -67,7 +67,15 @@ impl Dispatch {
         let custom = verdict.custom.clone();
         let at = self.clock.now();
         self.store.redispatch(delivery.id, verdict, custom.is_some()).await?;
-        let job = Job { delivery: delivery.id, endpoint: delivery.endpoint, attempts: 0, event, custom };
+        // In an ordered lane the store says the line.
+        let job = Job {
+            delivery: delivery.id,
+            endpoint: delivery.endpoint,
+            attempts: 0,
+            event,
+            custom,
+            line: None,
+        };
         if !(due && self.outbox.offer(job)) {
             // Whatever became of it: those that it held up in their order may be due now.
             self.outbox.stored(delivery.endpoint, at);

@@ -7,6 +7,7 @@ use super::plan;
 use crate::directory::Tenant;
 use crate::json::Subject;
 use crate::model::{DeliveryState, Endpoint, EndpointId, Event, Subscription};
+use crate::ordering;
 use crate::plugins::{Decision, Judgement, PluginSet};
 use crate::store::{NewDelivery, Verdict};
 
@@ -15,6 +16,13 @@ struct Trial {
     subject: Subject,
     tenant: Arc<Tenant>,
     plugins: Arc<PluginSet>,
+}
+
+impl Trial {
+    fn delivery(&self, endpoint: &Endpoint, verdict: Verdict) -> NewDelivery {
+        let line = ordering::line(endpoint, self.subject.data());
+        NewDelivery { endpoint: endpoint.id, line, verdict }
+    }
 }
 
 impl Dispatch {
@@ -39,7 +47,7 @@ impl Dispatch {
                     let (plugin, message) = (group.plugin.clone(), error.to_string());
                     let judgement =
                         Judgement { decision: Decision::Hold { plugin, message }, runs: Vec::new() };
-                    NewDelivery { endpoint: endpoint.id, verdict: self.verdict(judgement, 1) }
+                    trial.delivery(endpoint, self.verdict(judgement, 1))
                 })),
             }
         }
@@ -67,7 +75,7 @@ impl Dispatch {
     }
 
     async fn deliver_to(&self, trial: &Trial, endpoint: &Arc<Endpoint>) -> NewDelivery {
-        NewDelivery { endpoint: endpoint.id, verdict: self.judge(trial, endpoint, 1).await }
+        trial.delivery(endpoint, self.judge(trial, endpoint, 1).await)
     }
 
     /// The filter first: it costs least, and plugins see only what passed it.

@@ -44,6 +44,8 @@ pub struct Options {
 pub trait Outbox: Send + Sync + 'static {
     /// Takes a delivery, or says that it has to wait in the store.
     fn offer(&self, job: Job) -> bool;
+    /// A delivery of an event that was fanned out just now is in the store, due at this time.
+    fn added(&self, endpoint: EndpointId, due_at: UnixMs);
     /// A delivery of this endpoint is in the store, due at this time.
     fn stored(&self, endpoint: EndpointId, due_at: UnixMs);
     /// An event was fanned out, and its deliveries can be read: nothing of it comes before what waited for that.
@@ -171,7 +173,7 @@ impl Dispatch {
             return;
         }
         left_in_store.extend(self.offer_all(changed));
-        left_in_store.into_iter().for_each(|endpoint| self.outbox.stored(endpoint, at));
+        left_in_store.into_iter().for_each(|endpoint| self.outbox.added(endpoint, at));
         self.outbox.dispatched();
         if held {
             self.held.notify_one();
@@ -205,6 +207,7 @@ fn pending(event: &Arc<Event>, deliveries: &[NewDelivery]) -> impl Iterator<Item
             attempts: 0,
             event: Arc::clone(event),
             custom: delivery.verdict.custom.clone(),
+            line: delivery.line,
         })
 }
 

@@ -5,6 +5,7 @@
 //! - [`Value`]s are ordered, kinds first: `null`, booleans, numbers, texts, arrays, objects. Numbers compare exactly,
 //!   whatever their length (`1`, `1.0` and `10e-1` are equal); the order of an object's keys is without meaning.
 
+mod canonical;
 mod document;
 mod number;
 mod order;

@@ -14,6 +14,26 @@ struct Number<'a> {
     zeros: usize,
 }
 
+/// What is the same in all spellings of a number.
+pub(super) struct Canonical {
+    /// -1, 0 or 1; of 0 the rest is empty.
+    pub(super) sign: i8,
+    /// The value is `0.digits` times ten to this power.
+    pub(super) point: i64,
+    /// Without zeros at either end.
+    pub(super) digits: Vec<u8>,
+}
+
+impl Canonical {
+    pub(super) fn of(text: &str) -> Self {
+        let number = Number::new(text);
+        let mut digits: Vec<_> = number.significant().collect();
+        digits.truncate(digits.iter().rposition(|digit| *digit != b'0').map_or(0, |last| last + 1));
+        let sign = number.sign();
+        Self { sign, point: if sign == 0 { 0 } else { number.point }, digits }
+    }
+}
+
 /// Which of two JSON numbers is greater. What is no number is equal to anything with the same digits.
 pub(super) fn compare(a: &str, b: &str) -> Ordering {
     let (a, b) = (Number::new(a), Number::new(b));

@@ -1,8 +1,10 @@
 //! The lane of one endpoint: what the schedule knows of it, and what follows from that alone.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 
-use crate::model::{DeliveryId, Job, UnixMs};
+use super::lines::Lines;
+use crate::model::{DeliveryId, Job, Line, OrderId, UnixMs};
+use crate::store::Lookout;
 
 /// What waits for one endpoint in memory, and what of it is under way.
 #[derive(Debug, Default)]
@@ -11,18 +13,22 @@ pub(super) struct Lane {
     pub(super) ready: VecDeque<Job>,
     /// Attempts under way.
     pub(super) in_flight: usize,
-    /// Deliveries that are ready, in flight or not recorded yet: what the store must not hand out again.
-    pub(super) known: HashSet<DeliveryId>,
+    /// Deliveries that are ready, behind one in a line, in flight or not recorded yet, each with its line: what the store
+    /// must not hand out again.
+    pub(super) known: HashMap<DeliveryId, Option<Line>>,
     /// Those of `known` that were recorded while a load was under way: it may have seen them as they were before.
-    pub(super) recorded_during_load: Vec<DeliveryId>,
+    /// With each, whether it has ended.
+    pub(super) recorded_during_load: Vec<(DeliveryId, bool)>,
     /// When the earliest delivery that is in the store and not in `known` is due.
     pub(super) stored: Option<UnixMs>,
     /// Whether the store is being read for it.
     pub(super) loading: bool,
     /// Whether it is among the turns.
     pub(super) has_turn: bool,
-    /// Whether it sends one after another, in the order that the store says.
-    pub(super) ordered: bool,
+    /// The order that it goes by, if it has one.
+    pub(super) order: Option<OrderId>,
+    /// What it knows of its lines, if it has an order.
+    pub(super) lines: Lines,
     /// The lane's entry in `paced`.
     pub(super) paced: Option<UnixMs>,
 }
@@ -40,5 +46,71 @@ impl Lane {
             && self.stored.is_none()
             && !self.loading
             && !self.has_turn
+            && self.lines.has_none()
     }
+
+    /// Whether something of another order is not settled: it is still in the store, and what comes after it in this one
+    /// must not be taken for the first.
+    pub(super) fn has_others_in_flight(&self) -> bool {
+        self.order.is_some() && self.known.values().any(|line| line.map(|line| line.order) != self.order)
+    }
+
+    /// What the store is asked next by this order.
+    pub(super) fn lookout(&mut self, order: OrderId, now: UnixMs) -> Lookout {
+        let (after, passed) = self.lines.look(now);
+        let known = self.known.iter().filter_map(|(id, line)| Some((*id, (*line)?))).collect();
+        Lookout { order, after, known, passed }
+    }
+
+    /// Whether something waits here, or was passed by in the store.
+    pub(super) fn has_waiting(&self) -> bool {
+        !self.ready.is_empty() || !self.lines.has_none()
+    }
+
+    /// An attempt is over. If its delivery is too, the next of its line may start; if not, those behind it are given up.
+    /// Returns the bytes of those.
+    pub(super) fn end(&mut self, delivery: DeliveryId, is_final: bool) -> usize {
+        let line = self.known.get(&delivery).copied().flatten();
+        match line.filter(|line| self.order == Some(line.order)) {
+            Some(line) if is_final => {
+                self.ready.extend(self.lines.next(line));
+                0
+            }
+            Some(line) => {
+                let behind = self.lines.give_up(line);
+                self.give_up(behind)
+            }
+            None => 0,
+        }
+    }
+
+    /// Gives up all that waits here; returns its bytes. What is in flight ends by itself.
+    pub(super) fn clear(&mut self) -> usize {
+        let mut waiting = std::mem::take(&mut self.ready);
+        waiting.extend(std::mem::take(&mut self.lines).into_followers());
+        self.give_up(waiting)
+    }
+
+    fn give_up(&mut self, waiting: VecDeque<Job>) -> usize {
+        waiting.iter().for_each(|job| {
+            self.known.remove(&job.delivery);
+        });
+        waiting.iter().map(size).sum()
+    }
+
+    /// Forgets a delivery that was settled; true if it has ended, and of its line there is more in the store and nothing
+    /// here. One that has not ended is what its line waits for in the store.
+    pub(super) fn forget(&mut self, delivery: DeliveryId, has_ended: bool) -> bool {
+        let Some(Some(line)) = self.known.remove(&delivery) else { return false };
+        if !has_ended && self.order == Some(line.order) {
+            self.lines.pass(line);
+        }
+        has_ended && self.lines.has_passed(line) && !self.known.values().any(|other| *other == Some(line))
+    }
+}
+
+/// What a waiting delivery keeps in memory, roughly.
+pub(super) fn size(job: &Job) -> usize {
+    const OVERHEAD: usize = 256;
+    OVERHEAD + job.event.data.len() + job.custom.as_ref().map_or(0, |custom| custom.body.len())
 }

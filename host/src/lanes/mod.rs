@@ -9,8 +9,11 @@
 //! activated they are put into the order in which their events were accepted, a batch a transaction, and then it runs.
 
 mod lane;
+mod lines;
+mod load;
 mod rate;
 mod schedule;
+mod step;
 #[cfg(test)]
 mod tests;
 
@@ -22,15 +25,14 @@ use tokio::sync::Notify;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
-use self::schedule::{Limits, Schedule, Step};
+use self::schedule::Schedule;
+use self::step::{Limits, Step};
 use crate::clock::Clock;
 use crate::directory::Directory;
-use crate::model::{DeliveryId, EndpointId, Job, Ordering, UnixMs};
+use crate::model::{DeliveryId, EndpointId, Job, UnixMs};
 use crate::shutdown::Shutdown;
-use crate::store::{Due, DueInOrder, Error, Store};
+use crate::store::{Error, Store};
 
-/// Pause before a failed read of the store is tried again.
-const READ_RETRY: Duration = Duration::from_secs(1);
 /// Deliveries cancelled in one transaction, so that a large backlog does not hold up other writes.
 const CANCEL_BATCH: usize = 500;
 /// The same for deliveries that are released.
@@ -118,9 +120,7 @@ impl Lanes {
             match step {
                 Step::Run(job) => return Some(job),
                 Step::Load(endpoint, limit) => self.load(endpoint, limit),
-                Step::LoadInOrder(endpoint, limit, dispatched) => {
-                    self.load_in_order(endpoint, limit, dispatched);
-                }
+                Step::LoadInOrder(load) => self.load_in_order(load),
                 Step::Wait(until) => {
                     tokio::select! {
                         () = changed => {}
@@ -136,8 +136,8 @@ impl Lanes {
     /// [`Lanes::stored`], once the store has it.
     #[must_use]
     pub fn offer(&self, job: Job) -> bool {
-        let ordered = self.inner.limits(job.endpoint).ordered;
-        let taken = self.inner.schedule().offer(job, self.inner.clock.now(), ordered).is_ok();
+        let ordered = self.inner.limits(job.endpoint).order.is_some();
+        let taken = self.inner.schedule().offer(job, self.inner.clock.now(), ordered);
         self.inner.changed.notify_one();
         taken
     }
@@ -145,6 +145,13 @@ impl Lanes {
     /// A delivery of this endpoint is in the store, due at this time.
     pub fn stored(&self, endpoint: EndpointId, due_at: UnixMs) {
         self.inner.schedule().stored(endpoint, due_at);
+        self.inner.changed.notify_one();
+    }
+
+    /// The same for a delivery of an event that was fanned out just now: an ordered lane finds it without looking at all that
+    /// waits.
+    pub fn added(&self, endpoint: EndpointId, due_at: UnixMs) {
+        self.inner.schedule().added(endpoint, due_at);
         self.inner.changed.notify_one();
     }
 
@@ -157,8 +164,8 @@ impl Lanes {
 
     /// The POST is over: gives its slots back. `is_final` says that the delivery is over with it; its end must be on its way
     /// to the store already, before that of any that may start now.
-    pub fn sent(&self, endpoint: EndpointId, is_final: bool) {
-        self.inner.schedule().sent(endpoint, is_final);
+    pub fn sent(&self, endpoint: EndpointId, delivery: DeliveryId, is_final: bool) {
+        self.inner.schedule().sent(endpoint, delivery, is_final);
         self.inner.changed.notify_one();
     }
 
@@ -191,36 +198,6 @@ impl Lanes {
             }
         }
         self.stored(endpoint, now);
-    }
-
-    /// Reads what is due in a task of its own, so that a slow read does not hold up other lanes.
-    fn load(&self, endpoint: EndpointId, limit: usize) {
-        let lanes = self.clone();
-        self.inner.shutdown.spawn(async move {
-            let inner = &lanes.inner;
-            let now = inner.clock.now();
-            let due = inner.store.due(endpoint, now, limit).await.unwrap_or_else(|error| {
-                tracing::error!(%endpoint, %error, "cannot read the deliveries that are due; trying again");
-                Due { jobs: Vec::new(), next: Some(now.after(READ_RETRY)) }
-            });
-            inner.schedule().loaded(endpoint, due);
-            inner.changed.notify_one();
-        });
-    }
-
-    fn load_in_order(&self, endpoint: EndpointId, limit: usize, dispatched: u64) {
-        let lanes = self.clone();
-        self.inner.shutdown.spawn(async move {
-            let inner = &lanes.inner;
-            let now = inner.clock.now();
-            let found = inner.store.due_in_order(endpoint, now, limit).await.unwrap_or_else(|error| {
-                tracing::error!(%endpoint, %error, "cannot read the deliveries that are due; trying again");
-                let due = Due { jobs: Vec::new(), next: Some(now.after(READ_RETRY)) };
-                DueInOrder { due, awaits_dispatch: false }
-            });
-            inner.schedule().loaded_in_order(endpoint, found, dispatched);
-            inner.changed.notify_one();
-        });
     }
 
     /// Stops or starts the lane of an endpoint that became inactive or active, and lets one whose limits changed look
@@ -327,7 +304,7 @@ impl Inner {
         self.directory.get(endpoint).map_or_else(Limits::default, |endpoint| Limits {
             rate: endpoint.rate_limit,
             burst: endpoint.burst_limit,
-            ordered: endpoint.ordering == Ordering::Fifo,
+            order: endpoint.order(),
         })
     }
 

@@ -8,10 +8,11 @@
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 use super::Options;
-use super::lane::Lane;
+use super::lane::{Lane, size};
 use super::rate::Rate;
-use crate::model::{DeliveryId, EndpointId, Job, UnixMs};
-use crate::store::{Due, DueInOrder};
+use super::step::{Limits, OrderedLoad, Step};
+use crate::model::{DeliveryId, EndpointId, Job, OrderId, UnixMs};
+use crate::store::{Due, InOrder};
 
 /// The due time of what may have been due for long.
 const NOW_OR_BEFORE: UnixMs = UnixMs(0);
@@ -39,30 +40,6 @@ pub(super) struct Schedule {
     bytes_ready: usize,
 }
 
-/// What the owner of an endpoint limits. 0 is no limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Limits {
-    /// Attempts started in any second.
-    pub(super) rate: u32,
-    /// Attempts in flight.
-    pub(super) burst: u32,
-    /// One after another, in the order of acceptance.
-    pub(super) ordered: bool,
-}
-
-/// What to do next.
-#[derive(Debug)]
-pub(super) enum Step {
-    /// Attempt this one.
-    Run(Job),
-    /// Read the deliveries of this endpoint that are due from the store, at most so many.
-    Load(EndpointId, usize),
-    /// The same in the order of acceptance; with the count of fan-outs that [`Schedule::loaded_in_order`] wants back.
-    LoadInOrder(EndpointId, usize, u64),
-    /// Nothing until something changes or this time has come.
-    Wait(Option<UnixMs>),
-}
-
 impl Schedule {
     pub(super) fn new(options: Options) -> Self {
         Self {
@@ -80,25 +57,34 @@ impl Schedule {
         }
     }
 
-    /// Takes a delivery that is due now; gives it back when memory or order says that it has to wait in the store. What
-    /// goes in order always does: only the store knows what comes before it.
-    pub(super) fn offer(&mut self, job: Job, now: UnixMs, ordered: bool) -> Result<(), Job> {
+    /// Takes a delivery that is due now; false when memory or order says that it has to wait in the store. What goes in
+    /// order always does: only the store knows what comes before it.
+    #[must_use]
+    pub(super) fn offer(&mut self, job: Job, now: UnixMs, ordered: bool) -> bool {
         if ordered || self.paused.contains(&job.endpoint) {
-            return Err(job);
+            return false;
         }
         let lane = self.lanes.entry(job.endpoint).or_default();
         let older_waits = lane.loading || lane.stored.is_some_and(|due| due <= now);
         let full =
             lane.ready.len() >= self.options.lane_buffer || self.bytes_ready >= self.options.buffer_bytes;
         if older_waits || full {
-            return Err(job);
+            return false;
         }
         self.push(job);
-        Ok(())
+        true
     }
 
     /// Notes that a delivery waits in the store, due at this time.
     pub(super) fn stored(&mut self, endpoint: EndpointId, due_at: UnixMs) {
+        if let Some(lane) = self.lanes.get_mut(&endpoint).filter(|lane| lane.order.is_some()) {
+            lane.lines.may_be_due(Some(due_at));
+        }
+        self.added(endpoint, due_at);
+    }
+
+    /// The same for one that no ordered lane has looked at: its event was fanned out just now.
+    pub(super) fn added(&mut self, endpoint: EndpointId, due_at: UnixMs) {
         if self.paused.contains(&endpoint) {
             return;
         }
@@ -110,69 +96,80 @@ impl Schedule {
 
     /// Takes what was read from the store after [`Step::Load`].
     pub(super) fn loaded(&mut self, endpoint: EndpointId, due: Due) {
-        self.end_load(endpoint, due, false);
+        self.end_load(endpoint, due, None);
     }
 
-    /// Takes what was read from the store after [`Step::LoadInOrder`]: when `dispatched` events had been fanned out.
-    pub(super) fn loaded_in_order(&mut self, endpoint: EndpointId, mut found: DueInOrder, dispatched: u64) {
-        if found.awaits_dispatch && self.dispatched != dispatched {
-            found.due.next = Some(NOW_OR_BEFORE);
-        } else if found.awaits_dispatch {
+    /// Takes what was read from the store after [`Step::LoadInOrder`]: in this order, when `dispatched` events had been
+    /// fanned out.
+    pub(super) fn loaded_in_order(
+        &mut self,
+        endpoint: EndpointId,
+        found: InOrder,
+        order: OrderId,
+        dispatched: u64,
+    ) {
+        let InOrder { jobs, more, next, awaits_dispatch, passed, looked_to } = found;
+        let more = more || awaits_dispatch && self.dispatched != dispatched;
+        if awaits_dispatch && !more {
             self.awaiting_dispatch.insert(endpoint);
         }
-        self.end_load(endpoint, found.due, true);
+        if let Some(lane) = self.lanes.get_mut(&endpoint).filter(|lane| lane.order == Some(order)) {
+            lane.lines.looked(looked_to, passed, next);
+        }
+        self.end_load(endpoint, Due { jobs, next: more.then_some(NOW_OR_BEFORE) }, Some(order));
     }
 
     /// An event was fanned out, visibly for all who read from now on. Says whether a lane waited for that.
     pub(super) fn dispatched(&mut self) -> bool {
         self.dispatched += 1;
         let waiting = std::mem::take(&mut self.awaiting_dispatch);
-        waiting.iter().for_each(|endpoint| self.stored(*endpoint, NOW_OR_BEFORE));
+        waiting.iter().for_each(|endpoint| self.added(*endpoint, NOW_OR_BEFORE));
         !waiting.is_empty()
     }
 
-    fn end_load(&mut self, endpoint: EndpointId, due: Due, ordered: bool) {
+    fn end_load(&mut self, endpoint: EndpointId, due: Due, order: Option<OrderId>) {
         let Some(lane) = self.lanes.get_mut(&endpoint) else { return };
         lane.loading = false;
-        let new = due.jobs.into_iter().filter(|job| !lane.known.contains(&job.delivery)).collect::<Vec<_>>();
-        for recorded in std::mem::take(&mut lane.recorded_during_load) {
-            lane.known.remove(&recorded);
+        let new =
+            due.jobs.into_iter().filter(|job| !lane.known.contains_key(&job.delivery)).collect::<Vec<_>>();
+        for (recorded, has_ended) in std::mem::take(&mut lane.recorded_during_load) {
+            if lane.forget(recorded, has_ended) {
+                lane.lines.may_be_due(Some(NOW_OR_BEFORE));
+            }
         }
         if self.paused.contains(&endpoint) {
             return self.forget_if_idle(endpoint);
         }
-        if lane.ordered != ordered {
+        if lane.order != order {
             return self.set_stored(endpoint, Some(NOW_OR_BEFORE));
         }
-        let earliest = lane.stored.into_iter().chain(due.next).min();
-        new.into_iter().for_each(|job| self.push(job));
+        let earliest = lane.stored.into_iter().chain(due.next).chain(lane.lines.due_at()).min();
+        self.push_all(endpoint, new);
         self.set_stored(endpoint, earliest);
         self.forget_if_idle(endpoint);
     }
 
-    /// The POST is over: gives its slots back. If the delivery is not, those behind it in an ordered lane wait in the
-    /// store until it is.
-    pub(super) fn sent(&mut self, endpoint: EndpointId, is_final: bool) {
-        if !is_final && self.lanes.get(&endpoint).is_some_and(|lane| lane.ordered) {
-            self.clear_ready(endpoint);
-        }
+    /// The POST is over: gives its slots back. If the delivery is over too, the next of its line may start; if not, those
+    /// of its line wait in the store until it is.
+    pub(super) fn sent(&mut self, endpoint: EndpointId, delivery: DeliveryId, is_final: bool) {
         self.in_flight = self.in_flight.saturating_sub(1);
-        if let Some(lane) = self.lanes.get_mut(&endpoint) {
-            lane.in_flight = lane.in_flight.saturating_sub(1);
-            self.give_turn(endpoint);
-        }
+        let Some(lane) = self.lanes.get_mut(&endpoint) else { return };
+        lane.in_flight = lane.in_flight.saturating_sub(1);
+        self.bytes_ready -= lane.end(delivery, is_final);
+        self.give_turn(endpoint);
     }
 
     /// The store knows what came of a delivery, and when it is due again.
     pub(super) fn settled(&mut self, endpoint: EndpointId, delivery: DeliveryId, due_at: Option<UnixMs>) {
+        let mut next = due_at;
         if let Some(lane) = self.lanes.get_mut(&endpoint) {
             if lane.loading {
-                lane.recorded_during_load.push(delivery);
-            } else {
-                lane.known.remove(&delivery);
+                lane.recorded_during_load.push((delivery, due_at.is_none()));
+            } else if lane.forget(delivery, due_at.is_none()) {
+                next = Some(NOW_OR_BEFORE);
             }
         }
-        if let Some(due_at) = due_at {
+        if let Some(due_at) = next {
             self.stored(endpoint, due_at);
         }
         self.give_turn(endpoint);
@@ -199,6 +196,12 @@ impl Schedule {
         self.stop(endpoint);
     }
 
+    /// Whether no lane is kept.
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.lanes.is_empty() && self.timers.is_empty() && self.bytes_ready == 0 && self.in_flight == 0
+    }
+
     /// Whether the lane of an endpoint is stopped.
     pub(super) fn is_paused(&self, endpoint: EndpointId) -> bool {
         self.paused.contains(&endpoint)
@@ -213,6 +216,9 @@ impl Schedule {
 
     fn stop(&mut self, endpoint: EndpointId) {
         self.clear_ready(endpoint);
+        if let Some(lane) = self.lanes.get_mut(&endpoint) {
+            lane.order = None;
+        }
         self.awaiting_dispatch.remove(&endpoint);
         self.set_stored(endpoint, None);
         self.unpace(endpoint);
@@ -235,8 +241,8 @@ impl Schedule {
     pub(super) fn next(&mut self, now: UnixMs, limits: impl Fn(EndpointId) -> Limits) -> Step {
         while let Some((_, endpoint)) = self.timers.first().filter(|(due_at, _)| *due_at <= now).copied() {
             self.timers.pop_first();
-            self.set_order(endpoint, limits(endpoint).ordered);
-            if let Some(step) = self.start_loading(endpoint) {
+            self.set_order(endpoint, limits(endpoint).order);
+            if let Some(step) = self.start_loading(endpoint, now) {
                 return step;
             }
         }
@@ -255,34 +261,28 @@ impl Schedule {
     }
 
     /// The lane's timer has fired. A lane that cannot load now gets it back from `loaded` or `give_turn`.
-    fn start_loading(&mut self, endpoint: EndpointId) -> Option<Step> {
+    fn start_loading(&mut self, endpoint: EndpointId, now: UnixMs) -> Option<Step> {
         let room = self.bytes_ready < self.options.buffer_bytes;
         let lane = self.lanes.get_mut(&endpoint)?;
-        if lane.loading || !lane.ready.is_empty() || !room && lane.in_flight > 0 {
-            return None;
-        }
-        // What is not settled is still in the store; what comes after it must not be taken for the first.
-        if lane.ordered && !lane.known.is_empty() {
+        let must_wait = !lane.ready.is_empty() || !room && lane.in_flight > 0 || lane.has_others_in_flight();
+        if lane.loading || must_wait {
             return None;
         }
         lane.loading = true;
         lane.stored = None;
-        let limit = self.options.lane_buffer + lane.known.len();
-        Some(if lane.ordered {
-            Step::LoadInOrder(endpoint, limit, self.dispatched)
-        } else {
-            Step::Load(endpoint, limit)
-        })
+        let limit = self.options.lane_buffer;
+        let Some(order) = lane.order else { return Some(Step::Load(endpoint, limit + lane.known.len())) };
+        let lookout = lane.lookout(order, now);
+        Some(Step::LoadInOrder(OrderedLoad { endpoint, limit, lookout, dispatched: self.dispatched }))
     }
 
     /// The first of the lane, if its limits let it start now. Whoever makes room gives the turn back: `sent`, the timer
     /// in `paced`, or a change of the limits.
     fn take(&mut self, endpoint: EndpointId, limits: Limits, now: UnixMs) -> Option<Job> {
-        self.set_order(endpoint, limits.ordered);
+        self.set_order(endpoint, limits.order);
         let lane = self.lanes.get_mut(&endpoint)?;
         lane.has_turn = false;
-        let most = if limits.ordered { 1 } else { limits.burst as usize };
-        let is_full = most > 0 && lane.in_flight >= most;
+        let is_full = limits.burst > 0 && lane.in_flight >= limits.burst as usize;
         if lane.ready.is_empty() || is_full || !self.start_at_rate(endpoint, limits.rate, now) {
             return None;
         }
@@ -295,11 +295,15 @@ impl Schedule {
         Some(job)
     }
 
-    /// The lane goes by this order from now on. What is ready in the other one is read again.
-    fn set_order(&mut self, endpoint: EndpointId, ordered: bool) {
+    /// The lane goes by this order from now on. What waits here in the other one is read again.
+    fn set_order(&mut self, endpoint: EndpointId, order: Option<OrderId>) {
         let Some(lane) = self.lanes.get_mut(&endpoint) else { return };
-        if std::mem::replace(&mut lane.ordered, ordered) != ordered && !lane.ready.is_empty() {
-            self.clear_ready(endpoint);
+        if std::mem::replace(&mut lane.order, order) == order {
+            return;
+        }
+        let had_waiting = lane.has_waiting();
+        self.clear_ready(endpoint);
+        if had_waiting {
             self.stored(endpoint, NOW_OR_BEFORE);
             // What was offered may not be committed yet. Its fan-out tells.
             self.awaiting_dispatch.insert(endpoint);
@@ -308,10 +312,7 @@ impl Schedule {
 
     fn clear_ready(&mut self, endpoint: EndpointId) {
         let Some(lane) = self.lanes.get_mut(&endpoint) else { return };
-        for job in std::mem::take(&mut lane.ready) {
-            self.bytes_ready -= size(&job);
-            lane.known.remove(&job.delivery);
-        }
+        self.bytes_ready -= lane.clear();
     }
 
     /// Counts a start, if the rate allows it now; otherwise sets the timer.
@@ -343,9 +344,25 @@ impl Schedule {
         let endpoint = job.endpoint;
         self.bytes_ready += size(&job);
         let lane = self.lanes.entry(endpoint).or_default();
-        lane.known.insert(job.delivery);
+        lane.known.insert(job.delivery, job.line);
         lane.ready.push_back(job);
         self.give_turn(endpoint);
+    }
+
+    /// Takes what was read, in its order. Of a line that was read nothing is known here: its first may start.
+    fn push_all(&mut self, endpoint: EndpointId, jobs: Vec<Job>) {
+        let mut started = HashSet::new();
+        for job in jobs {
+            match job.line {
+                Some(line) if !started.insert(line) => {
+                    self.bytes_ready += size(&job);
+                    let lane = self.lanes.entry(endpoint).or_default();
+                    lane.known.insert(job.delivery, job.line);
+                    lane.lines.follow(line, job);
+                }
+                Some(_) | None => self.push(job),
+            }
+        }
     }
 
     /// Puts a lane at the end of the turns if it can use one, and its timer back if it can load again.
@@ -376,10 +393,4 @@ impl Schedule {
             self.lanes.remove(&endpoint);
         }
     }
-}
-
-/// What a waiting delivery keeps in memory, roughly.
-fn size(job: &Job) -> usize {
-    const OVERHEAD: usize = 256;
-    OVERHEAD + job.event.data.len() + job.custom.as_ref().map_or(0, |custom| custom.body.len())
 }

@@ -2,13 +2,15 @@
 
 mod limits;
 mod order;
+mod simulation;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::Options;
-use super::schedule::{Limits, Schedule, Step};
+use super::schedule::Schedule;
+use super::step::{Limits, OrderedLoad, Step};
 use crate::model::{DeliveryId, EndpointId, EnvelopeCache, Event, EventKey, Job, TenantId, UnixMs};
 use crate::store::Due;
 
@@ -45,6 +47,7 @@ fn job(endpoint: EndpointId, n: u128) -> Job {
         attempts: 0,
         event: Arc::new(event),
         custom: None,
+        line: None,
     }
 }
 
@@ -65,9 +68,9 @@ fn runs(schedule: &mut Schedule) -> Vec<(u128, u128)> {
 fn lanes_take_turns_however_much_one_of_them_has() {
     let mut schedule = schedule(100, 100, 100);
     for n in 1..=3 {
-        schedule.offer(job(endpoint(1), n), NOW, false).unwrap();
+        assert!(schedule.offer(job(endpoint(1), n), NOW, false));
     }
-    schedule.offer(job(endpoint(2), 9), NOW, false).unwrap();
+    assert!(schedule.offer(job(endpoint(2), 9), NOW, false));
     assert_eq!(runs(&mut schedule), [(1, 1), (2, 9), (1, 2), (1, 3)]);
 }
 
@@ -75,12 +78,12 @@ fn lanes_take_turns_however_much_one_of_them_has() {
 fn an_endpoint_that_hangs_takes_its_own_slots_and_no_more() {
     let mut schedule = schedule(100, 2, 100);
     for n in 1..=3 {
-        schedule.offer(job(endpoint(1), n), NOW, false).unwrap();
+        assert!(schedule.offer(job(endpoint(1), n), NOW, false));
     }
     assert_eq!(runs(&mut schedule), [(1, 1), (1, 2)]);
-    schedule.offer(job(endpoint(2), 4), NOW, false).unwrap();
+    assert!(schedule.offer(job(endpoint(2), 4), NOW, false));
     assert_eq!(runs(&mut schedule), [(2, 4)]);
-    schedule.sent(endpoint(1), true);
+    schedule.sent(endpoint(1), job(endpoint(1), 1).delivery, true);
     assert_eq!(runs(&mut schedule), [(1, 3)]);
 }
 
@@ -88,10 +91,10 @@ fn an_endpoint_that_hangs_takes_its_own_slots_and_no_more() {
 fn the_host_never_has_more_in_flight_than_its_limit() {
     let mut schedule = schedule(2, 2, 100);
     for n in 1..=4 {
-        schedule.offer(job(endpoint(n), n), NOW, false).unwrap();
+        assert!(schedule.offer(job(endpoint(n), n), NOW, false));
     }
     assert_eq!(runs(&mut schedule).len(), 2);
-    schedule.sent(endpoint(1), true);
+    schedule.sent(endpoint(1), job(endpoint(1), 1).delivery, true);
     assert_eq!(runs(&mut schedule).len(), 1);
 }
 
@@ -99,11 +102,11 @@ fn the_host_never_has_more_in_flight_than_its_limit() {
 fn what_does_not_fit_is_loaded_when_the_lane_is_empty_and_nothing_is_sent_twice() {
     let mut schedule = schedule(100, 100, 2);
     let lane = endpoint(1);
-    schedule.offer(job(lane, 1), NOW, false).unwrap();
-    schedule.offer(job(lane, 2), NOW, false).unwrap();
-    assert!(schedule.offer(job(lane, 3), NOW, false).is_err());
+    assert!(schedule.offer(job(lane, 1), NOW, false));
+    assert!(schedule.offer(job(lane, 2), NOW, false));
+    assert!(!schedule.offer(job(lane, 3), NOW, false));
     schedule.stored(lane, NOW);
-    assert!(schedule.offer(job(lane, 4), NOW, false).is_err(), "a later one must not overtake what waits");
+    assert!(!schedule.offer(job(lane, 4), NOW, false), "a later one must not overtake what waits");
     assert!(matches!(schedule.next(NOW, unlimited), Step::Run(_)));
     assert!(matches!(schedule.next(NOW, unlimited), Step::Run(_)));
 
@@ -120,9 +123,9 @@ fn what_does_not_fit_is_loaded_when_the_lane_is_empty_and_nothing_is_sent_twice(
 fn a_failed_delivery_is_loaded_when_it_is_due_and_not_before() {
     let mut schedule = schedule(100, 100, 100);
     let lane = endpoint(1);
-    schedule.offer(job(lane, 1), NOW, false).unwrap();
+    assert!(schedule.offer(job(lane, 1), NOW, false));
     assert_eq!(runs(&mut schedule).len(), 1);
-    schedule.sent(lane, true);
+    schedule.sent(lane, job(lane, 1).delivery, true);
     schedule.settled(lane, job(lane, 1).delivery, Some(UnixMs(6_000)));
     assert!(matches!(schedule.next(UnixMs(5_999), unlimited), Step::Wait(Some(UnixMs(6_000)))));
     assert!(matches!(schedule.next(UnixMs(6_000), unlimited), Step::Load(..)));
@@ -145,11 +148,11 @@ fn what_comes_due_during_a_load_is_not_forgotten() {
 fn a_delivery_that_is_recorded_during_a_load_is_not_sent_again() {
     let mut schedule = schedule(100, 100, 100);
     let lane = endpoint(1);
-    schedule.offer(job(lane, 1), NOW, false).unwrap();
+    assert!(schedule.offer(job(lane, 1), NOW, false));
     assert_eq!(runs(&mut schedule), [(1, 1)]);
     schedule.stored(lane, NOW);
     assert!(matches!(schedule.next(NOW, unlimited), Step::Load(..)));
-    schedule.sent(lane, true);
+    schedule.sent(lane, job(lane, 1).delivery, true);
     schedule.settled(lane, job(lane, 1).delivery, None);
     // The store was read before the attempt was recorded in it.
     schedule.loaded(lane, Due { jobs: vec![job(lane, 1), job(lane, 2)], next: None });
@@ -160,11 +163,11 @@ fn a_delivery_that_is_recorded_during_a_load_is_not_sent_again() {
 fn a_deleted_endpoint_leaves_nothing_behind() {
     let mut schedule = schedule(100, 1, 100);
     let lane = endpoint(1);
-    schedule.offer(job(lane, 1), NOW, false).unwrap();
-    schedule.offer(job(lane, 2), NOW, false).unwrap();
+    assert!(schedule.offer(job(lane, 1), NOW, false));
+    assert!(schedule.offer(job(lane, 2), NOW, false));
     assert_eq!(runs(&mut schedule).len(), 1);
     schedule.delete(lane);
-    schedule.sent(lane, true);
+    schedule.sent(lane, job(lane, 1).delivery, true);
     schedule.settled(lane, job(lane, 1).delivery, None);
     assert!(matches!(schedule.next(NOW, unlimited), Step::Wait(None)));
 }
@@ -173,13 +176,13 @@ fn a_deleted_endpoint_leaves_nothing_behind() {
 fn a_stopped_lane_takes_and_gives_nothing_and_reads_everything_once_it_runs_again() {
     let mut schedule = schedule(100, 1, 100);
     let lane = endpoint(1);
-    schedule.offer(job(lane, 1), NOW, false).unwrap();
-    schedule.offer(job(lane, 2), NOW, false).unwrap();
+    assert!(schedule.offer(job(lane, 1), NOW, false));
+    assert!(schedule.offer(job(lane, 2), NOW, false));
     assert_eq!(runs(&mut schedule).len(), 1);
     schedule.pause(lane);
-    assert!(schedule.offer(job(lane, 3), NOW, false).is_err());
+    assert!(!schedule.offer(job(lane, 3), NOW, false));
     schedule.stored(lane, NOW);
-    schedule.sent(lane, true);
+    schedule.sent(lane, job(lane, 1).delivery, true);
     schedule.settled(lane, job(lane, 1).delivery, Some(NOW));
     assert!(matches!(schedule.next(NOW, unlimited), Step::Wait(None)));
     schedule.resume(lane);

@@ -16,7 +16,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{DeliveryId, EndpointId, Event, Header, PluginName, PluginNameError, UnixMs};
+use super::{DeliveryId, EndpointId, Event, Header, Line, PluginName, PluginNameError, UnixMs};
 
 /// One event on its way to one endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -247,6 +247,8 @@ pub struct Job {
     pub event: Arc<Event>,
     /// What a transform made of it, if one did.
     pub custom: Option<Arc<CustomRequest>>,
+    /// Those that it goes after and before, if its endpoint has an order.
+    pub line: Option<Line>,
 }
 
 impl Delivery {

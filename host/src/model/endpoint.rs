@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::{
-    Activity, Binding, EndpointId, PluginName, RequestOptions, Secret, TenantId, TopicPattern, UnixMs,
+    Activity, Binding, EndpointId, OrderId, OrderingKey, PluginName, RequestOptions, Secret, TenantId,
+    TopicPattern, UnixMs,
 };
 
 /// One target URL of a tenant.
@@ -41,6 +42,10 @@ pub struct Endpoint {
     /// In which order its deliveries are made.
     #[serde(default)]
     pub ordering: Ordering,
+    /// Where the value stands by which it is ordered; `None` = the whole endpoint is one line. Only with
+    /// [`Ordering::Fifo`].
+    #[serde(default)]
+    pub ordering_key: Option<OrderingKey>,
     /// Conditions that an event must meet, as JSON in the words of the owner; `None` = all events pass.
     #[serde(default)]
     pub filter: Option<Arc<str>>,
@@ -63,7 +68,7 @@ pub enum Ordering {
     /// As they come, several at the same time.
     #[default]
     None,
-    /// One after another, in the order in which their events were accepted.
+    /// One after another, in the order in which their events were accepted; with an ordering key, those of one value.
     Fifo,
 }
 
@@ -97,11 +102,21 @@ impl Endpoint {
             rate_limit: 0,
             burst_limit: 0,
             ordering: Ordering::None,
+            ordering_key: None,
             filter: None,
             activity: Activity::Active,
             request: RequestOptions::NONE,
             created_at: at,
             updated_at: at,
+        }
+    }
+
+    /// The order that it asks for, if it does.
+    #[must_use]
+    pub fn order(&self) -> Option<OrderId> {
+        match self.ordering {
+            Ordering::None => None,
+            Ordering::Fifo => Some(self.ordering_key.as_ref().map_or(OrderId::WHOLE, OrderingKey::order)),
         }
     }
 

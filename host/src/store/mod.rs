@@ -22,12 +22,12 @@ use std::sync::Arc;
 pub use self::error::Error;
 pub use self::records::{
     Accepted, AuditChain, AuditFilter, AuditPage, AuditRow, DeliveryFilter, DeliveryRecord, DeliverySummary,
-    Due, DueInOrder, EventRecord, FanOut, FinishedAttempt, NewDelivery, NewEvent, Page, PluginHold,
-    QueuePlace, Resealed, Verdict,
+    Due, DueInOrder, EventRecord, FanOut, FinishedAttempt, InOrder, IndexPlace, Lookout, NewDelivery,
+    NewEvent, Page, PluginHold, QueuePlace, Resealed, Verdict,
 };
 use crate::model::{
-    ApiKeyRecord, AuditEntry, DeliveryId, Endpoint, EndpointId, Event, EventId, EventKey, KeyId, PluginName,
-    TenantId, UnixMs,
+    ApiKeyRecord, AuditEntry, DeliveryId, Endpoint, EndpointId, Event, EventId, EventKey, KeyId, Line,
+    OrderId, PluginName, TenantId, UnixMs,
 };
 
 /// What a verb returns: a boxed future, so that the store can be an `Arc<dyn Store>`.
@@ -79,10 +79,31 @@ pub trait Store: Send + Sync + 'static {
     /// first one that is not among them is due.
     fn due(&self, endpoint: EndpointId, now: UnixMs, limit: usize) -> StoreFuture<'_, Due>;
 
-    /// Deliveries of an endpoint that are due at `now` and that nothing may overtake, by the order in which their events
-    /// were accepted, at most `limit`. The first that is not due, is held, or whose event some earlier one may still be
-    /// fanned out before, ends them.
-    fn due_in_order(&self, endpoint: EndpointId, now: UnixMs, limit: usize) -> StoreFuture<'_, DueInOrder>;
+    /// Deliveries of an endpoint that are due at `now` and that nothing of their lines may overtake, by the order in which
+    /// their events were accepted, at most `limit` and of one line at most [`OrderId::share`]. One that is not due or is
+    /// held ends its line; one before whose event an earlier one may still be fanned out ends all. So do too many lines
+    /// that are passed by: the memory of this is bounded.
+    fn due_in_order(
+        &self,
+        endpoint: EndpointId,
+        lookout: Lookout,
+        now: UnixMs,
+        limit: usize,
+    ) -> StoreFuture<'_, DueInOrder>;
+
+    /// Indexes what waits for an endpoint that was given this order: at most `limit` deliveries of those after `after`;
+    /// returns how far it came, `None` when all are in the index or the endpoint has another order by now. What is
+    /// fanned out or changed meanwhile gets there by itself.
+    fn index_order(
+        &self,
+        endpoint: EndpointId,
+        order: OrderId,
+        after: Option<IndexPlace>,
+        limit: usize,
+    ) -> StoreFuture<'_, Option<IndexPlace>>;
+
+    /// Says the lines of deliveries of an ordered endpoint. Those that wait no longer need none.
+    fn set_lines(&self, endpoint: EndpointId, lines: Vec<(DeliveryId, Line)>) -> StoreFuture<'_, ()>;
 
     // --- deliver
 

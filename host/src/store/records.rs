@@ -1,6 +1,6 @@
 //! What goes into the verbs of the store and comes out of them.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use crate::model::{
     Attempt, AuditEntry, CustomRequest, Delivery, DeliveryId, DeliveryState, EndpointId, Event, EventId,
-    EventKey, Job, PluginRun, TenantId, Topic, UnixMs,
+    EventKey, Job, Line, OrderId, PluginRun, TenantId, Topic, UnixMs,
 };
 use crate::vault;
 
@@ -59,6 +59,8 @@ pub struct FanOut {
 pub struct NewDelivery {
     /// Where it goes.
     pub endpoint: EndpointId,
+    /// Those that it goes after and before, if its endpoint has an order.
+    pub line: Option<Line>,
     /// What becomes of it.
     pub verdict: Verdict,
 }
@@ -94,13 +96,54 @@ pub struct Due {
     pub next: Option<UnixMs>,
 }
 
-/// Deliveries of one endpoint that are due and go one after another.
+/// What is asked of the lines of an ordered endpoint.
+#[derive(Debug, Clone)]
+pub struct Lookout {
+    /// The order that the endpoint asks for.
+    pub order: OrderId,
+    /// Only deliveries after this one are looked at.
+    pub after: Option<DeliveryId>,
+    /// Those that are known already, each with its line: nothing behind them may be taken.
+    pub known: HashMap<DeliveryId, Line>,
+    /// Lines that have something up to `after` that waits: nothing of them may be taken.
+    pub passed: HashSet<Line>,
+}
+
+/// What was found in the lines of an ordered endpoint.
+#[derive(Debug, Clone)]
+pub enum DueInOrder {
+    /// Deliveries that are due and that nothing may overtake.
+    Due(InOrder),
+    /// Deliveries that nobody has said the line of: [`super::Store::set_lines`] has to come first.
+    WithoutLine(Vec<(DeliveryId, Arc<Event>)>),
+    /// What waits is not indexed by this order: [`super::Store::index_order`] has to come first.
+    NotIndexed,
+}
+
+/// Deliveries of one endpoint that are due and go one after another, line by line.
 #[derive(Debug, Clone, Default)]
-pub struct DueInOrder {
-    /// Those that are due; `next` is when the one that ends them is due, `None` if it waits for something else.
-    pub due: Due,
-    /// Whether what ends them is an event that is not fanned out yet.
+pub struct InOrder {
+    /// Those that are due, in the order of acceptance, each with its line.
+    pub jobs: Vec<Job>,
+    /// Whether there may be more behind them.
+    pub more: bool,
+    /// When the first is due of those that were passed by because they are not due.
+    pub next: Option<UnixMs>,
+    /// Whether an event that is not fanned out yet ends them.
     pub awaits_dispatch: bool,
+    /// [`Lookout::passed`], and the lines of deliveries that were passed by.
+    pub passed: HashSet<Line>,
+    /// The last delivery that was looked at; `after`, if none was.
+    pub looked_to: Option<DeliveryId>,
+}
+
+/// How far the index of an order is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IndexPlace {
+    /// All that waits for an attempt up to here is in it.
+    Attempt(QueuePlace),
+    /// So is all else, and what is held up to this delivery.
+    Hold(DeliveryId),
 }
 
 /// Where a delivery stands among those of its endpoint that wait for an attempt.

@@ -134,3 +134,21 @@ fn an_ordering_is_one_of_two_words() {
     assert_eq!(patched(ordered, r#"{"ordering":"none"}"#).unwrap().ordering, Ordering::None);
     assert_eq!(patched(endpoint(), r#"{"ordering":"lifo"}"#).unwrap_err().pointer(), Some("/ordering"));
 }
+
+#[test]
+fn an_ordering_key_comes_with_fifo_and_goes_with_it() {
+    let keyed = patched(endpoint(), r#"{"ordering":"fifo","ordering_key":"/customer/id"}"#).unwrap();
+    assert_eq!(keyed.ordering_key.as_ref().map(OrderingKey::as_str), Some("/customer/id"));
+    let same = patched(keyed.clone(), r#"{"description":"x"}"#).unwrap();
+    assert_eq!(same.ordering_key, keyed.ordering_key);
+    assert_eq!(patched(keyed.clone(), r#"{"ordering_key":null}"#).unwrap().ordering_key, None);
+    assert_eq!(patched(keyed, r#"{"ordering":"none"}"#).unwrap().ordering_key, None);
+    for refused in [
+        r#"{"ordering_key":"/a"}"#,
+        r#"{"ordering":"none","ordering_key":"/a"}"#,
+        r#"{"ordering":"fifo","ordering_key":"customer.id"}"#,
+        r#"{"ordering":"fifo","ordering_key":"/a~2"}"#,
+    ] {
+        assert_eq!(patched(endpoint(), refused).unwrap_err().pointer(), Some("/ordering_key"), "{refused}");
+    }
+}

@@ -16,11 +16,11 @@ use crate::http::Keys;
 use crate::ingest::{Options, router};
 use crate::model::{
     ApiKey, ApiKeyRecord, AuditEntry, DeliveryId, Endpoint, EndpointId, EnvelopeCache, Event, EventId,
-    EventKey, KeyId, PluginName, Scope, TenantId, UnixMs,
+    EventKey, KeyId, Line, OrderId, PluginName, Scope, TenantId, UnixMs,
 };
 use crate::store::{
     AuditChain, AuditFilter, AuditPage, DeliveryFilter, DeliveryRecord, Due, DueInOrder, EventRecord, FanOut,
-    FinishedAttempt, Page, PluginHold, QueuePlace, Store, StoreFuture, Verdict,
+    FinishedAttempt, IndexPlace, Lookout, Page, PluginHold, QueuePlace, Store, StoreFuture, Verdict,
 };
 
 /// Takes events in memory. An id that it has is a duplicate; `broken` fails, `reused` has other content, and `slow` is
@@ -75,7 +75,9 @@ impl Store for Shelf {
         redispatch(id: DeliveryId, verdict: Verdict, durable: bool) -> ();
         waiting_endpoints() -> Vec<(EndpointId, UnixMs)>;
         due(endpoint: EndpointId, now: UnixMs, limit: usize) -> Due;
-        due_in_order(endpoint: EndpointId, now: UnixMs, limit: usize) -> DueInOrder;
+        due_in_order(endpoint: EndpointId, lookout: Lookout, now: UnixMs, limit: usize) -> DueInOrder;
+        index_order(endpoint: EndpointId, order: OrderId, after: Option<IndexPlace>, limit: usize) -> Option<IndexPlace>;
+        set_lines(endpoint: EndpointId, lines: Vec<(DeliveryId, Line)>) -> ();
         finish_attempt(finished: FinishedAttempt) -> Option<UnixMs>;
         release_waiting(endpoint: EndpointId, after: Option<QueuePlace>, limit: usize) -> Option<QueuePlace>;
         cancel_waiting(endpoint: EndpointId, now: UnixMs, limit: usize) -> usize;

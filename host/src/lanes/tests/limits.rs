@@ -19,7 +19,7 @@ fn burst(burst: u32) -> impl Fn(EndpointId) -> Limits + Copy {
 fn with_work(count: u128) -> Schedule {
     let mut schedule = schedule(10_000, 10_000, 1_000_000);
     for n in 0..count {
-        schedule.offer(job(endpoint(1), n), NOW, false).unwrap();
+        assert!(schedule.offer(job(endpoint(1), n), NOW, false));
     }
     schedule
 }
@@ -34,7 +34,7 @@ fn started(
     loop {
         match schedule.next(now, &limits) {
             Step::Run(job) => {
-                schedule.sent(job.endpoint, true);
+                schedule.sent(job.endpoint, job.delivery, true);
                 schedule.settled(job.endpoint, job.delivery, None);
                 count += 1;
             }
@@ -102,7 +102,7 @@ proptest! {
             now = UnixMs(now.0 + gap);
             for _ in 0..arriving {
                 n += 1;
-                schedule.offer(job(endpoint(1), n), now, false).unwrap();
+                assert!(schedule.offer(job(endpoint(1), n), now, false));
             }
             let (count, _) = started(&mut schedule, now, rate(limit));
             starts.extend(std::iter::repeat_n(now.0, count));
@@ -127,7 +127,7 @@ fn without_a_limit_nothing_waits() {
 fn a_limited_lane_leaves_the_turns_to_others() {
     let mut schedule = with_work(10);
     for n in 20..25 {
-        schedule.offer(job(endpoint(2), n), NOW, false).unwrap();
+        assert!(schedule.offer(job(endpoint(2), n), NOW, false));
     }
     let first = |lane: EndpointId| Limits { rate: u32::from(lane == endpoint(1)), ..Limits::default() };
     assert_eq!(started(&mut schedule, NOW, first).0, 1 + 5);
@@ -156,11 +156,11 @@ fn no_more_than_the_burst_limit_is_in_flight_and_another_one_counts_at_once() {
         }
     };
     assert_eq!(run(&mut schedule, 3), 3);
-    schedule.sent(endpoint(1), true);
+    schedule.sent(endpoint(1), job(endpoint(1), 1).delivery, true);
     assert_eq!(run(&mut schedule, 3), 1);
     schedule.changed(endpoint(1));
     assert_eq!(run(&mut schedule, 5), 2);
-    schedule.sent(endpoint(1), true);
+    schedule.sent(endpoint(1), job(endpoint(1), 1).delivery, true);
     assert_eq!(run(&mut schedule, 2), 0, "a lower one waits for those in flight");
     schedule.changed(endpoint(1));
     assert_eq!(run(&mut schedule, 0), 10 - 6);
@@ -170,7 +170,7 @@ fn no_more_than_the_burst_limit_is_in_flight_and_another_one_counts_at_once() {
 fn the_limit_of_the_host_stays_below_a_higher_one_of_the_owner() {
     let mut schedule = schedule(100, 2, 100);
     for n in 1..=4 {
-        schedule.offer(job(endpoint(1), n), NOW, false).unwrap();
+        assert!(schedule.offer(job(endpoint(1), n), NOW, false));
     }
     let limits = burst(50);
     let runs = std::iter::from_fn(|| matches!(schedule.next(NOW, limits), Step::Run(_)).then_some(()));

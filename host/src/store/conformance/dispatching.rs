@@ -72,7 +72,7 @@ pub(crate) async fn a_pending_delivery_is_due_with_all_that_its_attempt_needs(st
         custom: Some(Arc::clone(&custom)),
         ..verdict(DeliveryState::Pending, None)
     };
-    let deliveries = vec![NewDelivery { endpoint, verdict: shaped }, pending(endpoint)];
+    let deliveries = vec![NewDelivery { endpoint, line: None, verdict: shaped }, pending(endpoint)];
     let event = dispatched(store, new_event(), deliveries).await;
     let due = store.due(endpoint, T0, 10).await.unwrap();
     assert_eq!(due.next, None);

@@ -48,7 +48,7 @@ pub(crate) fn pending(endpoint: EndpointId) -> NewDelivery {
 }
 
 pub(crate) fn delivery(endpoint: EndpointId, state: DeliveryState, due_at: Option<UnixMs>) -> NewDelivery {
-    NewDelivery { endpoint, verdict: verdict(state, due_at) }
+    NewDelivery { endpoint, line: None, verdict: verdict(state, due_at) }
 }
 
 pub(crate) fn verdict(state: DeliveryState, due_at: Option<UnixMs>) -> Verdict {

@@ -23,7 +23,7 @@ pub(crate) async fn write(store: &dyn Store) -> Written {
     let first = accept(store, event_with_id("order-1")).await.key;
     let shaped = Verdict { custom: Some(custom_request()), ..verdict(DeliveryState::Pending, None) };
     let deliveries = vec![
-        NewDelivery { endpoint: endpoint_id(1), verdict: shaped },
+        NewDelivery { endpoint: endpoint_id(1), line: None, verdict: shaped },
         pending(endpoint_id(1)),
         delivery(endpoint_id(2), held_by("jq"), Some(at(9))),
     ];

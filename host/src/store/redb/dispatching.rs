@@ -50,7 +50,7 @@ impl Change for FanOut {
             let due_at = due_at.unwrap_or_else(|| self.event.time().min(self.at));
             row.enter(state, Some(due_at), self.at);
             let id = DeliveryId { event: self.event, ordinal };
-            batch.tables.insert_delivery(id, &row, custom.as_deref())?;
+            batch.tables.insert_delivery(id, &row, custom.as_deref(), new.line)?;
         }
         Ok(())
     }

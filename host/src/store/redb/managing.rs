@@ -47,6 +47,10 @@ impl Change for CreateEndpoint {
 
     fn apply(self, batch: &mut Batch<'_>) -> Result<(), Failure> {
         check_url(&batch.tables, &self.0.endpoint)?;
+        // Nothing waits for it yet, so its index has all.
+        if let Some(order) = self.0.endpoint.order() {
+            batch.tables.orders.insert(self.0.id().as_u128(), (order.as_u64(), true))?;
+        }
         insert(&mut batch.tables, &self.0)
     }
 }
@@ -67,6 +71,9 @@ impl Change for UpdateEndpoint {
         if activated || after.url != before.url {
             batch.tables.failing.remove(after.id.as_u128())?;
         }
+        if after.order() != before.order() {
+            batch.tables.begin_order(after.id, after.order())?;
+        }
         insert(&mut batch.tables, &self.0)
     }
 }
@@ -83,6 +90,7 @@ impl Change for DeleteEndpoint {
         batch.tables.urls.remove((before.tenant.as_str(), before.url.as_str()))?;
         batch.tables.endpoints.remove(self.0.as_u128())?;
         batch.tables.failing.remove(self.0.as_u128())?;
+        batch.tables.begin_order(self.0, None)?;
         Ok(())
     }
 }
@@ -209,6 +217,17 @@ pub(super) fn seal_format_1(transaction: &WriteTransaction, vault: &Vault) -> Re
         table.insert(row.id().as_u128(), row.to_json().as_slice())?;
     }
     Ok(())
+}
+
+/// Marks the endpoints with an order, which had no index before format 3.
+pub(super) fn begin_orders(transaction: &WriteTransaction) -> Result<(), Failure> {
+    let mut tables = Tables::open(transaction)?;
+    let mut ordered = Vec::new();
+    for row in tables.endpoints.iter()? {
+        let endpoint = EndpointRow::from_json(row?.1.value())?.endpoint;
+        ordered.extend(endpoint.order().map(|order| (endpoint.id, order)));
+    }
+    ordered.into_iter().try_for_each(|(endpoint, order)| tables.begin_order(endpoint, Some(order)))
 }
 
 /// All API keys, by rising id.

@@ -7,7 +7,7 @@
 //! - `schema`: the tables and what each row costs; `codec`, `endpoint_row`: rows and bytes; `rows`, `ids`: rows by what
 //!   they mean.
 //! - `writer`: the thread; `accept`, `dispatching`, `delivering`, `managing`: the verbs that write; `audit`: what is
-//!   written down with them.
+//!   written down with them; `ordered`: the index of ordered endpoints.
 //! - `progress`: which events wait for dispatch; `waiting`, `log`: the verbs that read.
 
 mod accept;
@@ -26,6 +26,7 @@ mod managing;
 mod measure;
 mod open;
 mod options;
+mod ordered;
 mod progress;
 mod rows;
 mod schema;

@@ -12,7 +12,7 @@ use super::Options;
 use super::failure::Failure;
 use super::managing;
 use super::progress::Progress;
-use super::schema::{ENDPOINTS, FORMAT, FORMAT_1, META, META_FORMAT};
+use super::schema::{ENDPOINTS, FORMAT, FORMAT_1, FORMAT_2, META, META_FORMAT};
 use super::writer::begin;
 use crate::store::Error;
 use crate::vault::Vault;
@@ -33,7 +33,7 @@ pub(super) fn check_keys(path: &Path, vault: &Vault, options: &Options) -> Resul
     let check = || -> Result<(), Failure> {
         let transaction = database.begin_read()?;
         let has_meta = transaction.list_tables()?.any(|table| table.name() == META.name());
-        if has_meta && stored_format(&transaction.open_table(META)?)? == Some(FORMAT) {
+        if has_meta && matches!(stored_format(&transaction.open_table(META)?)?, Some(FORMAT | FORMAT_2)) {
             managing::endpoints(&transaction, vault)?;
         }
         Ok(())
@@ -66,9 +66,13 @@ fn try_prepare(database: &Database, vault: &Vault) -> Result<(Progress, bool), F
             Error::Unusable("the file is a redb database, but not a store of Hookway".to_owned()).into()
         );
     }
-    let was_clear = check_format(&transaction, is_new)?;
+    let before = check_format(&transaction, is_new)?;
+    let was_clear = before == Some(FORMAT_1);
     if was_clear {
         managing::seal_format_1(&transaction, vault)?;
+    }
+    if before.is_some_and(|before| before < FORMAT) {
+        managing::begin_orders(&transaction)?;
     }
     managing::check(&transaction.open_table(ENDPOINTS)?, vault)?;
     let progress = Progress::load(&transaction)?;
@@ -76,19 +80,19 @@ fn try_prepare(database: &Database, vault: &Vault) -> Result<(Progress, bool), F
     Ok((progress, was_clear))
 }
 
-/// Looks at `meta` alone: in another format the other tables may be others. True if the format was 1, which had secrets
-/// in clear and is otherwise the same.
-fn check_format(transaction: &WriteTransaction, is_new: bool) -> Result<bool, Failure> {
+/// Looks at `meta` alone: in another format the other tables may be others. Returns the format that it was, and makes it
+/// ours.
+fn check_format(transaction: &WriteTransaction, is_new: bool) -> Result<Option<u128>, Failure> {
     let mut meta = transaction.open_table(META)?;
     let found = stored_format(&meta)?;
     match found {
-        Some(FORMAT) => return Ok(false),
-        Some(FORMAT_1) => {}
+        Some(FORMAT) => return Ok(found),
+        Some(FORMAT_1 | FORMAT_2) => {}
         None if is_new => {}
         found => return Err(Error::Unusable(unknown_format(found)).into()),
     }
     meta.insert(META_FORMAT, FORMAT)?;
-    Ok(found == Some(FORMAT_1))
+    Ok(found)
 }
 
 fn stored_format(meta: &impl ReadableTable<&'static str, u128>) -> Result<Option<u128>, Failure> {

@@ -15,8 +15,15 @@ use super::schema::{META_DISPATCHED_BELOW, Tables, deliveries_of};
 use crate::model::{EventKey, UnixMs};
 
 /// The events that wait for dispatch; shared by the writer and all readers.
-#[derive(Debug, Default)]
-pub(super) struct Undispatched(Mutex<BTreeSet<EventKey>>);
+#[derive(Debug)]
+pub(super) struct Undispatched(Mutex<Waiting>);
+
+#[derive(Debug)]
+struct Waiting {
+    keys: BTreeSet<EventKey>,
+    /// The key of the last event that was accepted.
+    last: EventKey,
+}
 
 /// The writer's view: what it assigned last and what the open transaction dispatches.
 #[derive(Debug)]
@@ -31,17 +38,23 @@ pub(super) struct Progress {
 impl Undispatched {
     /// Whether the event waits for dispatch.
     pub(super) fn contains(&self, key: EventKey) -> bool {
-        self.lock().contains(&key)
+        self.lock().keys.contains(&key)
     }
 
     /// Those after `after`, by rising key, at most `limit`.
     pub(super) fn after(&self, after: Option<EventKey>, limit: usize) -> Vec<EventKey> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        self.lock().range((from, Bound::Unbounded)).take(limit).copied().collect()
+        self.lock().keys.range((from, Bound::Unbounded)).take(limit).copied().collect()
+    }
+
+    /// All events below this key are dispatched, and those that will be accepted are not below it.
+    pub(super) fn dispatched_below(&self) -> EventKey {
+        let waiting = self.lock();
+        waiting.keys.first().copied().unwrap_or(after(waiting.last))
     }
 
     /// The set is one insert or remove away from consistent at any time, so a panic elsewhere does not spoil it.
-    fn lock(&self) -> MutexGuard<'_, BTreeSet<EventKey>> {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -53,14 +66,14 @@ impl Progress {
         let stored = tables.meta(META_DISPATCHED_BELOW)?.map(EventKey::from_u128);
         let below = stored.unwrap_or(EventKey::from_u128(0));
         let mut last = EventKey::from_u128(below.as_u128().saturating_sub(1));
-        let mut waiting = BTreeSet::new();
+        let mut keys = BTreeSet::new();
         for row in tables.events.range(below.as_u128()..)? {
             last = EventKey::from_u128(row?.0.value());
             if tables.deliveries.range(deliveries_of(last))?.next().is_none() {
-                waiting.insert(last);
+                keys.insert(last);
             }
         }
-        let undispatched = Arc::new(Undispatched(Mutex::new(waiting)));
+        let undispatched = Arc::new(Undispatched(Mutex::new(Waiting { keys, last })));
         Ok(Self { last, undispatched, dispatching: BTreeSet::new(), stored })
     }
 
@@ -77,11 +90,12 @@ impl Progress {
     /// Takes note of events that the open transaction accepts. They are in the set before they can be read, so that
     /// no reader ever takes one for dispatched that is not.
     pub(super) fn accepted(&mut self, keys: impl Iterator<Item = EventKey>) {
-        let mut set = self.undispatched.lock();
+        let mut waiting = self.undispatched.lock();
         for key in keys {
             self.last = self.last.max(key);
-            set.insert(key);
+            waiting.keys.insert(key);
         }
+        waiting.last = self.last;
     }
 
     /// Takes note that the open transaction dispatches an event; false if it is dispatched already.
@@ -91,9 +105,9 @@ impl Progress {
 
     /// Stores the watermark with the open transaction, if it rose.
     pub(super) fn store(&mut self, tables: &mut Tables<'_>) -> redb::Result<()> {
-        let set = self.undispatched.lock();
-        let lowest = set.iter().find(|key| !self.dispatching.contains(key)).copied();
-        drop(set);
+        let waiting = self.undispatched.lock();
+        let lowest = waiting.keys.iter().find(|key| !self.dispatching.contains(key)).copied();
+        drop(waiting);
         let below = lowest.unwrap_or(after(self.last));
         if self.stored != Some(below) {
             tables.meta.insert(META_DISPATCHED_BELOW, below.as_u128())?;
@@ -104,9 +118,9 @@ impl Progress {
 
     /// The transaction is committed: what it dispatched waits no longer.
     pub(super) fn committed(&mut self) {
-        let mut set = self.undispatched.lock();
+        let mut waiting = self.undispatched.lock();
         for key in std::mem::take(&mut self.dispatching) {
-            set.remove(&key);
+            waiting.keys.remove(&key);
         }
     }
 }

@@ -1,14 +1,14 @@
 //! Rows of events and deliveries, read and written the same way by every verb.
 //!
 //! The one place that knows which other rows a delivery's row implies: whoever stores a delivery here has its `queue` or
-//! `holds` row right.
+//! `holds` row right, and its `ordered` row if the endpoint has an order.
 
 use redb::{ReadableTable, Table};
 
 use super::codec::{self, Corrupt, DeliveryRow, EventRow, Waits};
 use super::failure::Failure;
 use super::schema::{DeliveryKey, Tables, delivery_key};
-use crate::model::{CustomRequest, DeliveryId, Event, EventKey};
+use crate::model::{CustomRequest, DeliveryId, Event, EventKey, Line};
 
 /// The event with this key.
 pub(super) fn event(
@@ -76,11 +76,15 @@ impl Tables<'_> {
         id: DeliveryId,
         row: &DeliveryRow,
         custom: Option<&CustomRequest>,
+        line: Option<Line>,
     ) -> Result<(), Failure> {
         let (event, ordinal) = delivery_key(id);
         self.endpoint_log.insert((row.endpoint.as_u128(), event, ordinal), ())?;
         if let Some(custom) = custom {
             self.custom.insert(delivery_key(id), codec::encode(custom).as_slice())?;
+        }
+        if let Some(line) = line {
+            self.put_in_line(id, row, line)?;
         }
         self.store_delivery(id, row)
     }
@@ -99,6 +103,7 @@ impl Tables<'_> {
             }
             None => {}
         }
+        self.keep_in_line(id, row)?;
         self.deliveries.insert((event, ordinal), codec::encode(row).as_slice())?;
         Ok(())
     }

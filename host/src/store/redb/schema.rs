@@ -8,12 +8,19 @@
 //! | ... with an id or `Idempotency-Key` of the producer | +1 each | `ids`, so that a repeat is found |
 //! | fan out, per delivery | 3 | `deliveries` (appended), `queue` (what is due survives a crash), `endpoint_log` |
 //! | ... with a request that a transform made | +1 | `custom`, so that every retry sends the same bytes |
+//! | ... to an endpoint with an order | +1 | `ordered`, so that its lines are read without their events |
 //! | finish an attempt | 3 | `queue` -1 (and +1 if it is retried), `deliveries` replaced, `attempts` +1 |
+//! | ... to an endpoint with an order | +1 | `ordered` -1, or replaced |
 //! | ... the first failure of an endpoint, or the first success after one | +1 or -1 | `failing` |
 //! | a commit | at most 1 | `meta`, the low watermark of dispatch |
 //!
 //! `endpoint_log` repeats what a scan of `deliveries` would find. It is paid for because "what was sent to this
 //! endpoint" is the question that is asked most, and a scan answers it in the size of the whole log.
+//!
+//! `ordered` is what `queue` and `endpoint_holds` say of an endpoint, by event. Without it, whoever looks for the next of a
+//! line reads all that waits, and its events for the lines. Endpoints without an order have no rows in it and pay with two
+//! looks into tables that are small, and empty while nobody orders. Its rows are true wherever they are: they change
+//! with the delivery, whatever its endpoint asks for by then. `orders` says of which endpoints all are there.
 //!
 //! Keys that people page through start with what they are asked by, then the [`EventKey`], then the ordinal: one
 //! range answers one question, in the order of time.
@@ -23,8 +30,10 @@ use redb::{ReadableTable as _, Table, TableDefinition, TableError, WriteTransact
 use crate::model::{DeliveryId, EventKey};
 
 /// The format that this version writes, and the newest that it reads.
-pub(super) const FORMAT: u128 = 2;
-/// The format before: rows of endpoints had their secrets in clear.
+pub(super) const FORMAT: u128 = 3;
+/// The format before: ordered endpoints had no index.
+pub(super) const FORMAT_2: u128 = 2;
+/// The format before that: rows of endpoints had their secrets in clear.
 pub(super) const FORMAT_1: u128 = 1;
 /// `meta`: the format of the file.
 pub(super) const META_FORMAT: &str = "format";
@@ -77,6 +86,11 @@ tables! {
     HOLDS, holds: (&'static str, u64, u128, u16) => ();
     /// Endpoint, delivery: the rows of `holds` by endpoint, so that deleting one finds them.
     ENDPOINT_HOLDS, endpoint_holds: (u128, u128, u16) => ();
+    /// Endpoint, delivery -> order, line, due time: those that wait, of endpoints that have an order. Order 0: nobody has
+    /// said the line yet. Due at the end of time: waits for a plugin.
+    ORDERED, ordered: (u128, u128, u16) => (u64, u128, u64);
+    /// Endpoint -> the order that it has, and whether all that waits for it is in `ordered`.
+    ORDERS, orders: u128 => (u64, bool);
     /// Endpoint, delivery: the log of one endpoint.
     ENDPOINT_LOG, endpoint_log: (u128, u128, u16) => ();
     /// Endpoint id -> the endpoint as JSON, its secrets sealed.

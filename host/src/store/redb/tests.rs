@@ -7,16 +7,16 @@ use redb::backends::InMemoryBackend;
 use redb::{Database, TableDefinition};
 
 use super::faults::Disk;
-use super::schema::{ENDPOINTS, META};
+use super::schema::{ENDPOINTS, META, ORDERED, ORDERS};
 use super::{Options, RedbStore};
 use crate::clock::Clock;
-use crate::model::{DeliveryState, EventId, EventKey, TenantId};
+use crate::model::{DeliveryState, Endpoint, EventId, EventKey, OrderId, Ordering, TenantId};
 use crate::store::conformance::fixtures::{
     T0, accept, audit, delivered, dispatched, endpoint, endpoint_id, event_with_id, new_event, nth, pending,
     state,
 };
-use crate::store::conformance::{self, persistence};
-use crate::store::{DeliveryFilter, Error, FanOut, NewEvent, Resealed, Store as _};
+use crate::store::conformance::{self, ordering, persistence};
+use crate::store::{DeliveryFilter, DueInOrder, Error, FanOut, NewEvent, Resealed, Store as _};
 use crate::vault::Vault;
 
 /// Nothing here is about how long a write that can wait does wait.
@@ -302,11 +302,11 @@ fn a_newer_format_is_refused_with_what_to_do() {
     on(&disk).unwrap().close().unwrap();
     let database = Database::builder().create_with_backend(disk.clone()).unwrap();
     let transaction = database.begin_write().unwrap();
-    transaction.open_table(META).unwrap().insert("format", 3).unwrap();
+    transaction.open_table(META).unwrap().insert("format", 4).unwrap();
     transaction.commit().unwrap();
     database.close().unwrap();
     let sentence = unusable(on(&disk));
-    assert!(sentence.contains("newer Hookway") && sentence.contains("format 2"), "{sentence}");
+    assert!(sentence.contains("newer Hookway") && sentence.contains("format 3"), "{sentence}");
 }
 
 #[test]
@@ -406,6 +406,30 @@ async fn after_a_new_first_key_everything_is_sealed_with_it_and_the_old_one_can_
     assert_eq!(store.endpoints().await.unwrap(), written);
     drop(store);
     unusable(open(vault()));
+}
+
+#[tokio::test]
+async fn an_ordered_endpoint_of_format_2_is_indexed_before_it_is_read() {
+    let disk = Disk::default();
+    let store = on(&disk).unwrap();
+    let ordered = Endpoint { ordering: Ordering::Fifo, ..endpoint(1, "https://example.com/1") };
+    store.create_endpoint(ordered, audit("endpoint.created")).await.unwrap();
+    let waits = nth(dispatched(&store, new_event(), vec![pending(endpoint_id(1))]).await, 0);
+    store.close().unwrap();
+    let database = Database::builder().create_with_backend(disk.clone()).unwrap();
+    let transaction = database.begin_write().unwrap();
+    transaction.open_table(META).unwrap().insert("format", 2).unwrap();
+    transaction.delete_table(ORDERED).unwrap();
+    transaction.delete_table(ORDERS).unwrap();
+    transaction.commit().unwrap();
+    database.close().unwrap();
+    let store = on(&disk).unwrap();
+    assert!(matches!(ordering::look(&store, T0).await, DueInOrder::NotIndexed));
+    ordering::index(&store, OrderId::WHOLE).await;
+    let DueInOrder::WithoutLine(found) = ordering::look(&store, T0).await else {
+        panic!("it has no line yet")
+    };
+    assert_eq!(found[0].0, waits);
 }
 
 #[tokio::test]

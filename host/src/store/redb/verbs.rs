@@ -10,15 +10,16 @@ use super::endpoint_row::EndpointRow;
 use super::managing::{
     self, CreateEndpoint, CreateKey, DeleteEndpoint, DeleteKey, NoteKeyUses, Reseal, UpdateEndpoint,
 };
+use super::ordered::{self, IndexOrder, SetLines};
 use super::{RedbStore, log, waiting};
 use crate::model::{
-    ApiKeyRecord, AuditEntry, DeliveryId, Endpoint, EndpointId, Event, EventId, EventKey, KeyId, PluginName,
-    TenantId, UnixMs,
+    ApiKeyRecord, AuditEntry, DeliveryId, Endpoint, EndpointId, Event, EventId, EventKey, KeyId, Line,
+    OrderId, PluginName, TenantId, UnixMs,
 };
 use crate::store::{
     Accepted, AuditChain, AuditFilter, AuditPage, DeliveryFilter, DeliveryRecord, Due, DueInOrder,
-    EventRecord, FanOut, FinishedAttempt, NewEvent, Page, PluginHold, QueuePlace, Resealed, Store,
-    StoreFuture, Verdict,
+    EventRecord, FanOut, FinishedAttempt, IndexPlace, Lookout, NewEvent, Page, PluginHold, QueuePlace,
+    Resealed, Store, StoreFuture, Verdict,
 };
 
 impl Store for RedbStore {
@@ -60,12 +61,32 @@ impl Store for RedbStore {
         self.read(move |transaction| waiting::due(transaction, endpoint, now, limit))
     }
 
-    fn due_in_order(&self, endpoint: EndpointId, now: UnixMs, limit: usize) -> StoreFuture<'_, DueInOrder> {
+    fn due_in_order(
+        &self,
+        endpoint: EndpointId,
+        lookout: Lookout,
+        now: UnixMs,
+        limit: usize,
+    ) -> StoreFuture<'_, DueInOrder> {
         // Looked at before the snapshot is taken: the fan-outs of all events below it are in the snapshot.
-        let dispatched_below = self.undispatched.after(None, 1).pop();
+        let dispatched_below = self.undispatched.dispatched_below();
         self.read(move |transaction| {
-            waiting::due_in_order(transaction, endpoint, (now, limit), dispatched_below)
+            ordered::due(transaction, endpoint, lookout, (now, limit), dispatched_below)
         })
+    }
+
+    fn index_order(
+        &self,
+        endpoint: EndpointId,
+        order: OrderId,
+        after: Option<IndexPlace>,
+        limit: usize,
+    ) -> StoreFuture<'_, Option<IndexPlace>> {
+        self.write(IndexOrder { endpoint, order, after, limit })
+    }
+
+    fn set_lines(&self, endpoint: EndpointId, lines: Vec<(DeliveryId, Line)>) -> StoreFuture<'_, ()> {
+        self.write(SetLines { endpoint, lines })
     }
 
     fn finish_attempt(&self, finished: FinishedAttempt) -> StoreFuture<'_, Option<UnixMs>> {

@@ -1,15 +1,14 @@
 //! What waits: events for dispatch, deliveries for an attempt or for a plugin. Reads only.
 
-use std::collections::BinaryHeap;
 use std::sync::Arc;
 
 use redb::ReadTransaction;
 
 use super::failure::Failure;
 use super::rows;
-use super::schema::{CUSTOM, DELIVERIES, ENDPOINT_HOLDS, EVENTS, HOLDS, QUEUE, delivery_id};
+use super::schema::{CUSTOM, DELIVERIES, EVENTS, HOLDS, QUEUE, delivery_id};
 use crate::model::{DeliveryId, EndpointId, Event, EventKey, Job, PluginName, UnixMs};
-use crate::store::{Due, DueInOrder, PluginHold};
+use crate::store::{Due, PluginHold};
 
 /// The events with these keys. One that is not committed yet is left out: whoever accepts it will tell.
 pub(super) fn events(transaction: &ReadTransaction, keys: &[EventKey]) -> Result<Vec<Arc<Event>>, Failure> {
@@ -61,58 +60,17 @@ pub(super) fn due(
     Ok(found)
 }
 
-/// See [`crate::store::Store::due_in_order`]. `dispatched_below` is the first event that is not fanned out.
-///
-/// Reads all that waits for the endpoint, because the queue is in the order of the due times, and keeps the first ones.
-pub(super) fn due_in_order(
+/// A delivery with all that its attempt needs.
+pub(super) fn job(
     transaction: &ReadTransaction,
     endpoint: EndpointId,
-    (now, limit): (UnixMs, usize),
-    dispatched_below: Option<EventKey>,
-) -> Result<DueInOrder, Failure> {
-    let mut found = DueInOrder::default();
-    for (delivery, due) in first_waiting(transaction, endpoint, limit.saturating_add(1))? {
-        found.awaits_dispatch = dispatched_below.is_some_and(|below| delivery.event >= below);
-        let is_due = due.is_some_and(|due| due <= now);
-        if found.awaits_dispatch || !is_due || found.due.jobs.len() == limit {
-            found.due.next = due.filter(|_| !found.awaits_dispatch);
-            break;
-        }
-        found.due.jobs.push(job(transaction, endpoint, delivery)?);
-    }
-    Ok(found)
-}
-
-/// The first deliveries of an endpoint that wait, by their events, each with its due time unless it waits for a plugin.
-fn first_waiting(
-    transaction: &ReadTransaction,
-    endpoint: EndpointId,
-    count: usize,
-) -> Result<Vec<(DeliveryId, Option<UnixMs>)>, Failure> {
-    let id = endpoint.as_u128();
-    let mut first = BinaryHeap::new();
-    let holds = transaction.open_table(ENDPOINT_HOLDS)?;
-    for row in holds.range((id, 0, 0)..=(id, u128::MAX, u16::MAX))?.take(count) {
-        let (_, event, ordinal) = row?.0.value();
-        first.push((delivery_id(event, ordinal), None));
-    }
-    let queue = transaction.open_table(QUEUE)?;
-    for row in queue.range((id, 0, 0, 0)..=(id, u64::MAX, u128::MAX, u16::MAX))? {
-        let (_, due, event, ordinal) = row?.0.value();
-        first.push((delivery_id(event, ordinal), Some(UnixMs(due))));
-        if first.len() > count {
-            first.pop();
-        }
-    }
-    Ok(first.into_sorted_vec())
-}
-
-fn job(transaction: &ReadTransaction, endpoint: EndpointId, id: DeliveryId) -> Result<Job, Failure> {
+    id: DeliveryId,
+) -> Result<Job, Failure> {
     let row = rows::indexed_delivery(&transaction.open_table(DELIVERIES)?, id)?;
     let custom =
         if row.has_custom { rows::custom(&transaction.open_table(CUSTOM)?, id)?.map(Arc::new) } else { None };
     let event = Arc::new(rows::event_of(&transaction.open_table(EVENTS)?, id)?);
-    Ok(Job { delivery: id, endpoint, attempts: row.attempts, event, custom })
+    Ok(Job { delivery: id, endpoint, attempts: row.attempts, event, custom, line: None })
 }
 
 /// See [`crate::store::Store::plugin_holds`]. The rows of one plugin are in the order of their due time; those of
