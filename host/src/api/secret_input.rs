@@ -64,7 +64,7 @@ impl SecretFields {
         Self { kind: field("type"), value: field("value"), expires_at: field("expires_at") }
     }
 
-    /// The fields of a new endpoint with one symmetric secret.
+    /// The fields of a new endpoint with one secret, whose value says its type.
     fn of_endpoint() -> Self {
         let field = str::to_owned;
         Self { kind: field("/secret"), value: field("/secret"), expires_at: field("/secret_expires_at") }
