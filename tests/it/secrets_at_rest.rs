@@ -32,7 +32,7 @@ fn keys_file(scene: &Scene) -> PathBuf {
 }
 
 /// All files below a folder.
-fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+pub(crate) fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();

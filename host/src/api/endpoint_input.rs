@@ -7,6 +7,8 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::binding_input::{BindingInput, patterns};
+use super::secret_input::{SecretInput, SecretText};
+use super::signature_input::{self, SignatureInput};
 use super::{TargetCheck, request_input};
 use crate::filter::Filter;
 use crate::http::Problem;
@@ -32,8 +34,9 @@ const MAX_METADATA_VALUE_BYTES: usize = 1024;
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Create {
     pub(super) tenant: Option<String>,
-    pub(super) secret: Option<String>,
+    pub(super) secret: Option<SecretText>,
     pub(super) secret_expires_at: Option<String>,
+    pub(super) secrets: Option<Vec<SecretInput>>,
     url: Option<String>,
     topics: Option<Vec<String>>,
     matcher: Option<String>,
@@ -49,6 +52,7 @@ pub(super) struct Create {
     headers: Option<BTreeMap<String, String>>,
     timeout: Option<String>,
     retry: Option<Vec<String>>,
+    signature: Option<SignatureInput>,
 }
 
 /// The body of `PATCH /v1/endpoints/{id}`: what is absent stays as it is.
@@ -78,10 +82,13 @@ pub(super) struct Patch {
     timeout: Option<Option<String>>,
     #[serde(deserialize_with = "even_null")]
     retry: Option<Option<Vec<String>>>,
+    /// `Some(None)` = `null`: that of Standard Webhooks alone.
+    #[serde(deserialize_with = "even_null")]
+    signature: Option<Option<SignatureInput>>,
 }
 
 impl Create {
-    /// All but the tenant and what is about the secret, as changes to an endpoint that has nothing yet; and its checked URL.
+    /// All but the tenant and what is about secrets, as changes to an endpoint that has nothing yet; and its checked URL.
     ///
     /// # Errors
     /// 422 when the URL or the topics are missing.
@@ -101,6 +108,7 @@ impl Create {
             headers,
             timeout,
             retry,
+            signature,
             ..
         } = self;
         let url =
@@ -126,6 +134,7 @@ impl Create {
                 headers,
                 timeout: timeout.map(Some),
                 retry: retry.map(Some),
+                signature: signature.map(Some),
             },
         ))
     }
@@ -141,6 +150,7 @@ impl Patch {
         mut endpoint: Endpoint,
         target_check: &TargetCheck,
     ) -> Result<Endpoint, Problem> {
+        let may_clash = if self.signature.is_some() { "/signature/header" } else { "/headers" };
         if let Some(url) = self.url {
             endpoint.url = target_check(&url).map_err(|reason| Problem::invalid("/url", reason))?;
         }
@@ -177,6 +187,10 @@ impl Patch {
         if let Some(filter) = self.filter {
             endpoint.filter = filter.map(|text| checked_filter(text.get())).transpose()?;
         }
+        if let Some(signature) = self.signature {
+            let style = signature.map(SignatureInput::into_style).transpose()?;
+            endpoint.request.signature = style.unwrap_or_default();
+        }
         if let Some(headers) = self.headers {
             endpoint.request.headers = request_input::headers(headers)?;
         }
@@ -186,6 +200,7 @@ impl Patch {
         if let Some(retry) = self.retry {
             endpoint.request.retry = retry.as_deref().map(request_input::retry).transpose()?;
         }
+        signature_input::check_header(&endpoint.request, may_clash)?;
         Ok(endpoint)
     }
 }

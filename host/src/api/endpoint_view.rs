@@ -9,7 +9,7 @@ use super::request_input::duration_text;
 use super::secret_view::SecretView;
 use crate::model::{
     Activity, Binding, Endpoint, Health, InactiveReason, OnFailure, Ordering, OrderingKey, RequestOptions,
-    Secret,
+    Secret, SignatureStyle,
 };
 
 /// An endpoint.
@@ -36,6 +36,7 @@ pub(super) struct EndpointView {
     headers: BTreeMap<String, String>,
     timeout: Option<String>,
     retry: Option<Vec<String>>,
+    signature: SignatureStyle,
     created_at: String,
     updated_at: String,
 }
@@ -70,7 +71,7 @@ impl EndpointView {
             Activity::Active => ("active", None),
             Activity::Inactive { since, reason } => ("inactive", Some((since, reason))),
         };
-        let RequestOptions { headers, timeout, retry } = &endpoint.request;
+        let RequestOptions { headers, timeout, retry, signature } = &endpoint.request;
         Ok(Self {
             id: endpoint.id.to_string(),
             tenant: endpoint.tenant.to_string(),
@@ -93,6 +94,7 @@ impl EndpointView {
             headers: headers.iter().map(|h| (h.name.clone(), text(&h.value))).collect(),
             timeout: timeout.as_ref().map(duration_text),
             retry: retry.as_ref().map(|retry| retry.waits().iter().map(duration_text).collect()),
+            signature: signature.clone(),
             created_at: endpoint.created_at.to_string(),
             updated_at: endpoint.updated_at.to_string(),
         })
@@ -127,7 +129,9 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::model::{EndpointId, SecretId, SigningKey, Subscription, TenantId, UnixMs};
+    use crate::model::{
+        Ed25519Key, EndpointId, HmacKey, SecretId, SigningKey, Subscription, TenantId, UnixMs,
+    };
 
     fn endpoint() -> Endpoint {
         let at = UnixMs(1_710_513_000_000);
@@ -135,7 +139,7 @@ mod tests {
             subscription: Subscription::Patterns(vec!["orders/*".parse().unwrap()]),
             secrets: vec![Secret {
                 id: SecretId::new(at, 2),
-                key: SigningKey::new(vec![7; 24]).unwrap(),
+                key: SigningKey::Hmac(HmacKey::new(vec![7; 24]).unwrap()),
                 created_at: at,
                 expires_at: None,
             }],
@@ -157,12 +161,27 @@ mod tests {
 
     #[test]
     fn a_secret_is_shown_to_its_maker_only() {
-        let value = SigningKey::new(vec![7; 24]).unwrap().reveal();
+        let value = HmacKey::new(vec![7; 24]).unwrap().reveal();
         let shown = serde_json::to_value(EndpointView::with_secrets(&endpoint()).unwrap()).unwrap();
         assert_eq!(shown["secrets"][0]["value"], value);
+        assert_eq!(shown["secrets"][0]["type"], "hmac-sha256");
         let later = serde_json::to_string(&EndpointView::new(&endpoint()).unwrap()).unwrap();
         assert!(!later.contains("whsec_") && !later.contains("value"), "{later}");
         assert!(!format!("{:?}", EndpointView::with_secrets(&endpoint()).unwrap()).contains(&value));
+    }
+
+    #[test]
+    fn a_private_key_is_shown_to_nobody_and_its_public_half_to_everybody() {
+        let key = Ed25519Key::from_seed(&[7; 32]);
+        let (public, private) = (key.public(), "Bwc");
+        let mut endpoint = endpoint();
+        endpoint.secrets[0].key = SigningKey::Ed25519(key);
+        for view in [EndpointView::with_secrets(&endpoint), EndpointView::new(&endpoint)] {
+            let shown = serde_json::to_value(view.unwrap()).unwrap();
+            let secret = &shown["secrets"][0];
+            assert_eq!((&secret["type"], &secret["public_key"]), (&json!("ed25519"), &json!(public)));
+            assert!(secret.get("value").is_none() && !shown.to_string().contains(private), "{shown}");
+        }
     }
 
     #[test]
@@ -174,5 +193,6 @@ mod tests {
         assert_eq!(shown["topics"], json!(["orders/*"]));
         assert_eq!((&shown["matcher"], &shown["plugins"][0]["on_failure"]), (&json!(null), &json!("closed")));
         assert_eq!(shown["created_at"], "2024-03-15T14:30:00.000Z");
+        assert_eq!(shown["signature"], json!({ "style": "standard" }));
     }
 }

@@ -13,7 +13,7 @@ use super::Api;
 use super::endpoint_input::{Create, Patch};
 use super::endpoint_view::EndpointView;
 use super::page::Page;
-use super::secret_input::{SecretFields, SecretInput};
+use super::secret_input::{self, SecretInput};
 use crate::http::{Caller, Json as Input, Limit, PathText, Problem, Query, uninterrupted};
 use crate::model::{AuditEntry, Endpoint, EndpointId, TenantId};
 
@@ -25,7 +25,7 @@ pub(super) struct Params {
     cursor: Option<String>,
 }
 
-/// Creates one. The answer is the only one that ever shows the secret.
+/// Creates one. The answer is the only one that ever shows its secrets.
 pub(super) async fn create(
     State(api): State<Api>,
     caller: Caller,
@@ -34,17 +34,15 @@ pub(super) async fn create(
     let tenant = tenant(input.tenant.take())?;
     let tenant = caller.managed_tenant(tenant).map_err(|problem| problem.at("/tenant"))?;
     let now = api.clock.now();
-    let secret = SecretInput { value: input.secret.take(), expires_at: input.secret_expires_at.take() }
-        .into_secret(
-            &SecretFields { value: "/secret", expires_at: "/secret_expires_at" },
-            api.clock.wall(),
-        )?;
+    let one = SecretInput {
+        value: input.secret.take(),
+        expires_at: input.secret_expires_at.take(),
+        ..SecretInput::default()
+    };
+    let secrets = secret_input::of_new_endpoint(one, input.secrets.take(), api.clock.wall())?;
     let (url, patch) = input.into_patch()?;
     let url = (api.target_check)(&url).map_err(|reason| Problem::invalid("/url", reason))?;
-    let blank = Endpoint {
-        secrets: vec![secret],
-        ..Endpoint::new(EndpointId::new(now, rand::random()), tenant, url, now)
-    };
+    let blank = Endpoint { secrets, ..Endpoint::new(EndpointId::new(now, rand::random()), tenant, url, now) };
     let endpoint = patch.apply(blank.clone(), &api.target_check)?;
     api.check_plugins(&blank, &endpoint).await?;
     let audit = api.created(&caller, &endpoint)?;

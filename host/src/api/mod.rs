@@ -31,6 +31,7 @@ mod routes;
 mod secret_input;
 mod secret_view;
 mod secrets;
+mod signature_input;
 mod tenants;
 
 use std::sync::Arc;

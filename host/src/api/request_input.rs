@@ -64,18 +64,24 @@ pub(super) fn duration_text(duration: &Duration) -> String {
     SpanPrinter::new().designator(Designator::Compact).unsigned_duration_to_string(duration)
 }
 
-/// The reason never repeats the value: it may be a credential.
-fn header(name: &str, value: &str) -> Result<Header, &'static str> {
-    let name = HeaderName::from_bytes(name.as_bytes())
+/// The name in lower case of a header that an owner may set.
+pub(super) fn header_name(text: &str) -> Result<String, &'static str> {
+    let name = HeaderName::from_bytes(text.as_bytes())
         .map_err(|_| "a header's name has letters, digits and `-` only")?;
     if Header::is_reserved(name.as_str()) || OF_THE_BODY.contains(&name.as_str()) {
         return Err("this header is set by the gateway; choose another name");
     }
+    Ok(name.as_str().to_owned())
+}
+
+/// The reason never repeats the value: it may be a credential.
+fn header(name: &str, value: &str) -> Result<Header, &'static str> {
+    let name = header_name(name)?;
     if value.len() > MAX_HEADER_BYTES {
         return Err("a header's value has at most 4096 bytes");
     }
     HeaderValue::from_str(value).map_err(|_| "a header's value has no line breaks or control characters")?;
-    Ok(Header { name: name.as_str().to_owned(), value: value.as_bytes().to_vec() })
+    Ok(Header { name, value: value.as_bytes().to_vec() })
 }
 
 fn duration(text: &str, max: Duration) -> Result<Duration, impl Display + Into<String> + use<>> {

@@ -9,23 +9,35 @@ use std::fmt;
 use http::StatusCode;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use zeroize::Zeroizing;
 
-use super::endpoint_input::even_null;
+use super::endpoint_input::{at_most, even_null};
 use crate::http::Problem;
-use crate::model::{Endpoint, MAX_SECRETS, Secret, SecretId, SigningKey, UnixMs};
+use crate::model::{
+    Ed25519Key, Endpoint, HmacKey, MAX_SECRETS, Secret, SecretError, SecretId, SecretType, SigningKey, UnixMs,
+};
 
-/// Bytes of a secret that is made here: as many as SHA-256 gives, the middle of what receivers take.
+/// Bytes of a secret that is made here: a seed of ed25519; for HMAC as many as SHA-256 gives, the middle of what
+/// receivers take.
 const GENERATED_BYTES: usize = 32;
 
-/// The body of `POST /v1/endpoints/{id}/secrets`.
-#[derive(Default, Deserialize)]
+/// The body of `POST /v1/endpoints/{id}/secrets`, and an element of `secrets` of a new endpoint.
+#[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct SecretInput {
-    /// `whsec_...`; generated if it is absent.
-    pub(super) value: Option<String>,
+    /// That of the value; symmetric if both are absent.
+    #[serde(rename = "type")]
+    pub(super) kind: Option<SecretType>,
+    /// `whsec_...` or `whsk_...`; generated if it is absent.
+    pub(super) value: Option<SecretText>,
     /// RFC 3339; never if it is absent.
     pub(super) expires_at: Option<String>,
 }
+
+/// A secret on its way in. `Debug` does not show it, and its memory is wiped when it is dropped.
+#[derive(Deserialize)]
+#[serde(transparent)]
+pub(super) struct SecretText(Zeroizing<String>);
 
 /// The body of `PATCH /v1/endpoints/{id}/secrets/{secret}`.
 #[derive(Debug, Default, Deserialize)]
@@ -38,29 +50,43 @@ pub(super) struct SecretPatch {
     value: Option<IgnoredAny>,
 }
 
-/// Where in the body value and expiry stand: both are fields of an endpoint, too, when it is created.
+/// Where in the body type, value and expiry stand, as JSON pointers.
 pub(super) struct SecretFields {
-    /// JSON pointer.
-    pub(super) value: &'static str,
-    /// JSON pointer.
-    pub(super) expires_at: &'static str,
+    kind: String,
+    value: String,
+    expires_at: String,
 }
 
-/// The fields of a secret by itself.
-pub(super) const FIELDS: SecretFields = SecretFields { value: "/value", expires_at: "/expires_at" };
+impl SecretFields {
+    /// The fields of a secret that stands at this pointer.
+    pub(super) fn below(pointer: &str) -> Self {
+        let field = |name| format!("{pointer}/{name}");
+        Self { kind: field("type"), value: field("value"), expires_at: field("expires_at") }
+    }
+
+    /// The fields of a new endpoint with one secret, whose value says its type.
+    fn of_endpoint() -> Self {
+        let field = str::to_owned;
+        Self { kind: field("/secret"), value: field("/secret"), expires_at: field("/secret_expires_at") }
+    }
+}
 
 impl SecretInput {
     /// The new secret.
     ///
     /// # Errors
-    /// 422 for a value that is none, and for an expiry that is no time or not in the future.
+    /// 422 for a value that is none or of another type, and for an expiry that is no time or not in the future.
     pub(super) fn into_secret(self, fields: &SecretFields, now: UnixMs) -> Result<Secret, Problem> {
         let key = match self.value {
-            Some(text) => text.parse(),
-            None => SigningKey::new(rand::random::<[u8; GENERATED_BYTES]>().to_vec()),
+            Some(text) => text.0.parse(),
+            None => generated(self.kind.unwrap_or_default()),
         };
-        let key = key.map_err(|error| Problem::invalid(fields.value, error.to_string()))?;
-        let expires_at = self.expires_at.map(|text| future(&text, fields.expires_at, now)).transpose()?;
+        let key = key.map_err(|error| Problem::invalid(&*fields.value, error.to_string()))?;
+        if self.kind.is_some_and(|kind| kind != key.kind()) {
+            let detail = "`type` is not that of the value: `whsec_` is `hmac-sha256`, `whsk_` is `ed25519`";
+            return Err(Problem::invalid(&*fields.kind, detail));
+        }
+        let expires_at = self.expires_at.map(|text| future(&text, &fields.expires_at, now)).transpose()?;
         Ok(Secret { id: SecretId::new(now, rand::random()), key, created_at: now, expires_at })
     }
 }
@@ -74,15 +100,46 @@ impl SecretPatch {
         if self.value.is_some() {
             let detail =
                 "the value of a secret never changes: add a new secret and let this one expire afterwards";
-            return Err(Problem::invalid(FIELDS.value, detail));
+            return Err(Problem::invalid("/value", detail));
         }
         let Some(expires_at) = self.expires_at else {
             let detail =
                 "`expires_at` is missing: a time in RFC 3339, or `null` for a secret that does not expire";
-            return Err(Problem::invalid(FIELDS.expires_at, detail));
+            return Err(Problem::invalid("/expires_at", detail));
         };
-        expires_at.map(|text| future(&text, FIELDS.expires_at, now)).transpose()
+        expires_at.map(|text| future(&text, "/expires_at", now)).transpose()
     }
+}
+
+/// The secrets of a new endpoint: all in a list, newest first, or `one` in fields of its own.
+///
+/// # Errors
+/// 422 for a list with too many, none or one twice, for a list and `one`, and for the first that cannot be taken.
+pub(super) fn of_new_endpoint(
+    one: SecretInput,
+    all: Option<Vec<SecretInput>>,
+    now: UnixMs,
+) -> Result<Vec<Secret>, Problem> {
+    let Some(all) = all else { return Ok(vec![one.into_secret(&SecretFields::of_endpoint(), now)?]) };
+    if one.value.is_some() || one.expires_at.is_some() {
+        let detail = "`secrets` stands in place of `secret` and `secret_expires_at`: send one or the other";
+        return Err(Problem::invalid("/secrets", detail));
+    }
+    if all.is_empty() {
+        let detail = "`secrets` has at least one secret; `[{}]` generates it";
+        return Err(Problem::invalid("/secrets", detail));
+    }
+    at_most(MAX_SECRETS, all.len(), "/secrets", "entries")?;
+    let mut secrets = Vec::<Secret>::with_capacity(all.len());
+    for (index, input) in all.into_iter().enumerate() {
+        let fields = SecretFields::below(&format!("/secrets/{index}"));
+        let secret = input.into_secret(&fields, now)?;
+        if secrets.iter().any(|other| other.key == secret.key) {
+            return Err(Problem::invalid(fields.value, "this secret is given twice"));
+        }
+        secrets.push(secret);
+    }
+    Ok(secrets)
 }
 
 /// Adds a secret.
@@ -98,7 +155,7 @@ pub(super) fn add(endpoint: &mut Endpoint, secret: Secret) -> Result<(), Problem
     }
     if let Some(same) = endpoint.secrets.iter().find(|other| other.key == secret.key) {
         let detail = format!("the endpoint has this secret already, as {}: change its `expires_at`", same.id);
-        return Err(Problem::invalid(FIELDS.value, detail));
+        return Err(Problem::invalid("/value", detail));
     }
     endpoint.secrets.insert(0, secret);
     Ok(())
@@ -129,15 +186,23 @@ pub(super) fn remove(endpoint: &mut Endpoint, id: &str, now: UnixMs) -> Result<S
     Ok(id)
 }
 
-impl fmt::Debug for SecretInput {
+impl fmt::Debug for SecretText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SecretInput").field("expires_at", &self.expires_at).finish_non_exhaustive()
+        f.write_str("SecretText([REDACTED])")
+    }
+}
+
+fn generated(kind: SecretType) -> Result<SigningKey, SecretError> {
+    let random = Zeroizing::new(rand::random::<[u8; GENERATED_BYTES]>());
+    match kind {
+        SecretType::HmacSha256 => HmacKey::new(random.to_vec()).map(SigningKey::Hmac),
+        SecretType::Ed25519 => Ok(SigningKey::Ed25519(Ed25519Key::from_seed(&random))),
     }
 }
 
 /// A time that is yet to come. To the millisecond, as everything is stored.
 fn future(text: &str, pointer: &str, now: UnixMs) -> Result<UnixMs, Problem> {
-    let field = pointer.trim_start_matches('/');
+    let field = pointer.rsplit('/').next().unwrap_or_default();
     let time = text.parse::<jiff::Timestamp>().map_err(|_| {
         let detail = format!("`{field}` is a time in RFC 3339, for example `2030-01-31T12:00:00Z`");
         Problem::invalid(pointer, detail)
@@ -153,96 +218,4 @@ fn future(text: &str, pointer: &str, now: UnixMs) -> Result<UnixMs, Problem> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::http::parse;
-    use crate::model::{EndpointId, TenantId};
-
-    const NOW: UnixMs = UnixMs(1_710_513_000_000);
-    const LATER: &str = "2024-03-15T14:30:00.001Z";
-
-    fn endpoint() -> Endpoint {
-        let url = "https://example.com/hook".parse().unwrap();
-        Endpoint::new(EndpointId::new(NOW, 1), TenantId::default(), url, NOW)
-    }
-
-    fn made(json: &str) -> Result<Secret, Problem> {
-        parse::<SecretInput>(json)?.into_secret(&FIELDS, NOW)
-    }
-
-    fn patched(json: &str) -> Result<Option<UnixMs>, Problem> {
-        parse::<SecretPatch>(json)?.into_expiry(NOW)
-    }
-
-    #[test]
-    fn a_secret_that_is_not_given_is_made_of_32_random_bytes() {
-        let (one, two) = (made("{}").unwrap(), made("{}").unwrap());
-        assert_eq!(one.key.as_bytes().len(), 32);
-        assert!(one.key != two.key && one.id != two.id && one.is_active(NOW) && one.expires_at.is_none());
-    }
-
-    #[test]
-    fn an_expiry_is_in_the_future_or_refused() {
-        assert_eq!(
-            made(&format!(r#"{{"expires_at":"{LATER}"}}"#)).unwrap().expires_at,
-            Some(UnixMs(NOW.0 + 1))
-        );
-        for time in ["2024-03-15T14:30:00Z", "1969-01-01T00:00:00Z", "tomorrow", "", "2024-03-15"] {
-            let problem = made(&format!(r#"{{"expires_at":"{time}"}}"#)).unwrap_err();
-            assert_eq!(problem.pointer(), Some("/expires_at"), "{time}");
-            assert_eq!(
-                patched(&format!(r#"{{"expires_at":"{time}"}}"#)).unwrap_err().pointer(),
-                Some("/expires_at")
-            );
-        }
-    }
-
-    #[test]
-    fn a_value_that_is_none_is_refused_and_not_repeated() {
-        for value in ["whsec_c2hvcnQ=", "plain", "whsec_", "whsec_!!!"] {
-            let problem = made(&format!(r#"{{"value":"{value}"}}"#)).unwrap_err();
-            assert_eq!(problem.pointer(), Some("/value"), "{value}");
-        }
-        let input: SecretInput = parse(r#"{"value":"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}"#).unwrap();
-        assert!(!format!("{input:?}").contains("MfKQ"));
-    }
-
-    #[test]
-    fn a_patch_changes_the_expiry_and_nothing_else() {
-        assert_eq!(patched(r#"{"expires_at":null}"#), Ok(None));
-        assert_eq!(patched(&format!(r#"{{"expires_at":"{LATER}"}}"#)), Ok(Some(UnixMs(NOW.0 + 1))));
-        assert_eq!(patched("{}").unwrap_err().pointer(), Some("/expires_at"));
-        assert_eq!(
-            patched(r#"{"expires_at":null,"value":"whsec_x"}"#).unwrap_err().pointer(),
-            Some("/value")
-        );
-        assert_eq!(patched(r#"{"id":"sec_1"}"#).unwrap_err().status(), StatusCode::UNPROCESSABLE_ENTITY);
-    }
-
-    #[test]
-    fn the_newest_is_first_the_eleventh_and_a_second_of_the_same_value_are_refused() {
-        let mut endpoint = endpoint();
-        for _ in 0..MAX_SECRETS - 1 {
-            add(&mut endpoint, made("{}").unwrap()).unwrap();
-        }
-        let newest = made("{}").unwrap();
-        let again = Secret { id: SecretId::new(NOW, 5), ..newest.clone() };
-        add(&mut endpoint, newest.clone()).unwrap();
-        assert_eq!(endpoint.secrets[0], newest);
-        assert_eq!(add(&mut endpoint, made("{}").unwrap()).unwrap_err().code(), "too_many_secrets");
-        endpoint.secrets.pop();
-        assert_eq!(add(&mut endpoint, again).unwrap_err().pointer(), Some("/value"));
-    }
-
-    #[test]
-    fn only_an_expired_secret_is_removed() {
-        let mut endpoint = endpoint();
-        let secret = made(&format!(r#"{{"expires_at":"{LATER}"}}"#)).unwrap();
-        let id = secret.id.to_string();
-        add(&mut endpoint, secret).unwrap();
-        assert_eq!(remove(&mut endpoint, &id, NOW).unwrap_err().code(), "secret_active");
-        assert_eq!(remove(&mut endpoint, "sec_x", NOW).unwrap_err().status(), StatusCode::NOT_FOUND);
-        assert!(remove(&mut endpoint, &id, UnixMs(NOW.0 + 1)).is_ok());
-        assert!(endpoint.secrets.is_empty());
-    }
-}
+mod tests;

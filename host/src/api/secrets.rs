@@ -10,7 +10,7 @@ use http::header::LOCATION;
 
 use super::Api;
 use super::page::Page;
-use super::secret_input::{self, FIELDS, SecretInput, SecretPatch};
+use super::secret_input::{self, SecretFields, SecretInput, SecretPatch};
 use super::secret_view::SecretView;
 use crate::http::{Caller, Json as Input, PathText, Problem, uninterrupted};
 use crate::model::{EndpointId, Secret, UnixMs};
@@ -36,7 +36,7 @@ pub(super) async fn create(
     Input(input): Input<SecretInput>,
 ) -> Result<Response, Problem> {
     let id = api.find(&caller, &id)?.id;
-    let secret = input.into_secret(&FIELDS, api.clock.wall())?;
+    let secret = input.into_secret(&SecretFields::below(""), api.clock.wall())?;
     let view = SecretView::with_value(&secret);
     let location = format!("/v1/endpoints/{id}/secrets/{}", secret.id);
     tracing::info!(endpoint = %id, secret = %secret.id, "adding a signing secret");

@@ -28,12 +28,12 @@ pub struct Post {
 }
 
 impl Post {
-    /// The request for the next attempt of a job at this time; `None` if no secret of the endpoint is active.
+    /// The request for the next attempt of a job at this time; `None` if the endpoint lacks an active secret.
     #[must_use]
     pub fn new(job: &Job, endpoint: &Endpoint, at: UnixMs) -> Option<Self> {
         let custom = job.custom.as_deref();
         let body = custom.map_or_else(|| job.event.envelope(), |custom| custom.body.clone());
-        let signatures = sign::signatures(&endpoint.secrets, &job.event.id, at, &body)?;
+        let signatures = sign::signatures(endpoint, &job.event.id, at, &body)?;
         let mut headers = Headers::default();
         headers.set("host", &endpoint.url[Position::BeforeHost..Position::AfterPort]);
         headers.set("user-agent", USER_AGENT);
@@ -45,7 +45,7 @@ impl Post {
         headers.set("content-length", &body.len().to_string());
         headers.set("webhook-id", job.event.id.as_str());
         headers.set("webhook-timestamp", &at.as_secs().to_string());
-        headers.set("webhook-signature", &signatures);
+        headers.set("webhook-signature", &signatures.standard);
         headers.set("hookway-delivery-id", &job.delivery.to_string());
         headers.set("hookway-topic", &job.event.topic.to_string());
         headers.set("hookway-attempt", &(u32::from(job.attempts) + 1).to_string());
@@ -53,6 +53,8 @@ impl Post {
         if let Some(custom) = custom {
             headers.customise(custom);
         }
+        // Last, so that a transform neither replaces nor removes it.
+        headers.add(signatures.of_style.as_slice());
         let timeout = endpoint.request.timeout;
         Some(Self { url: endpoint.url.clone(), headers: headers.0, body, timeout })
     }

@@ -1,81 +1,78 @@
-//! Standard Webhooks signatures, version `v1`: HMAC-SHA256 over `{id}.{timestamp}.{body}`.
+//! What proves to a receiver who sent a body: the signatures of Standard Webhooks, and those of the endpoint's style.
 //!
-//! Every active secret contributes one, so that a receiver may change to a new secret whenever it likes while both
-//! are active. Receivers are strict about the form: one header, one space between signatures, one comma in each.
+//! - Standard Webhooks 1.0.0: over `{id}.{timestamp}.{body}`, `v1` with HMAC-SHA256 and `v1a` with ed25519. Receivers are
+//!   strict about the form: one header, one space between signatures, one comma in each.
+//! - Every active secret contributes one, so that a receiver may change to a new secret whenever it likes while both
+//!   are active. Nothing goes out unsigned.
+
+use std::fmt::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
-use crate::model::{EventId, Secret, SigningKey, UnixMs};
+use crate::model::{Endpoint, EventId, Header, HmacKey, SignatureStyle, SigningKey, UnixMs};
 
-/// The value of `webhook-signature` at this time; `None` if no secret is active, for nothing goes out unsigned.
-pub(super) fn signatures(secrets: &[Secret], id: &EventId, at: UnixMs, body: &[u8]) -> Option<String> {
-    let head = format!("{id}.{}.", at.as_secs());
-    let active = secrets.iter().filter(|secret| secret.is_active(at));
-    active.map(|secret| signature(&secret.key, &head, body)).reduce(|all, next| all + " " + &next)
+/// What a request is signed with.
+pub(super) struct Signatures {
+    /// The value of `webhook-signature`.
+    pub(super) standard: String,
+    /// The header that the endpoint's style adds.
+    pub(super) of_style: Option<Header>,
 }
 
-fn signature(key: &SigningKey, head: &str, body: &[u8]) -> String {
+/// The signatures of a body to an endpoint at this time; `None` if it lacks an active secret for one of them.
+pub(super) fn signatures(endpoint: &Endpoint, id: &EventId, at: UnixMs, body: &[u8]) -> Option<Signatures> {
+    if !endpoint.can_sign(at) {
+        return None;
+    }
+    let active = endpoint.secrets.iter().filter(|secret| secret.is_active(at));
+    let keys: Vec<_> = active.map(|secret| &secret.key).collect();
+    let head = format!("{id}.{}.", at.as_secs());
+    let standard: Vec<_> = keys.iter().map(|key| standard(key, &[head.as_bytes(), body])).collect();
+    let of_style = of_style(&endpoint.request.signature, &keys, at, body);
+    Some(Signatures { standard: standard.join(" "), of_style })
+}
+
+fn standard(key: &SigningKey, message: &[&[u8]]) -> String {
+    match key {
+        SigningKey::Hmac(key) => format!("v1,{}", STANDARD.encode(mac(key, message))),
+        SigningKey::Ed25519(key) => format!("v1a,{}", STANDARD.encode(key.sign(message))),
+    }
+}
+
+fn of_style(style: &SignatureStyle, keys: &[&SigningKey], at: UnixMs, body: &[u8]) -> Option<Header> {
+    let keys = keys.iter().filter_map(|key| key.as_hmac());
+    let (name, values): (_, Vec<_>) = match style {
+        SignatureStyle::Standard => return None,
+        SignatureStyle::HmacHex { header, prefix } => {
+            (header, keys.map(|key| format!("{prefix}{}", hex(&mac(key, &[body])))).collect())
+        }
+        SignatureStyle::Timestamped { header } => {
+            let at = at.as_secs();
+            let head = format!("{at}.");
+            let values = keys.map(|key| format!("v1={}", hex(&mac(key, &[head.as_bytes(), body]))));
+            (header, std::iter::once(format!("t={at}")).chain(values).collect())
+        }
+    };
+    Some(Header { name: name.clone(), value: values.join(",").into_bytes() })
+}
+
+/// HMAC-SHA256 of a message that is given in parts.
+fn mac(key: &HmacKey, message: &[&[u8]]) -> [u8; 32] {
     let mut mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).expect("HMAC takes keys of any length");
-    mac.update(head.as_bytes());
-    mac.update(body);
-    format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
+    message.iter().for_each(|part| mac.update(part));
+    mac.finalize().into_bytes().into()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::SecretId;
-
-    const SECRET_1: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-    const SECRET_2: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
-
-    fn secret(key: &str, expires_at: Option<UnixMs>) -> Secret {
-        let id = SecretId::from_u128(1);
-        Secret { id, key: key.parse().unwrap(), created_at: UnixMs(0), expires_at }
-    }
-
-    fn sign(secrets: &[Secret], id: &str, secs: u64, body: &str) -> Option<String> {
-        signatures(secrets, &id.parse().unwrap(), UnixMs(secs * 1000 + 999), body.as_bytes())
-    }
-
-    /// From the tests of the reference libraries (Python, JavaScript, Go and others; Rust); the third, with an empty
-    /// body, was computed with another implementation.
-    #[test]
-    fn the_vectors_of_the_reference_libraries_come_out() {
-        let (id_1, id_2) = ("msg_p5jXN8AQM9LWM0D4loKWxJek", "msg_27UH4WbU6Z5A5EzD8u03UvzRbpk");
-        let user = r#"{"email":"test@example.com","username":"test_user"}"#;
-        for (key, id, secs, body, expected) in [
-            (
-                SECRET_1,
-                id_1,
-                1_614_265_330,
-                r#"{"test": 2432232314}"#,
-                "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
-            ),
-            (SECRET_2, id_2, 1_649_367_553, user, "v1,tZ1I4/hDygAJgO5TYxiSd6Sd0kDW6hPenDe+bTa3Kkw="),
-            (SECRET_2, id_2, 1_649_367_553, "", "v1,6cbczhS31q83Zdm/V683g4djRU169SlQvXyea0gV7vo="),
-        ] {
-            assert_eq!(sign(&[secret(key, None)], id, secs, body).as_deref(), Some(expected));
-        }
-    }
-
-    #[test]
-    fn each_active_secret_signs_once_with_one_space_between() {
-        let both = sign(&[secret(SECRET_1, None), secret(SECRET_2, None)], "evt_1", 5, "{}").unwrap();
-        let (first, second) = both.split_once(' ').unwrap();
-        assert_eq!(sign(&[secret(SECRET_1, None)], "evt_1", 5, "{}").as_deref(), Some(first));
-        assert_eq!(sign(&[secret(SECRET_2, None)], "evt_1", 5, "{}").as_deref(), Some(second));
-    }
-
-    #[test]
-    fn an_expired_secret_no_longer_signs_and_without_one_nothing_is_signed() {
-        let expired = secret(SECRET_1, Some(UnixMs(5_000)));
-        let with_new = sign(&[expired.clone(), secret(SECRET_2, None)], "evt_1", 5, "{}");
-        assert_eq!(with_new, sign(&[secret(SECRET_2, None)], "evt_1", 5, "{}"));
-        assert!(sign(std::slice::from_ref(&expired), "evt_1", 4, "{}").is_some());
-        assert_eq!(sign(&[expired], "evt_1", 5, "{}"), None);
-    }
-}
+mod tests;

@@ -8,8 +8,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::*;
 use crate::model::{
-    AttemptOutcome, CustomRequest, DeliveryId, EndpointId, EnvelopeCache, Event, EventKey, FailReason,
-    Header, Secret, SecretId, TenantId, UnixMs,
+    AttemptOutcome, CustomRequest, DeliveryId, Ed25519Key, EndpointId, EnvelopeCache, Event, EventKey,
+    FailReason, Header, Secret, SecretId, SignatureStyle, SigningKey, TenantId, UnixMs,
 };
 
 const KEY: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -205,6 +205,27 @@ fn a_transform_sets_and_removes_headers_but_none_of_ours() {
     }
 }
 
+#[test]
+fn the_header_of_a_style_comes_beside_the_standard_ones_and_a_transform_does_not_change_it() {
+    let name = "x-hub-signature-256".to_owned();
+    let mut endpoint = endpoint(None);
+    let plain = Post::new(&job(0, None), &endpoint, START).unwrap();
+    endpoint.request.signature =
+        SignatureStyle::HmacHex { header: name.clone(), prefix: "sha256=".to_owned() };
+    let signed = Post::new(&job(0, None), &endpoint, START).unwrap();
+    assert_eq!(signed.headers[..plain.headers.len()], plain.headers, "the standard headers are as they were");
+    let custom = |set: &[&str], remove: &[&str]| CustomRequest {
+        body: signed.body.clone(),
+        content_type: None,
+        set_headers: set.iter().map(|&name| Header { name: name.into(), value: b"evil".into() }).collect(),
+        remove_headers: remove.iter().map(|&name| name.into()).collect(),
+    };
+    for custom in [custom(&[&name], &[]), custom(&[], &[&name]), custom(&["X-Hub-Signature-256"], &[&name])] {
+        let post = Post::new(&job(0, Some(custom)), &endpoint, START).unwrap();
+        assert_eq!(post.headers, signed.headers);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_success_is_recorded_with_what_was_sent() {
     let (attempts, transport) = attempts([answered(204)]);
@@ -235,6 +256,63 @@ async fn without_an_active_secret_nothing_goes_out_and_the_delivery_is_held() {
     assert_eq!(finished.state, DeliveryState::Held(HoldReason::NoActiveSecret));
     assert_eq!(finished.due_at, Some(START.after(HELD_WAIT)));
     assert!(finished.attempt.is_none() && transport.posts.lock().unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_with_a_style_and_no_active_symmetric_secret_sends_nothing() {
+    let (attempts, transport) = attempts([answered(204)]);
+    let mut endpoint = endpoint(Some(START));
+    let pair = SigningKey::Ed25519(Ed25519Key::from_seed(&[1; 32]));
+    let id = SecretId::from_u128(2);
+    endpoint.secrets.push(Secret { id, key: pair, created_at: UnixMs(0), expires_at: None });
+    endpoint.request.signature = SignatureStyle::Timestamped { header: "x-sig".to_owned() };
+    let held = attempts.attempt(&job(0, None), Some(&endpoint)).await;
+    assert_eq!(held.state, DeliveryState::Held(HoldReason::NoActiveSecret));
+    assert!(transport.posts.lock().unwrap().is_empty());
+    endpoint.request.signature = SignatureStyle::Standard;
+    let sent = attempts.attempt(&job(0, None), Some(&endpoint)).await;
+    assert_eq!(sent.state, DeliveryState::Delivered);
+}
+
+/// The signatures of the last POST.
+fn last_signatures(transport: &ScriptedTransport) -> Vec<String> {
+    let posts = transport.posts.lock().unwrap();
+    let value = value(posts.last().unwrap(), "webhook-signature").unwrap();
+    value.split(' ').map(str::to_owned).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_a_rotation_both_secrets_sign_until_the_old_one_expires_to_the_second_or_is_revoked() {
+    const GRACE: Duration = Duration::from_mins(10);
+    let (attempts, transport) = attempts((0..5).map(|_| answered(500)));
+    let old_until = START.after(GRACE);
+    let mut rotated = endpoint(Some(old_until));
+    let key = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD".parse().unwrap();
+    let new = Secret { id: SecretId::from_u128(2), key, created_at: START, expires_at: None };
+    rotated.secrets.insert(0, new);
+    for (wait, expected) in [(0, 2), (GRACE.as_secs() - 3, 2), (0, 1)] {
+        tokio::time::advance(Duration::from_secs(wait)).await;
+        attempts.attempt(&job(0, None), Some(&rotated)).await;
+        let signatures = last_signatures(&transport);
+        assert_eq!(signatures.len(), expected, "at {}", attempts.clock.wall());
+        // An attempt takes two seconds.
+        let started_at = UnixMs(attempts.clock.wall().0 - 2000);
+        assert_eq!(started_at < old_until, expected == 2);
+        assert!(started_at.0.abs_diff(old_until.0) <= 1000 || started_at == START);
+    }
+    rotated.secrets[1].expires_at = None;
+    attempts.attempt(&job(0, None), Some(&rotated)).await;
+    assert_eq!(last_signatures(&transport).len(), 2, "an expiry can be taken back");
+    rotated.secrets[1].expires_at = Some(attempts.clock.wall());
+    attempts.attempt(&job(0, None), Some(&rotated)).await;
+    let only_new = Endpoint { secrets: vec![rotated.secrets[0].clone()], ..endpoint(None) };
+    let last = transport.posts.lock().unwrap().last().cloned();
+    let started_at = UnixMs(attempts.clock.wall().0 - 2000);
+    assert_eq!(
+        last,
+        Post::new(&job(0, None), &only_new, started_at),
+        "the next attempt is signed by the new one"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -16,7 +16,9 @@ const REDACTED: &str = "[redacted]";
 /// A value that takes more bytes as JSON is named by its size, so that rows stay small.
 const MAX_VALUE_BYTES: usize = 4096;
 /// What is kept of a signing secret.
-const SECRET_FIELDS: [&str; 3] = ["id", "created_at", "expires_at"];
+const SECRET_FIELDS: [&str; 5] = ["id", "type", "public_key", "created_at", "expires_at"];
+/// How the texts of keys and secrets begin.
+const SECRET_PREFIXES: [&str; 3] = ["whsec_", "whsk_", "hk_"];
 
 /// One change, as it is written down in the transaction that makes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,7 +121,7 @@ fn shortened(value: Value) -> Value {
     if bytes > MAX_VALUE_BYTES { Value::from(format!("[{bytes} bytes]")) } else { value }
 }
 
-/// Ids and times; nothing that could be a key.
+/// Ids, types, public keys and times; nothing that signs.
 fn secrets(value: &Value) -> Value {
     each(value, |secret| with_fields(secret, |name| SECRET_FIELDS.contains(&name)))
 }
@@ -163,7 +165,7 @@ fn texts(value: &Value) -> Value {
 
 /// A key or secret of ours is hidden whole; of a URL, what can carry a token: user, query and fragment.
 fn text_without_secrets(text: &str) -> String {
-    if text.contains("whsec_") || text.contains("hk_") {
+    if SECRET_PREFIXES.iter().any(|prefix| text.contains(prefix)) {
         return REDACTED.to_owned();
     }
     let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
@@ -209,8 +211,9 @@ mod tests {
         let before = json!({
             "url": "https://user:pa55@example.com/hook?token=pa55#pa55",
             "headers": { "authorization": "pa55" },
-            "secrets": [{ "id": "sec_1", "value": "pa55", "expires_at": null }],
+            "secrets": [{ "id": "sec_1", "type": "ed25519", "public_key": "whpk_1", "value": "pa55", "expires_at": null }],
             "description": "whsec_pa55 was the old one",
+            "metadata": { "key": "whsk_pa55" },
             "plugins": [{ "plugin": "p", "config": { "to": "https://a.example/?pa55", "headers": [["a", "pa55"]] } }],
         });
         let mut after = before.clone();
@@ -218,13 +221,15 @@ mod tests {
         after["headers"] = json!([{ "name": "authorization", "value": "pa55-2" }]);
         after["secrets"][0]["value"] = json!("pa55-2");
         after["description"] = json!("hk_1_pa55");
+        after["metadata"]["other"] = json!("whsk_pa55-2");
         after["plugins"][0]["config"]["n"] = json!(1);
         let shown = diff(&before, &after);
-        assert_eq!(shown.as_object().unwrap().len(), 5, "{shown}");
+        assert_eq!(shown.as_object().unwrap().len(), 6, "{shown}");
         assert!(!shown.to_string().contains("pa55"), "{shown}");
         assert_eq!(shown["url"]["new"], "https://[redacted]@example.com/hook?[redacted]");
         assert_eq!(shown["headers"]["old"], json!({ "authorization": "[redacted]" }));
         assert_eq!(shown["secrets"]["new"][0]["id"], "sec_1");
+        assert_eq!(shown["secrets"]["new"][0]["public_key"], "whpk_1", "it is public");
     }
 
     #[test]

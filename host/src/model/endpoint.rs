@@ -120,10 +120,11 @@ impl Endpoint {
         }
     }
 
-    /// Whether a delivery could be signed at this time.
+    /// Whether a delivery could be signed at this time, in every form that its receiver expects.
     #[must_use]
     pub fn can_sign(&self, at: UnixMs) -> bool {
-        self.secrets.iter().any(|secret| secret.is_active(at))
+        let style = &self.request.signature;
+        self.secrets.iter().any(|secret| secret.is_active(at) && style.takes(&secret.key))
     }
 }
 

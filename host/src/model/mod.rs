@@ -8,15 +8,18 @@ mod api_key;
 mod audit;
 mod binding;
 mod delivery;
+mod ed25519_key;
 mod endpoint;
 mod event;
 mod header;
+mod hmac_key;
 mod id;
 mod order;
 mod request_options;
 mod retry;
 mod scope;
 mod secret;
+mod signature_style;
 mod tenant;
 mod text;
 mod time;
@@ -30,15 +33,18 @@ pub use delivery::{
     Attempt, AttemptError, AttemptErrorClass, AttemptOutcome, CustomRequest, Delivery, DeliveryState,
     FailReason, FilteredBy, HoldReason, Job, PluginRun, PluginRunOutcome,
 };
+pub use ed25519_key::Ed25519Key;
 pub use endpoint::{Endpoint, Ordering, Subscription};
 pub use event::{EnvelopeCache, Event, EventId, EventIdError};
 pub use header::Header;
+pub use hmac_key::HmacKey;
 pub use id::{DeliveryId, EndpointId, EventKey, IdError, KeyId, SecretId};
 pub use order::{Line, OrderId, OrderingKey, OrderingKeyError};
 pub use request_options::RequestOptions;
 pub use retry::{Next, RetrySchedule};
 pub use scope::{Scope, ScopeError};
-pub use secret::{MAX_SECRETS, Secret, SecretError, SigningKey};
+pub use secret::{MAX_SECRETS, Secret, SecretError, SecretType, SigningKey};
+pub use signature_style::SignatureStyle;
 pub use tenant::{TenantId, TenantIdError};
 pub use time::UnixMs;
 pub use topic::{Accepts, PatternError, Token, Topic, TopicError, TopicPattern};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Header, RetrySchedule};
+use super::{Header, RetrySchedule, SignatureStyle};
 
 /// What an endpoint's owner says about its requests.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -18,6 +18,8 @@ pub struct RequestOptions {
     pub timeout: Option<Duration>,
     /// When a failed attempt is repeated; `None` = as the gateway says.
     pub retry: Option<RetrySchedule>,
+    /// In which form they are signed. A transform does not change its header.
+    pub signature: SignatureStyle,
 }
 
 /// What an attempt's record has in place of a value that its endpoint's owner gave.
@@ -25,7 +27,8 @@ const REDACTED: &[u8] = b"[redacted]";
 
 impl RequestOptions {
     /// Nothing is different.
-    pub const NONE: Self = Self { headers: Vec::new(), timeout: None, retry: None };
+    pub const NONE: Self =
+        Self { headers: Vec::new(), timeout: None, retry: None, signature: SignatureStyle::Standard };
 
     /// Request headers as the log may keep them: without the values that the owner gave.
     #[must_use]
@@ -40,11 +43,12 @@ impl RequestOptions {
 impl fmt::Debug for RequestOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<_> = self.headers.iter().map(|header| &header.name).collect();
-        let Self { headers: _, timeout, retry } = self;
+        let Self { headers: _, timeout, retry, signature } = self;
         f.debug_struct("RequestOptions")
             .field("headers", &names)
             .field("timeout", timeout)
             .field("retry", retry)
+            .field("signature", signature)
             .finish()
     }
 }

@@ -4,9 +4,10 @@
 //! is
 //!
 //! ```text
-//! version (1) | length of the key id (1) | key id | nonce (24) | ciphertext and tag
+//! form (1) | length of the key id (1) | key id | nonce (24) | ciphertext and tag
 //! ```
 //!
+//! Form 1 has the bytes of a symmetric secret, form 2 an ed25519 seed and its public half. A later form is for a later Hookway.
 //! Everything before the nonce and the owner (tenant, endpoint, secret) are authenticated with it: a record that was
 //! changed, or copied to another row, does not open.
 
@@ -23,9 +24,8 @@ use zeroize::Zeroizing;
 
 pub use self::keys::{KeyId, KeyRing, KeysError};
 pub use self::load::{Error, KeysText, Loaded, Options, load};
-use crate::model::{EndpointId, SecretId, SigningKey, TenantId};
+use crate::model::{Ed25519Key, EndpointId, HmacKey, SecretId, SigningKey, TenantId};
 
-const VERSION: u8 = 1;
 const NONCE_BYTES: usize = 24;
 
 /// The keys that seal and open. Clones share them.
@@ -47,7 +47,7 @@ pub struct Owner<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// Not a record, or one of a later version.
+    /// Not a record, or one of a later form.
     #[error("a stored signing secret is damaged, or was written by a newer Hookway: restore a backup")]
     Malformed,
     /// The ring lacks its key.
@@ -64,8 +64,16 @@ pub enum OpenError {
     Refused(KeyId),
 }
 
+/// What a record holds, as its first byte says.
+#[derive(Clone, Copy)]
+enum Form {
+    Hmac = 1,
+    Ed25519 = 2,
+}
+
 struct Record<'a> {
-    /// What is authenticated as it stands: version and key id.
+    form: Form,
+    /// What is authenticated as it stands: form and key id.
     head: &'a [u8],
     key: KeyId,
     nonce: [u8; NONCE_BYTES],
@@ -82,13 +90,20 @@ impl Vault {
     /// The record of a secret, sealed with the first key.
     #[must_use]
     pub fn seal(&self, secret: &SigningKey, owner: Owner<'_>) -> Vec<u8> {
+        match secret {
+            SigningKey::Hmac(key) => self.seal_bytes(Form::Hmac, key.as_bytes(), owner),
+            SigningKey::Ed25519(key) => self.seal_bytes(Form::Ed25519, &*key.to_bytes(), owner),
+        }
+    }
+
+    fn seal_bytes(&self, form: Form, bytes: &[u8], owner: Owner<'_>) -> Vec<u8> {
         let (id, key) = self.0.current();
         let id_bytes = id.as_str().as_bytes();
         let id_len = u8::try_from(id_bytes.len()).expect("a key id is short");
-        let mut record = [&[VERSION, id_len], id_bytes].concat();
+        let mut record = [&[form as u8, id_len], id_bytes].concat();
         let aad = owner.authenticated_with(&record);
         let nonce: [u8; NONCE_BYTES] = rand::random();
-        let message = Payload { msg: secret.as_bytes(), aad: &aad };
+        let message = Payload { msg: bytes, aad: &aad };
         let sealed = cipher(key).encrypt(&XNonce::from(nonce), message);
         record.extend_from_slice(&nonce);
         record.extend(sealed.expect("a secret is far shorter than the cipher takes"));
@@ -106,7 +121,11 @@ impl Vault {
         let message = Payload { msg: record.ciphertext, aad: &aad };
         let opened = cipher(key).decrypt(&XNonce::from(record.nonce), message);
         let Ok(bytes) = opened else { return Err(OpenError::Refused(record.key)) };
-        SigningKey::new(bytes).map_err(|_| OpenError::Malformed)
+        let key = match record.form {
+            Form::Hmac => HmacKey::new(bytes).map(SigningKey::Hmac),
+            Form::Ed25519 => Ed25519Key::from_bytes(&Zeroizing::new(bytes)).map(SigningKey::Ed25519),
+        };
+        key.map_err(|_| OpenError::Malformed)
     }
 
     /// Whether a record is sealed with the first key.
@@ -143,11 +162,12 @@ impl<'a> Record<'a> {
     }
 
     fn try_parse(bytes: &'a [u8]) -> Option<Self> {
-        let [VERSION, id_len, rest @ ..] = bytes else { return None };
+        let [form, id_len, rest @ ..] = bytes else { return None };
+        let form = [Form::Hmac, Form::Ed25519].into_iter().find(|known| *known as u8 == *form)?;
         let (id, rest) = rest.split_at_checked(usize::from(*id_len))?;
         let (nonce, ciphertext) = rest.split_first_chunk::<NONCE_BYTES>()?;
         let key = std::str::from_utf8(id).ok()?.parse().ok()?;
-        Some(Self { head: &bytes[..2 + id.len()], key, nonce: *nonce, ciphertext })
+        Some(Self { form, head: &bytes[..2 + id.len()], key, nonce: *nonce, ciphertext })
     }
 }
 

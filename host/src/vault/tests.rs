@@ -16,7 +16,11 @@ fn vault(lines: &[&str]) -> Vault {
 }
 
 fn key() -> SigningKey {
-    SigningKey::new(vec![7; 32]).unwrap()
+    SigningKey::Hmac(HmacKey::new(vec![7; 32]).unwrap())
+}
+
+fn pair() -> SigningKey {
+    SigningKey::Ed25519(Ed25519Key::from_seed(&[7; 32]))
 }
 
 fn owner(tenant: &TenantId) -> Owner<'_> {
@@ -26,10 +30,26 @@ fn owner(tenant: &TenantId) -> Owner<'_> {
 #[test]
 fn a_record_opens_for_its_owner_and_shows_nothing() {
     let (vault, tenant) = (vault(&[ONE]), TenantId::default());
-    let record = vault.seal(&key(), owner(&tenant));
-    assert_eq!(vault.open(&record, owner(&tenant)), Ok(key()));
-    assert!(!record.windows(4).any(|bytes| bytes == [7; 4]));
-    assert_ne!(record, vault.seal(&key(), owner(&tenant)), "the nonce is another each time");
+    for key in [key(), pair()] {
+        let record = vault.seal(&key, owner(&tenant));
+        assert_eq!(vault.open(&record, owner(&tenant)).as_ref(), Ok(&key));
+        assert!(!record.windows(4).any(|bytes| bytes == [7; 4]));
+        assert_ne!(record, vault.seal(&key, owner(&tenant)), "the nonce is another each time");
+    }
+}
+
+#[test]
+fn a_key_pair_cannot_be_passed_off_as_a_symmetric_secret_or_the_other_way_round() {
+    let (vault, tenant) = (vault(&[ONE]), TenantId::default());
+    let SigningKey::Ed25519(bytes) = pair() else { panic!("a key pair") };
+    let same_bytes = SigningKey::Hmac(HmacKey::new(bytes.to_bytes().to_vec()).unwrap());
+    for key in [pair(), same_bytes] {
+        let mut record = vault.seal(&key, owner(&tenant));
+        record[0] ^= 3;
+        assert!(matches!(vault.open(&record, owner(&tenant)), Err(OpenError::Refused(_))));
+        record[0] = 3;
+        assert_eq!(vault.open(&record, owner(&tenant)), Err(OpenError::Malformed));
+    }
 }
 
 #[test]

@@ -99,6 +99,12 @@ fn what_cannot_be_taken_is_named_by_its_pointer() {
         (r#"{"filter":{"data":{"a/b":{"$in":1}}}}"#.to_owned(), "/filter/data/a~1b/$in"),
         (r#"{"tenant":"other"}"#.to_owned(), "/tenant"),
         (r#"{"secret":"whsec_"}"#.to_owned(), "/secret"),
+        (r#"{"secrets":[]}"#.to_owned(), "/secrets"),
+        (r#"{"signature":{"style":"rot13","header":"x-a"}}"#.to_owned(), "/signature/style"),
+        (
+            r#"{"signature":{"style":"hmac-hex","header":"webhook-signature"}}"#.to_owned(),
+            "/signature/header",
+        ),
     ];
     for (json, pointer) in cases {
         let problem = patched(endpoint(), &json).expect_err(&json);
@@ -151,4 +157,38 @@ fn an_ordering_key_comes_with_fifo_and_goes_with_it() {
     ] {
         assert_eq!(patched(endpoint(), refused).unwrap_err().pointer(), Some("/ordering_key"), "{refused}");
     }
+}
+
+#[test]
+fn a_signature_is_replaced_whole_and_null_goes_back_to_the_standard() {
+    let header = |endpoint: &Endpoint| endpoint.request.signature.header().map(str::to_owned);
+    let json = r#"{"signature":{"style":"hmac-hex","header":"X-Sig","prefix":"sha256="}}"#;
+    let with = patched(endpoint(), json).unwrap();
+    assert_eq!(header(&with).as_deref(), Some("x-sig"));
+    assert_eq!(patched(with.clone(), "{}").unwrap().request.signature, with.request.signature);
+    let other = patched(with.clone(), r#"{"signature":{"style":"timestamped","header":"x-t"}}"#).unwrap();
+    assert_eq!(header(&other).as_deref(), Some("x-t"));
+    let problem = patched(with.clone(), r#"{"signature":{"style":"hmac-hex"}}"#).unwrap_err();
+    assert_eq!(problem.pointer(), Some("/signature/header"), "what is not named is not kept");
+    for json in [r#"{"signature":null}"#, r#"{"signature":{"style":"standard"}}"#] {
+        assert_eq!(patched(with.clone(), json).unwrap(), endpoint());
+    }
+}
+
+#[test]
+fn the_header_of_a_signature_is_no_other_header_of_the_endpoint() {
+    let with = patched(endpoint(), r#"{"headers":{"X-Sig":"1"}}"#).unwrap();
+    let signed = r#"{"signature":{"style":"timestamped","header":"x-sig"}}"#;
+    assert_eq!(patched(with.clone(), signed).unwrap_err().pointer(), Some("/signature/header"));
+    let signed = patched(endpoint(), signed).unwrap();
+    let problem = patched(signed, r#"{"headers":{"X-Sig":"1"}}"#).unwrap_err();
+    assert_eq!(problem.pointer(), Some("/headers"));
+    let swapped = r#"{"headers":{},"signature":{"style":"timestamped","header":"x-sig"}}"#;
+    assert!(patched(with, swapped).is_ok(), "what counts is how it is afterwards");
+}
+
+#[test]
+fn a_secret_in_a_body_is_not_shown_by_debug() {
+    let create: Create = parse(r#"{"secret":"whsec_MfKQ","secrets":[{"value":"whsk_MfKQ"}]}"#).unwrap();
+    assert!(!format!("{create:?}").contains("MfKQ"));
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::model::{
     Actor, Attempt, AttemptOutcome, AuditEntry, CustomRequest, DeliveryId, DeliveryState, Endpoint,
-    EndpointId, Event, EventKey, Header, HoldReason, PluginRun, PluginRunOutcome, Secret, SecretId,
+    EndpointId, Event, EventKey, Header, HmacKey, HoldReason, PluginRun, PluginRunOutcome, Secret, SecretId,
     SigningKey, Subscription, TenantId, UnixMs,
 };
 use crate::store::{FanOut, FinishedAttempt, NewDelivery, NewEvent, Store, Verdict};
@@ -119,7 +119,7 @@ pub(crate) fn endpoint(n: u128, url: &str) -> Endpoint {
         subscription: Subscription::Patterns(vec!["orders/*".parse().unwrap(), "**".parse().unwrap()]),
         secrets: vec![Secret {
             id: SecretId::new(T0, 1),
-            key: SigningKey::new(vec![7; 32]).unwrap(),
+            key: SigningKey::Hmac(HmacKey::new(vec![7; 32]).unwrap()),
             created_at: T0,
             expires_at: Some(at(60)),
         }],

@@ -1,7 +1,10 @@
 //! Rules of endpoints and API keys.
 
 use super::fixtures::{T0, at, audit, endpoint, endpoint_id, tenant};
-use crate::model::{ApiKey, ApiKeyRecord, Binding, Endpoint, OnFailure, Scope, Subscription};
+use crate::model::{
+    ApiKey, ApiKeyRecord, Binding, Ed25519Key, Endpoint, OnFailure, Scope, Secret, SecretId, SignatureStyle,
+    SigningKey, Subscription,
+};
 use crate::store::{Error, Store};
 
 const URL: &str = "https://example.com/hook";
@@ -15,7 +18,11 @@ pub(crate) async fn an_endpoint_is_read_back_as_it_was_written(store: &dyn Store
     };
     let matched =
         Subscription::Matcher { plugin: "mqtt-topics".parse().unwrap(), patterns: vec!["a/+/#".to_owned()] };
-    let second = Endpoint { plugins: vec![binding], subscription: matched, ..endpoint(2, URL) };
+    let mut second = Endpoint { plugins: vec![binding], subscription: matched, ..endpoint(2, URL) };
+    let key = SigningKey::Ed25519(Ed25519Key::from_seed(&[9; 32]));
+    second.secrets.push(Secret { id: SecretId::new(T0, 2), key, created_at: T0, expires_at: None });
+    second.request.signature =
+        SignatureStyle::HmacHex { header: "x-signature".to_owned(), prefix: "sha256=".to_owned() };
     let first = endpoint(1, "https://example.com/other?x=ü");
     store.create_endpoint(second.clone(), audit("endpoint.created")).await.unwrap();
     store.create_endpoint(first.clone(), audit("endpoint.created")).await.unwrap();

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::codec::{self, Corrupt};
 use super::failure::Failure;
-use crate::model::{Endpoint, EndpointId, Secret, SecretId, SigningKey, UnixMs};
+use crate::model::{Endpoint, EndpointId, HmacKey, Secret, SecretId, SigningKey, UnixMs};
 use crate::store::Error;
 use crate::vault::{OpenError, Owner, Vault};
 
@@ -96,8 +96,8 @@ pub(super) fn from_format_1(bytes: &[u8]) -> Result<Endpoint, Corrupt> {
     let mut endpoint: Endpoint = codec::from_json(TABLE, bytes)?;
     let ClearSecrets { secrets } = codec::from_json(TABLE, bytes)?;
     for ClearSecret { id, key, created_at, expires_at } in secrets {
-        let key = SigningKey::new(key).map_err(|_| Corrupt::Value { table: TABLE, field: "secrets" })?;
-        endpoint.secrets.push(Secret { id, key, created_at, expires_at });
+        let key = HmacKey::new(key).map_err(|_| Corrupt::Value { table: TABLE, field: "secrets" })?;
+        endpoint.secrets.push(Secret { id, key: SigningKey::Hmac(key), created_at, expires_at });
     }
     Ok(endpoint)
 }
@@ -108,4 +108,21 @@ const fn owner(endpoint: &Endpoint, secret: SecretId) -> Owner<'_> {
 
 fn unusable(endpoint: &Endpoint, error: &OpenError) -> Failure {
     Error::Unusable(format!("{}: {error}", endpoint.id)).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::SignatureStyle;
+
+    /// Written by a Hookway that knew neither ed25519 nor signature styles.
+    const BEFORE: &str = r#"{"endpoint":{"id":2067883330486478193514185228288000002,"tenant":"default","url":"https://example.com/hook","description":"","subscription":{"Patterns":[]},"plugins":[],"metadata":{},"rate_limit":0,"burst_limit":0,"ordering":"none","filter":null,"activity":"active","request":{"headers":[],"timeout":null,"retry":null},"created_at":1710513000000,"updated_at":1710513000000},"secrets":[{"id":2067883330486478193514185228288000003,"sealed":"AQNvbmU4KW+zj9KLGNoMl05rulu9VcV2USuiqXExHx99U//YS6jjAAW34xAG7JdjzXKwUPwXX5a0aPMqd+wuFcwuhgqv","created_at":1710513000000,"expires_at":null}]}"#;
+
+    #[test]
+    fn a_row_of_an_earlier_version_opens() {
+        let vault = Vault::new("one AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=".parse().unwrap());
+        let endpoint = EndpointRow::from_json(BEFORE.as_bytes()).unwrap().open(&vault).unwrap();
+        assert_eq!(endpoint.secrets[0].key, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".parse().unwrap());
+        assert_eq!(endpoint.request.signature, SignatureStyle::Standard);
+    }
 }
