@@ -8,7 +8,6 @@
 //! - Answers are kept for as long as they say, and at most for a minute. What is kept is judged anew at each use.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
 use std::time::Duration;
 
 use hickory_resolver::config::{
@@ -38,7 +37,7 @@ const CACHED_FAILURE_FOR: Duration = Duration::from_secs(5);
 
 /// Knows the addresses of names.
 pub(super) struct Resolver {
-    hosts: Arc<Hosts>,
+    hosts: Hosts,
     dns: TokioResolver,
 }
 
@@ -68,11 +67,18 @@ impl Resolver {
     /// # Errors
     /// The resolver cannot work with these settings.
     pub(super) fn new(servers: &[NameServer]) -> Result<Self, OptionsError> {
-        let (config, system) = if servers.is_empty() { system() } else { (asking(servers), None) };
-        let mut dns = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
-        *dns.options_mut() = options(system.unwrap_or_default());
+        let (config, system) = if servers.is_empty() {
+            system()
+        } else {
+            (asking(servers, Vec::new()), ResolverOpts::default())
+        };
         // Without a hosts file there are no names in it.
-        let hosts = Arc::new(Hosts::from_system().unwrap_or_default());
+        Self::with(config, system, Hosts::from_system().unwrap_or_default())
+    }
+
+    fn with(config: ResolverConfig, system: ResolverOpts, hosts: Hosts) -> Result<Self, OptionsError> {
+        let mut dns = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
+        *dns.options_mut() = options(system);
         Ok(Self { hosts, dns: dns.build().map_err(OptionsError::Resolver)? })
     }
 
@@ -104,28 +110,25 @@ impl Resolver {
 }
 
 /// What `/etc/resolv.conf` says. Without a server in it, the one on this machine is asked, as resolv.conf(5) has it.
-fn system() -> (ResolverConfig, Option<ResolverOpts>) {
-    match read_system_conf() {
-        Ok((config, options)) => (config, Some(options)),
-        Err(error) => {
-            tracing::warn!(
-                %error,
-                "the system names no DNS server, so one on this machine is asked; `deliver.dns_servers` names others"
-            );
-            let local = NameServerConfig::udp_and_tcp(Ipv4Addr::LOCALHOST.into());
-            (ResolverConfig::from_parts(None, Vec::new(), vec![local]), None)
-        }
-    }
+fn system() -> (ResolverConfig, ResolverOpts) {
+    read_system_conf().unwrap_or_else(|error| {
+        tracing::warn!(
+            %error,
+            "the system names no DNS server, so one on this machine is asked; `deliver.dns_servers` names others"
+        );
+        let local = NameServerConfig::udp_and_tcp(Ipv4Addr::LOCALHOST.into());
+        (ResolverConfig::from_parts(None, Vec::new(), vec![local]), ResolverOpts::default())
+    })
 }
 
-fn asking(servers: &[NameServer]) -> ResolverConfig {
+fn asking(servers: &[NameServer], search: Vec<Name>) -> ResolverConfig {
     let server = |server: &NameServer| {
         let address = server.address();
         let mut connections = vec![ConnectionConfig::udp(), ConnectionConfig::tcp()];
         connections.iter_mut().for_each(|connection| connection.port = address.port());
         NameServerConfig::new(address.ip(), true, connections)
     };
-    ResolverConfig::from_parts(None, Vec::new(), servers.iter().map(server).collect())
+    ResolverConfig::from_parts(None, search, servers.iter().map(server).collect())
 }
 
 fn options(mut options: ResolverOpts) -> ResolverOpts {
@@ -138,4 +141,61 @@ fn options(mut options: ResolverOpts) -> ResolverOpts {
     options.positive_max_ttl = Some(CACHED_FOR);
     options.negative_max_ttl = Some(CACHED_FAILURE_FOR);
     options
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::dns::{Dns, Reply};
+    use super::*;
+
+    const HOSTS: &str = "10.1.2.3 receiver receiver.example.com\nfd00::3 receiver\n10.1.2.4 v4only\n";
+
+    /// A resolver with a search domain and a hosts file, and the server that it asks.
+    async fn resolver(reply: impl FnMut(&str, RecordType) -> Reply + Send + 'static) -> (Resolver, Dns) {
+        let dns = Dns::start(reply).await;
+        let servers = [dns.address.to_string().parse().unwrap()];
+        let config = asking(&servers, vec!["corp.example.".parse().unwrap()]);
+        let mut hosts = Hosts::default();
+        hosts.read_hosts_conf(HOSTS.as_bytes()).unwrap();
+        (Resolver::with(config, ResolverOpts::default(), hosts).unwrap(), dns)
+    }
+
+    #[tokio::test]
+    async fn search_domains_apply_to_the_operators_names_only() {
+        let (resolver, dns) = resolver(|name, _| match name {
+            "hooks.corp.example." => Reply::addresses(&["10.0.0.1"]),
+            _ => Reply::addresses(&[]),
+        })
+        .await;
+        let found = resolver.addresses("hooks", Lookup::Absolute).await;
+        assert!(matches!(found, Err(ResolveError::NoAddress)));
+        assert!(dns.asked().iter().all(|name| name == "hooks."), "{:?}", dns.asked());
+        let found = resolver.addresses("hooks", Lookup::Searched).await.unwrap();
+        assert_eq!(found, ["10.0.0.1".parse::<IpAddr>().unwrap()]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_hosts_file_knows_needs_no_server() {
+        let (resolver, dns) = resolver(|_, _| Reply::Silence).await;
+        for (name, lookup, addresses) in [
+            ("receiver", Lookup::Searched, &["10.1.2.3", "fd00::3"][..]),
+            ("receiver.example.com", Lookup::Absolute, &["10.1.2.3"]),
+            ("v4only", Lookup::Searched, &["10.1.2.4"]),
+        ] {
+            let found = resolver.addresses(name, lookup).await.unwrap();
+            let addresses: Vec<IpAddr> = addresses.iter().map(|text| text.parse().unwrap()).collect();
+            assert_eq!(found, addresses, "{name}");
+        }
+        assert_eq!(dns.asked(), Vec::<String>::new());
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_kept_for_as_long_as_it_says() {
+        let (resolver, dns) = resolver(|_, _| Reply::addresses(&["10.0.0.1", "fd00::1"])).await;
+        for _ in 0..2 {
+            let found = resolver.addresses("hooks.example.com", Lookup::Absolute).await.unwrap();
+            assert_eq!(found.len(), 2);
+        }
+        assert_eq!(dns.asked().len(), 4, "answers for no time are asked for each time, in both families");
+    }
 }

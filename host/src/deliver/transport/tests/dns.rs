@@ -10,14 +10,14 @@ use tokio::net::UdpSocket;
 use tokio_util::task::AbortOnDropHandle;
 
 /// Answers every question by the test's function. What it answers may be kept for no time at all.
-pub(super) struct Dns {
-    pub(super) address: SocketAddr,
+pub(in crate::deliver::transport) struct Dns {
+    pub(in crate::deliver::transport) address: SocketAddr,
     asked: Arc<Mutex<Vec<String>>>,
     _task: AbortOnDropHandle<()>,
 }
 
 /// What a server says to a question.
-pub(super) enum Reply {
+pub(in crate::deliver::transport) enum Reply {
     /// These addresses, as far as they are of the family that was asked for.
     Addresses(Vec<IpAddr>),
     /// Another name, and with it the addresses of that name.
@@ -29,18 +29,20 @@ pub(super) enum Reply {
 }
 
 impl Reply {
-    pub(super) fn addresses(texts: &[&str]) -> Self {
+    pub(in crate::deliver::transport) fn addresses(texts: &[&str]) -> Self {
         Self::Addresses(texts.iter().map(|text| text.parse().unwrap()).collect())
     }
 
-    pub(super) fn alias(name: &'static str, texts: &[&str]) -> Self {
+    pub(in crate::deliver::transport) fn alias(name: &'static str, texts: &[&str]) -> Self {
         Self::Alias(name, texts.iter().map(|text| text.parse().unwrap()).collect())
     }
 }
 
 impl Dns {
     /// A server that replies so to a name (with its final dot) and family.
-    pub(super) async fn start(reply: impl FnMut(&str, RecordType) -> Reply + Send + 'static) -> Self {
+    pub(in crate::deliver::transport) async fn start(
+        reply: impl FnMut(&str, RecordType) -> Reply + Send + 'static,
+    ) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let (address, asked) = (socket.local_addr().unwrap(), Arc::default());
         let serve = serve(socket, reply, Arc::clone(&asked));
@@ -48,7 +50,7 @@ impl Dns {
     }
 
     /// The names that were asked for, in order.
-    pub(super) fn asked(&self) -> Vec<String> {
+    pub(in crate::deliver::transport) fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
     }
 }

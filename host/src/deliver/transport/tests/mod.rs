@@ -1,7 +1,7 @@
 //! The transport against receivers that behave badly, over real sockets on loopback.
 
 mod connections;
-mod dns;
+pub(super) mod dns;
 mod names;
 mod receiver;
 mod refusals;

@@ -162,7 +162,7 @@ async fn a_server_that_is_silent_costs_five_seconds_at_most() {
 }
 
 #[tokio::test]
-async fn names_in_the_hosts_file_and_localhost_need_no_server() {
+async fn localhost_needs_no_server() {
     let network = Network::start(|_, _| Reply::addresses(&[OUTSIDE])).await;
     assert_eq!(network.class_of("localhost").await, AttemptErrorClass::Forbidden);
     assert_eq!(network.dns.asked(), Vec::<String>::new());
