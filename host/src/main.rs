@@ -4,6 +4,7 @@
 //! error.
 
 mod cli;
+mod core_dumps;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -40,6 +41,9 @@ fn main() -> ExitCode {
 fn serve(mut args: ServeArgs) -> Result<(), Failure> {
     let file = args.config.take();
     let settings = Settings::load(file, config::environment(), args.assignments())?;
+    if !settings.core_dumps {
+        core_dumps::forbid()?;
+    }
     telemetry::init(&settings.log)?;
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(run(settings))
 }

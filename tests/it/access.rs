@@ -69,6 +69,27 @@ async fn a_key_is_shown_once_works_and_is_revoked_at_once() -> Result<()> {
 }
 
 #[tokio::test]
+async fn an_unknown_key_and_a_wrong_secret_get_one_answer_to_the_last_header() -> Result<()> {
+    let scene = Scene::start().await?;
+    let known = key(&scene.client, "admin").await?.text;
+    // The secret may have a `_` of its own.
+    let mut parts = known.splitn(3, '_').skip(1);
+    let (id, secret) = parts.next().zip(parts.next()).context("hk_ID_SECRET")?;
+    let other = |text: &str| text.chars().map(|c| if c == '0' { '1' } else { '0' }).collect::<String>();
+    let unknown = format!("hk_{}_{secret}", other(id));
+    let wrong = format!("hk_{id}_{}", "A".repeat(secret.len()));
+    let mut answers = Vec::new();
+    for text in [unknown.as_str(), &wrong, "hk_", "x", known.trim_end_matches(|c| c != '_')] {
+        let answer = scene.client.with_key(Some(text)).get("/v1/keys").await?;
+        let mut headers = answer.headers.clone();
+        headers.remove("date");
+        answers.push((answer.expect_problem(401, "key")?.body, headers));
+    }
+    ensure!(answers.iter().all(|answer| *answer == answers[0]), "{answers:#?}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn the_last_admin_key_cannot_be_revoked() -> Result<()> {
     let scene = Scene::start().await?;
     let all = scene.client.get("/v1/keys").await?.expect(StatusCode::OK)?.body;

@@ -37,6 +37,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("api", &["BASE", "store", "http", "filter", "directory", "plugins"]),
     ("config", &["ALL"]),
     ("cli", &["config"]),
+    ("core_dumps", &[]),
     ("app", &["ALL"]),
     ("main", &["ALL"]),
     ("lib", &[]),
@@ -82,6 +83,19 @@ fn a_route_is_made_from_a_table_only() -> Result<()> {
         ["http/route.rs"],
         "add a row to the table of routes, so that the tests of access see it"
     );
+    Ok(())
+}
+
+#[test]
+fn one_file_opens_connections_and_nothing_else_resolves_names() -> Result<()> {
+    let with = |words: &[&str]| -> Result<Vec<String>> {
+        let sources = sources()?.into_iter();
+        let found = sources.filter(|source| words.iter().any(|word| source.production().contains(word)));
+        Ok(found.map(|source| source.path).collect())
+    };
+    assert_eq!(with(&["TcpStream::connect", "TcpSocket", "UdpSocket"])?, ["deliver/transport/connect.rs"]);
+    assert_eq!(with(&["TokioResolver"])?, ["deliver/transport/resolve.rs"]);
+    assert_eq!(with(&["lookup_host", "ToSocketAddrs", "to_socket_addrs"])?, [""; 0]);
     Ok(())
 }
 

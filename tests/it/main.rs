@@ -4,11 +4,14 @@
 
 mod access;
 mod architecture;
+mod checklist;
 mod crash;
 mod delivery;
 mod filters;
+mod guard;
 mod health;
 mod ingest;
+mod leaks;
 mod limits;
 mod load;
 mod ordering;

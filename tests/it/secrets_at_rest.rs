@@ -42,7 +42,7 @@ pub(crate) fn files(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// The forms in which a secret could lie somewhere: as shown, as the bytes, as hex, as JSON of bytes.
-fn forms(secret: &str) -> Result<Vec<Vec<u8>>> {
+pub(crate) fn forms(secret: &str) -> Result<Vec<Vec<u8>>> {
     let encoded = secret.strip_prefix("whsec_").context("a secret has a prefix")?;
     let bytes = base64_decoded(encoded);
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();

@@ -7,8 +7,12 @@ use serde_json::{Value, json};
 use tower_service::Service as _;
 
 use super::*;
+use crate::deliver::AllowedNetwork;
 use crate::store::redb::{Options, RedbStore};
 use crate::store::{AuditFilter, DeliveryFilter};
+
+mod rotation;
+mod urls;
 
 const SECRET: &str = "/v1/endpoints/{id}/secrets/{secret}";
 /// What answers without a key.
@@ -32,10 +36,14 @@ struct Belongings {
 }
 
 async fn gateway() -> Gateway {
+    gateway_allowing(vec!["127.0.0.0/8".parse().unwrap()]).await
+}
+
+async fn gateway_allowing(networks: Vec<AllowedNetwork>) -> Gateway {
     let home = tempfile::tempdir().unwrap();
     let mut settings = Settings { data_dir: home.path().to_owned(), ..Settings::default() };
     settings.deliver.allow_http = true;
-    settings.deliver.allow_networks = vec!["127.0.0.0/8".parse().unwrap()];
+    settings.deliver.allow_networks = networks;
     let (clock, shutdown) = (Clock::system(), Shutdown::new());
     let options = Options { cache_mib: 16, linger_ms: 0 };
     let store: Arc<dyn Store> = Arc::new(RedbStore::in_memory(clock, &options));

@@ -26,6 +26,8 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// The directory that plugins are loaded from; `plugins` in the data directory if it is not set.
     pub plugins_dir: Option<PathBuf>,
+    /// Whether the process may leave a core dump, which has keys and secrets in clear. Default: false.
+    pub core_dumps: bool,
     /// Logging.
     pub log: telemetry::Options,
     /// The HTTP server.
@@ -138,6 +140,7 @@ impl Default for Settings {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7400)),
             data_dir: PathBuf::from("hookway-data"),
             plugins_dir: None,
+            core_dumps: false,
             log: telemetry::Options::default(),
             http: http::Options::default(),
             ingest: ingest::Options::default(),

@@ -15,6 +15,7 @@ mod classify;
 #[cfg(test)]
 mod deactivation_tests;
 mod guard;
+mod name_server;
 mod options;
 mod request;
 mod sign;
@@ -28,7 +29,10 @@ use std::time::Duration;
 use serde_json::json;
 
 use self::classify::{Conclusion, Moment, conclude};
+#[cfg(test)]
+pub(crate) use self::guard::suite;
 pub use self::guard::{AllowError, AllowedName, AllowedNetwork, Policy, TargetError, check_target};
+pub use self::name_server::{NameServer, NameServerError};
 pub use self::options::{Options, OptionsError};
 pub use self::request::Post;
 pub use self::transport::{HttpTransport, SendFuture, Sent, Transport};

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer};
 
 use super::guard::{AllowedName, AllowedNetwork, Policy};
+use super::name_server::NameServer;
 use crate::model::RetrySchedule;
 
 /// A receiver further away than this is not reachable in any useful sense.
@@ -30,6 +31,8 @@ pub struct Options {
     pub allow_networks: Vec<AllowedNetwork>,
     /// Internal names that may be delivered to, such as `receiver` or `.svc.cluster.local`; see [`AllowedName`].
     pub allow_names: Vec<AllowedName>,
+    /// The DNS servers to ask, such as `10.0.0.2` or `10.0.0.2:5353`. Default: those of the system.
+    pub dns_servers: Vec<NameServer>,
     /// The time for a TCP connection, all addresses of the name together. Default: 5 s.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub connect_timeout: Duration,
@@ -59,6 +62,9 @@ pub enum OptionsError {
     /// Every endpoint would be deactivated by its first failure.
     #[error("`deliver.fail_after` must be more than 0 s")]
     FailAfter,
+    /// The resolver does not take what it was given.
+    #[error("`deliver.dns_servers`: names cannot be resolved with these servers: {0}")]
+    Resolver(#[source] hickory_resolver::net::NetError),
     /// The file of authorities cannot be read.
     #[error("`deliver.ca_file` names `{path}`, which cannot be read as PEM: {source}")]
     CaFile {
@@ -112,6 +118,7 @@ impl Default for Options {
             allow_http: false,
             allow_networks: Vec::new(),
             allow_names: Vec::new(),
+            dns_servers: Vec::new(),
             connect_timeout: DEFAULT_CONNECT_TIMEOUT,
             tls_timeout: DEFAULT_TLS_TIMEOUT,
             timeout: DEFAULT_TIMEOUT,
@@ -139,6 +146,7 @@ mod tests {
             r#"
             allow_http = true
             allow_networks = ["127.0.0.0/8", "10.0.0.0/8:8080"]
+            dns_servers = ["10.0.0.2", "[fd00::2]:5353"]
             timeout = "1500ms"
             retry = ["5s", "1h 30m"]
             "#,
@@ -150,6 +158,7 @@ mod tests {
             RetrySchedule::new(vec![Duration::from_secs(5), Duration::from_secs(5400)])
         );
         assert_eq!(options.policy().allow_networks.len(), 2);
+        assert_eq!(options.dns_servers[1].address(), "[fd00::2]:5353".parse().unwrap());
         assert_eq!(options.connect_timeout, DEFAULT_CONNECT_TIMEOUT);
     }
 
@@ -160,6 +169,8 @@ mod tests {
         );
         let network = toml::from_str::<Options>(r#"allow_networks = ["10.0.0.1"]"#).unwrap_err();
         assert!(network.to_string().contains("10.0.0.0/8"), "{network}");
+        let server = toml::from_str::<Options>(r#"dns_servers = ["dns.example.com"]"#).unwrap_err();
+        assert!(server.to_string().contains("`10.0.0.2:5353`"), "{server}");
         for timeout in [Duration::ZERO, Duration::from_secs(31)] {
             let error = Options { timeout, ..Options::default() }.check().unwrap_err();
             assert!(error.to_string().contains("`deliver.timeout`"), "{error}");

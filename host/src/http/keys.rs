@@ -30,8 +30,8 @@ pub struct Keys(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     by_id: ArcSwap<HashMap<KeyId, Arc<Held>>>,
-    /// Stands in for the record of an unknown id, so that finding none takes as long as a wrong secret.
-    decoy: ApiKeyRecord,
+    /// Stands in for the key of an unknown id, so that finding none takes as long as a wrong secret.
+    decoy: Arc<Held>,
     clock: Clock,
 }
 
@@ -80,7 +80,7 @@ impl Keys {
     #[must_use]
     pub fn new(records: Vec<ApiKeyRecord>, clock: Clock) -> Self {
         let by_id = records.into_iter().map(|record| (record.id, Arc::new(Held::new(record)))).collect();
-        let decoy = ApiKey::new(UnixMs(0), 0, [0; 32]).record(Scope::EventsWrite(None), "", UnixMs(0));
+        let decoy = Arc::new(Held::new(decoy()));
         Self(Arc::new(Shared { by_id: ArcSwap::from_pointee(by_id), decoy, clock }))
     }
 
@@ -113,7 +113,7 @@ impl Keys {
         all
     }
 
-    /// Whose request this is.
+    /// Whose request this is. An unknown id takes the same way as a wrong secret: to the one comparison there is.
     ///
     /// # Errors
     /// 401 without exactly one key that is known and not expired.
@@ -121,15 +121,12 @@ impl Keys {
         let key = bearer(headers).and_then(ApiKey::parse).ok_or_else(Problem::unauthorized)?;
         let now = self.0.clock.now();
         let keys = self.0.by_id.load();
-        let held = keys.get(&key.id());
-        let opened = held.map_or(&self.0.decoy, |held| &held.record).is_opened_by(&key, now);
-        match held {
-            Some(held) if opened => {
-                held.used.fetch_max(now.0, Ordering::Relaxed);
-                Ok(Caller::new(held.record.id, held.record.scope.clone()))
-            }
-            _ => Err(Problem::unauthorized()),
+        let held = keys.get(&key.id()).unwrap_or(&self.0.decoy);
+        if !held.record.is_opened_by(&key, now) {
+            return Err(Problem::unauthorized());
         }
+        held.used.fetch_max(now.0, Ordering::Relaxed);
+        Ok(Caller::new(held.record.id, held.record.scope.clone()))
     }
 
     /// Writes the uses of keys down from time to time, until shutdown. What is used after that is left to a last
@@ -183,6 +180,12 @@ impl Held {
     }
 }
 
+/// A record that nothing opens, as it expired in 1970: whoever reads its secret here gains nothing.
+fn decoy() -> ApiKeyRecord {
+    let record = ApiKey::new(UnixMs(0), 0, [0; 32]).record(Scope::EventsWrite(None), "", UnixMs(0));
+    ApiKeyRecord { expires_at: Some(UnixMs(0)), ..record }
+}
+
 /// The credentials of the one `Authorization: Bearer` line; the scheme in any case (RFC 9110, section 11.1).
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let mut lines = headers.get_all(AUTHORIZATION).iter();
@@ -215,6 +218,9 @@ mod tests {
         let (expired, expiring) = key(Scope::Admin, Some(UnixMs(10)));
         let wrong = ApiKey::new(UnixMs(1), 2, [4; 32]).reveal();
         let unknown = ApiKey::new(UnixMs(1), 5, [3; 32]).reveal();
+        let decoy = ApiKey::new(UnixMs(0), 0, [0; 32]);
+        assert_eq!(decoy.id(), keys.0.decoy.record.id);
+        let decoy = decoy.reveal();
         let mut twice = headers(&format!("Bearer {}", good.reveal()));
         twice.append(AUTHORIZATION, HeaderValue::from_static("Bearer x"));
         let answers = [
@@ -224,6 +230,7 @@ mod tests {
             keys.open(&headers(&good.reveal())),
             keys.open(&headers(&format!("Bearer {wrong}"))),
             keys.open(&headers(&format!("Bearer {unknown}"))),
+            keys.open(&headers(&format!("Bearer {decoy}"))),
             keys.open(&twice),
             expiring.open(&headers(&format!("Bearer {}", expired.reveal()))),
         ];

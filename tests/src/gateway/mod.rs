@@ -27,6 +27,7 @@ const LOG_TAIL_BYTES: usize = 16 * 1024;
 pub struct Setup {
     binary: Option<PathBuf>,
     settings: Vec<String>,
+    environment: Vec<(String, String)>,
     plugins: Vec<(String, PathBuf)>,
     quiet: bool,
 }
@@ -57,7 +58,7 @@ impl Default for Setup {
             r#"deliver.retry=["50ms","100ms","100ms","200ms","200ms","400ms","400ms"]"#,
         ];
         let settings = settings.map(str::to_owned).to_vec();
-        Self { binary: None, settings, plugins: Vec::new(), quiet: false }
+        Self { binary: None, settings, environment: Vec::new(), plugins: Vec::new(), quiet: false }
     }
 }
 
@@ -66,6 +67,13 @@ impl Setup {
     #[must_use]
     pub fn set(mut self, setting: &str) -> Self {
         self.settings.push(setting.to_owned());
+        self
+    }
+
+    /// A variable more in its environment.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -125,6 +133,7 @@ impl Setup {
         for setting in &self.settings {
             command.args(["--set", setting]);
         }
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).kill_on_drop(true);
         Ok(command)
     }
@@ -174,10 +183,16 @@ impl Gateway {
     /// # Errors
     /// The process is gone, or this is not Linux.
     pub fn resident_kib(&self) -> Result<u64> {
+        resident_kib(&self.proc("status")?).context("/proc/PID/status has VmRSS")
+    }
+
+    /// A file of the process below `/proc/PID`.
+    ///
+    /// # Errors
+    /// The process is gone, or this is not Linux.
+    pub fn proc(&self, file: &str) -> Result<String> {
         let pid = self.child.id().context("the gateway has ended")?;
-        let status =
-            fs::read_to_string(format!("/proc/{pid}/status")).context("memory is read on Linux only")?;
-        resident_kib(&status).context("/proc/PID/status has VmRSS")
+        fs::read_to_string(format!("/proc/{pid}/{file}")).context("/proc is there on Linux only")
     }
 
     /// SIGTERM: asks it to drain and end.

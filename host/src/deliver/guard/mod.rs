@@ -7,8 +7,11 @@
 //! opens more with [`AllowedNetwork`] and [`AllowedName`].
 
 mod addresses;
+mod admitted;
 mod allow;
 mod ports;
+#[cfg(test)]
+pub(crate) mod suite;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -18,6 +21,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 pub use self::allow::{AllowError, AllowedName, AllowedNetwork};
 pub use self::target::{TargetError, check_target};
 
+pub(super) use self::admitted::Admitted;
 pub(super) use self::target::check_url;
 
 pub(super) const LOOPBACK: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];

@@ -1,126 +1,13 @@
-//! The suite of URLs and addresses that guards of this kind have been walked around with.
+//! The suite of URLs, and addresses at random.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
+use super::suite::URLS;
+use super::suite::Verdict::{self, Address, Fine, Parser, Static};
 use super::*;
-
-/// What the guard says about a URL before anything is resolved.
-#[derive(Debug, PartialEq, Eq)]
-enum Verdict {
-    /// The parser refuses it.
-    Parser,
-    /// A rule for texts and names refuses it.
-    Static,
-    /// The address in it is refused.
-    Address,
-    /// Its form is fine; what counts is where it resolves to.
-    Fine,
-}
-use Verdict::{Address, Fine, Parser, Static};
-
-const URLS: [(&str, Verdict); 98] = [
-    ("http://127.0.0.1/", Address),
-    ("http://127.1/", Address),
-    ("http://2130706433/", Address),
-    ("http://0x7f000001/", Address),
-    ("http://0x7f.0.0.1/", Address),
-    ("http://017700000001/", Address),
-    ("http://0177.0.0.1/", Address),
-    ("http://127.0.0.1./", Address),
-    ("http://127.255.255.254:8080/", Address),
-    ("http://0/", Address),
-    ("http://0.0.0.0:9601/", Address),
-    ("http://0x0/", Address),
-    ("http://0.1.2.3/", Address),
-    ("http://4294967295/", Address),
-    ("http://4294967296/", Parser),
-    ("http://256.0.0.1/", Parser),
-    ("http://3232235777/", Address),
-    ("http://10.0.0.1/", Address),
-    ("http://172.31.255.255/", Address),
-    ("http://172.32.0.1/", Fine),
-    ("http://192.168.1.1/", Address),
-    ("http://100.64.0.1/", Address),
-    ("http://100.100.100.200/", Address),
-    ("http://169.254.169.254/latest/meta-data/", Address),
-    ("http://0xa9fea9fe/", Address),
-    ("http://0251.0376.0251.0376/", Address),
-    ("http://169.254.170.2/v2/credentials/", Address),
-    ("http://168.63.129.16/", Address),
-    ("http://192.0.0.192/", Address),
-    ("http://192.0.2.1/", Address),
-    ("http://198.18.0.1/", Address),
-    ("http://203.0.113.1/", Address),
-    ("http://192.88.99.1/", Address),
-    ("http://239.255.255.250:1900/", Address),
-    ("http://240.0.0.1/", Address),
-    ("http://255.255.255.255/", Address),
-    ("http://[::1]/", Address),
-    ("http://[::]:9601/", Address),
-    ("http://[0:0:0:0:0:0:0:1]/", Address),
-    ("http://[::ffff:127.0.0.1]/", Address),
-    ("http://[::ffff:a9fe:a9fe]/", Address),
-    ("http://[::127.0.0.1]/", Address),
-    ("http://[::ffff:0:127.0.0.1]/", Address),
-    ("http://[::5efe:7f00:1]/", Address),
-    ("http://[64:ff9b::127.0.0.1]/", Address),
-    ("http://[64:ff9b::a9fe:a9fe]/", Address),
-    ("http://[64:ff9b:1::7f00:1]/", Address),
-    ("http://[2002:7f00:1::]/", Address),
-    ("http://[2001:0:7f00:1::]/", Address),
-    ("http://[fe80::1]/", Address),
-    ("http://[fe80::1%25eth0]/", Parser),
-    ("http://[::1%25lo]/", Parser),
-    ("http://[fec0::1]/", Address),
-    ("http://[fd00:ec2::254]/latest/", Address),
-    ("http://[ff02::1]/", Address),
-    ("http://[100::1]/", Address),
-    ("http://[2001:db8::1]/", Address),
-    ("http://[5f00::1]/", Address),
-    ("http://[127.0.0.1]/", Parser),
-    ("http://::1/", Parser),
-    ("http://LOCALHOST/", Static),
-    ("http://localhost./", Static),
-    ("http://foo.localhost/", Static),
-    ("http://kubernetes.default.svc/", Static),
-    ("http://metadata.google.internal/", Static),
-    ("http://intranet/", Static),
-    ("http://127.0.0.1.nip.io/", Fine),
-    ("http://localtest.me/", Fine),
-    ("http://①②⑦.⓪.⓪.①/", Address),
-    ("http://127。0。0。1/", Address),
-    ("http://ⓛⓞⓒⓐⓛⓗⓞⓢⓣ/", Static),
-    ("http://%6c%6f%63%61%6c%68%6f%73%74/", Static),
-    ("http://127.0.0.1%2f@example.com/", Static),
-    ("http://127.0.0.1%00.example.com/", Parser),
-    ("http://example.com@127.0.0.1/", Static),
-    ("http://user:pass@example.com/", Static),
-    ("http://example.com\\@127.0.0.1/", Static),
-    ("http://127.0.0.1\\@example.com/", Static),
-    ("http:127.0.0.1/", Address),
-    ("http:///127.0.0.1/", Address),
-    ("//127.0.0.1/", Parser),
-    ("ht\ntp://127.0.0.1/", Static),
-    ("http://exa\tmple.com/", Static),
-    ("http://example.com#@127.0.0.1/", Static),
-    ("https://example.com:0/", Static),
-    ("https://example.com:65536/", Parser),
-    ("https://example.com:22/", Static),
-    ("https://example.com:25/", Static),
-    ("https://example.com:6379/", Static),
-    ("file:///etc/passwd", Static),
-    ("gopher://127.0.0.1:6379/_x", Static),
-    ("unix:///var/run/docker.sock", Static),
-    ("https://EXAMPLE.com./hook", Fine),
-    ("https://straße.example/", Fine),
-    ("https://xn--80ak6aa92e.com/", Fine),
-    ("https://[2606:4700:4700::1111]/", Fine),
-    ("https://8.8.8.8/", Fine),
-    ("https://exa_mple.com/", Fine),
-];
 
 fn verdict(raw: &str, policy: &Policy) -> Verdict {
     match check_target(raw, policy) {
@@ -292,11 +179,11 @@ fn address(rng: &mut StdRng) -> IpAddr {
 fn random_addresses_are_judged_as_by_an_independent_table() {
     let (policy, mut rng) = (Policy::default(), StdRng::seed_from_u64(20_240_315));
     let mut public = 0;
-    for _ in 0..300_000 {
+    for _ in 0..1_000_000 {
         let ip = address(&mut rng);
         let allowed = policy.allows_address(SocketAddr::new(ip, 443));
         assert_eq!(allowed, is_public_by_hand(ip), "{ip}");
         public += u32::from(allowed);
     }
-    assert!((30_000..270_000).contains(&public), "{public} public addresses say little");
+    assert!((100_000..900_000).contains(&public), "{public} public addresses say little");
 }

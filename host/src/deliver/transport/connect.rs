@@ -1,8 +1,8 @@
 //! Opens a connection to a target, if the guard lets it.
 //!
 //! The guard judges the addresses themselves, between resolving and connecting, so neither a name that leads inside
-//! nor a literal address gets past it. If one answer of a name is forbidden, all are: a name that mixes public and
-//! internal addresses is an attack or a mistake, and picking the good ones would hide which.
+//! nor a literal address gets past it. What it let through is an [`Admitted`], and this file, the only one that
+//! connects, takes nothing else. A connection that leads elsewhere all the same is closed before it carries a byte.
 
 use std::fmt;
 use std::io;
@@ -10,12 +10,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use url::{Host, Url};
 
+use super::resolve::{Lookup, ResolveError, Resolver};
 use super::tls::{Tls, TlsError};
-use crate::deliver::guard::{LOOPBACK, Policy, TargetError, check_url};
+use crate::deliver::guard::{Admitted, LOOPBACK, Policy, TargetError, check_url};
 use crate::deliver::options::{Options, OptionsError};
 use crate::model::AttemptErrorClass;
 
@@ -35,6 +36,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 /// Resolves, checks, connects and starts TLS.
 pub(super) struct Connector {
     policy: Policy,
+    resolver: Resolver,
     tls: Tls,
     connect_timeout: Duration,
     tls_timeout: Duration,
@@ -53,11 +55,8 @@ pub(super) enum ConnectError {
     )]
     Address,
     /// The name does not resolve.
-    #[error("the host of the URL does not resolve: {0}")]
-    Resolve(#[source] io::Error),
-    /// The name has no address.
-    #[error("the host of the URL has no address")]
-    NoAddress,
+    #[error(transparent)]
+    Resolve(#[from] ResolveError),
     /// The resolver did not answer in time.
     #[error("the host of the URL did not resolve in time")]
     ResolveTimeout,
@@ -79,10 +78,11 @@ impl Connector {
     /// A connector with these options.
     ///
     /// # Errors
-    /// The file of authorities cannot be used.
+    /// The file of authorities or the DNS servers cannot be used.
     pub(super) fn new(options: &Options) -> Result<Self, OptionsError> {
         Ok(Self {
             policy: options.policy(),
+            resolver: Resolver::new(&options.dns_servers)?,
             tls: Tls::new(options.ca_file.as_deref())?,
             connect_timeout: options.connect_timeout,
             tls_timeout: options.tls_timeout,
@@ -95,7 +95,8 @@ impl Connector {
         let host = url.host().ok_or(TargetError::HostName)?;
         let port = url.port_or_known_default().unwrap_or_default();
         let addresses = self.resolve(&host, port, deadline).await?;
-        let tcp = self.dial(admit(addresses, &self.policy)?, deadline).await?;
+        let admitted = self.policy.admit(addresses).ok_or(ConnectError::Address)?;
+        let tcp = self.dial(&admitted, deadline).await?;
         if url.scheme() == "http" {
             return Ok(Box::new(tcp));
         }
@@ -119,25 +120,23 @@ impl Connector {
                 addresses.retain(|address| self.policy.allows_address(*address));
                 return if addresses.is_empty() { Err(ConnectError::Address) } else { Ok(addresses) };
             }
-            // The operator's own names may live in the hosts file or in the search list.
-            Host::Domain(name) if self.policy.opens_name(name, port) => name.to_owned(),
-            // The final dot keeps the search list of resolv.conf out.
-            Host::Domain(name) => format!("{name}."),
+            Host::Domain(name) => name,
         };
+        let vouched_for = self.policy.opens_name(name, port);
+        let lookup = if vouched_for { Lookup::Searched } else { Lookup::Absolute };
         let limit = deadline.min(Instant::now() + DNS_TIMEOUT);
-        match timeout_at(limit, lookup_host((name, port))).await {
-            Ok(found) => Ok(found.map_err(ConnectError::Resolve)?.collect()),
-            Err(_) => Err(ConnectError::ResolveTimeout),
-        }
+        let found = timeout_at(limit, self.resolver.addresses(name, lookup)).await;
+        let found = found.map_err(|_| ConnectError::ResolveTimeout)??;
+        Ok(found.into_iter().map(|ip| SocketAddr::new(ip, port)).collect())
     }
 
     /// Tries the addresses in turn. Each gets its share of the time that is left, so one that swallows packets does
     /// not use up the time of the next.
-    async fn dial(&self, addresses: Vec<SocketAddr>, deadline: Instant) -> Result<TcpStream, ConnectError> {
+    async fn dial(&self, admitted: &Admitted, deadline: Instant) -> Result<TcpStream, ConnectError> {
         let limit = deadline.min(Instant::now() + self.connect_timeout);
-        let count = addresses.len().min(MAX_TRIED);
-        let mut last = ConnectError::NoAddress;
-        for (address, left) in addresses.into_iter().zip((1..=count).rev()) {
+        let count = admitted.addresses().len().min(MAX_TRIED);
+        let mut last = ConnectError::Resolve(ResolveError::NoAddress);
+        for (&address, left) in admitted.addresses().iter().zip((1..=count).rev()) {
             let now = Instant::now();
             let share = limit.saturating_duration_since(now) / u32::try_from(left).unwrap_or(1);
             match timeout_at(now + share, TcpStream::connect(address)).await {
@@ -153,8 +152,12 @@ impl Connector {
     fn confirm(&self, stream: TcpStream, checked: SocketAddr) -> Result<TcpStream, ConnectError> {
         let (peer, local) = (stream.peer_addr(), stream.local_addr());
         let (peer, local) = (peer.map_err(ConnectError::Tcp)?, local.map_err(ConnectError::Tcp)?);
-        let same = (peer.ip(), peer.port()) == (checked.ip(), checked.port());
-        if !same || (peer.ip() == local.ip() && !self.policy.opens_address(peer.ip(), peer.port())) {
+        if (peer.ip(), peer.port()) != (checked.ip(), checked.port()) {
+            // No system does this. If one did, every promise of the guard would hang on this line.
+            tracing::error!(%checked, %peer, "a connection led to another address than the checked one; it was closed");
+            return Err(ConnectError::Address);
+        }
+        if peer.ip() == local.ip() && !self.policy.opens_address(peer.ip(), peer.port()) {
             return Err(ConnectError::Address);
         }
         stream.set_nodelay(true).map_err(ConnectError::Tcp)?;
@@ -166,7 +169,7 @@ impl ConnectError {
     pub(super) const fn class(&self) -> AttemptErrorClass {
         match self {
             Self::Target(_) | Self::Address => AttemptErrorClass::Forbidden,
-            Self::Resolve(_) | Self::NoAddress | Self::ResolveTimeout => AttemptErrorClass::Dns,
+            Self::Resolve(_) | Self::ResolveTimeout => AttemptErrorClass::Dns,
             Self::Tcp(_) => AttemptErrorClass::Connect,
             Self::TcpTimeout => AttemptErrorClass::ConnectTimeout,
             Self::Tls(_) => AttemptErrorClass::Tls,
@@ -181,44 +184,32 @@ impl fmt::Debug for Connector {
     }
 }
 
-/// The addresses to try, in canonical form, if every one is allowed.
-fn admit(addresses: Vec<SocketAddr>, policy: &Policy) -> Result<Vec<SocketAddr>, ConnectError> {
-    if addresses.is_empty() {
-        return Err(ConnectError::NoAddress);
-    }
-    if !addresses.iter().all(|address| policy.allows_address(*address)) {
-        return Err(ConnectError::Address);
-    }
-    Ok(addresses.into_iter().map(|a| SocketAddr::new(a.ip().to_canonical(), a.port())).collect())
-}
-
 #[cfg(test)]
 mod tests {
+    use tokio::net::TcpListener;
+
     use super::*;
 
-    fn addresses(texts: &[&str]) -> Vec<SocketAddr> {
-        texts.iter().map(|text| text.parse().unwrap()).collect()
-    }
-
-    #[test]
-    fn one_forbidden_answer_refuses_the_name() {
-        let policy = Policy::default();
-        assert!(admit(addresses(&["8.8.8.8:443", "[2606:4700:4700::1111]:443"]), &policy).is_ok());
-        for mixed in
-            [["8.8.8.8:443", "[::1]:443"], ["10.0.0.1:443", "8.8.8.8:443"], ["8.8.8.8:443", "8.8.8.8:6379"]]
-        {
-            assert!(matches!(admit(addresses(&mixed), &policy), Err(ConnectError::Address)), "{mixed:?}");
+    #[tokio::test]
+    async fn a_connection_that_leads_elsewhere_is_closed() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let allow_networks = vec!["127.0.0.0/8".parse().unwrap()];
+        let open = Connector::new(&Options { allow_networks, ..Options::default() }).unwrap();
+        let stream = TcpStream::connect(address).await.unwrap();
+        assert!(open.confirm(stream, address).is_ok());
+        for checked in ["127.0.0.2:80".parse().unwrap(), SocketAddr::new(address.ip(), 80)] {
+            let stream = TcpStream::connect(address).await.unwrap();
+            assert!(matches!(open.confirm(stream, checked), Err(ConnectError::Address)), "{checked}");
         }
-        assert!(matches!(admit(Vec::new(), &policy), Err(ConnectError::NoAddress)));
     }
 
-    #[test]
-    fn an_ipv4_address_in_ipv6_clothing_is_judged_and_connected_to_as_ipv4() {
-        let policy = Policy::default();
-        assert_eq!(
-            admit(addresses(&["[::ffff:8.8.8.8]:443"]), &policy).unwrap(),
-            addresses(&["8.8.8.8:443"])
-        );
-        assert!(admit(addresses(&["[::ffff:127.0.0.1]:443"]), &policy).is_err());
+    #[tokio::test]
+    async fn this_machine_under_a_public_address_is_refused() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let strict = Connector::new(&Options::default()).unwrap();
+        let stream = TcpStream::connect(address).await.unwrap();
+        assert!(matches!(strict.confirm(stream, address), Err(ConnectError::Address)));
     }
 }

@@ -12,6 +12,7 @@ mod answer;
 mod connect;
 mod error;
 mod pool;
+mod resolve;
 #[cfg(test)]
 mod tests;
 mod tls;

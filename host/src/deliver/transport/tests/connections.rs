@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::*;
-use crate::deliver::guard::AllowedNetwork;
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
@@ -117,20 +116,6 @@ async fn a_host_that_swallows_packets_ends_with_the_connect_timeout() {
     let _waiting = TcpStream::connect(address).await.unwrap();
     let transport = HttpTransport::new(&Options { connect_timeout: SHORT, ..options() }).unwrap();
     assert_eq!(failed(send(&transport, &to(address)).await).class, AttemptErrorClass::ConnectTimeout);
-}
-
-#[tokio::test]
-async fn an_address_that_is_not_allowed_is_never_connected_to() {
-    let receiver = Receiver::answering(OK).await;
-    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let elsewhere: AllowedNetwork = "127.0.0.0/8:1".parse().unwrap();
-    for allow_networks in [Vec::new(), vec![elsewhere]] {
-        let transport = HttpTransport::new(&Options { allow_networks, ..options() }).unwrap();
-        let open = failed(send(&transport, &to(receiver.address)).await);
-        assert_eq!(open.class, AttemptErrorClass::Forbidden);
-        assert_eq!(open, failed(send(&transport, &to(closed)).await), "one sentence whatever is behind it");
-    }
-    assert_eq!(receiver.connections(), 0);
 }
 
 #[tokio::test]

@@ -1,10 +1,15 @@
 //! The transport against receivers that behave badly, over real sockets on loopback.
 
 mod connections;
+pub(super) mod dns;
+mod names;
 mod receiver;
+mod refusals;
 mod tls;
 
 use std::net::SocketAddr;
+
+use url::Url;
 
 use self::receiver::Receiver;
 use super::*;
@@ -29,13 +34,16 @@ fn impatient() -> HttpTransport {
 }
 
 fn post(scheme: &str, host: &str, port: u16) -> Post {
+    post_to(format!("{scheme}://{host}:{port}/hook?a=b").parse().unwrap())
+}
+
+fn post_to(url: Url) -> Post {
     let header = |name: &str, value: String| Header { name: name.to_owned(), value: value.into_bytes() };
     let headers = vec![
-        header("host", format!("{host}:{port}")),
+        header("host", url[Position::BeforeHost..Position::AfterPort].to_owned()),
         header("content-length", BODY.len().to_string()),
         header("webhook-id", "evt_1".to_owned()),
     ];
-    let url = format!("{scheme}://{host}:{port}/hook?a=b").parse().unwrap();
     Post { url, headers, body: Bytes::from_static(BODY.as_bytes()), timeout: None }
 }
 

@@ -41,7 +41,16 @@ impl Receiver {
         F: Fn(Peer) -> Fut + Send + 'static,
         Fut: Future<Output = ()> + Send + 'static,
     {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_at("127.0.0.1:0".parse().unwrap(), tls, script).await
+    }
+
+    /// The same on this address.
+    pub(super) async fn start_at<F, Fut>(at: SocketAddr, tls: Option<TlsAcceptor>, script: F) -> Self
+    where
+        F: Fn(Peer) -> Fut + Send + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        let listener = TcpListener::bind(at).await.unwrap();
         let (address, seen) = (listener.local_addr().unwrap(), Arc::new(Seen::default()));
         let (end, ended) = mpsc::unbounded_channel();
         let accept = accept(listener, tls, script, Arc::clone(&seen), end);
@@ -50,8 +59,13 @@ impl Receiver {
 
     /// A receiver that gives this answer to every request and keeps its connections open.
     pub(super) async fn answering(answer: impl Into<Vec<u8>>) -> Self {
+        Self::answering_at("127.0.0.1:0".parse().unwrap(), answer).await
+    }
+
+    /// The same on this address.
+    pub(super) async fn answering_at(at: SocketAddr, answer: impl Into<Vec<u8>>) -> Self {
         let answer = answer.into();
-        Self::start(None, move |mut peer| {
+        Self::start_at(at, None, move |mut peer| {
             let answer = answer.clone();
             async move { while peer.request().await && peer.write(&answer).await {} }
         })

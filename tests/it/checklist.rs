@@ -1,0 +1,50 @@
+//! The checklist of docs/security.md names a test for each of its items. Those tests are there.
+
+use std::fs;
+
+use anyhow::{Context, Result, ensure};
+use hookway_tests::workspace;
+
+/// The items that the page promises.
+const ITEMS: std::ops::RangeInclusive<u32> = 11..=24;
+
+/// A row of the table: its items, and `file::test` for each test that it names.
+struct Row {
+    items: Vec<u32>,
+    tests: Vec<String>,
+}
+
+fn rows(page: &str) -> Vec<Row> {
+    let row = |line: &str| {
+        let cells: Vec<&str> = line.strip_prefix("| ")?.split(" | ").collect();
+        let items = cells.first()?.split(", ").map(|item| item.parse().ok()).collect::<Option<Vec<_>>>()?;
+        let in_code = cells.last()?.split('`').skip(1).step_by(2);
+        Some(Row { items, tests: in_code.map(str::to_owned).collect() })
+    };
+    page.lines().filter_map(row).collect()
+}
+
+#[test]
+fn every_test_that_the_checklist_names_exists() -> Result<()> {
+    let rows = rows(&fs::read_to_string(workspace().join("docs/security.md"))?);
+    for item in ITEMS {
+        ensure!(rows.iter().any(|row| row.items.contains(&item)), "item {item} has no row");
+    }
+    for row in &rows {
+        ensure!(!row.tests.is_empty(), "items {:?} name no test", row.items);
+        for name in &row.tests {
+            let (file, test) =
+                name.split_once("::").with_context(|| format!("`{name}` is no `file::test`"))?;
+            let text =
+                fs::read_to_string(workspace().join(file)).with_context(|| format!("no file {file}"))?;
+            let lines: Vec<_> = text.lines().map(str::trim).collect();
+            let heads = [format!("fn {test}("), format!("async fn {test}(")];
+            let at = lines.iter().position(|line| heads.iter().any(|head| line.starts_with(head)));
+            let at = at.with_context(|| format!("no test `{test}` in {file}"))?;
+            let before = lines[..at].iter().rev().take_while(|line| line.starts_with("#["));
+            let mut attributes = before.map(|line| line.contains("test"));
+            ensure!(attributes.any(|is_test| is_test), "`{test}` in {file} is no test");
+        }
+    }
+    Ok(())
+}
