@@ -284,6 +284,7 @@ fn event(data: String) -> Event {
         timestamp: jiff::Timestamp::UNIX_EPOCH,
         accepted_at: UnixMs(1),
         data: data.into(),
+        test_of: None,
         envelope: EnvelopeCache::default(),
     }
 }
@@ -297,6 +298,7 @@ fn copy(event: &Event) -> Event {
         timestamp: event.timestamp,
         accepted_at: event.accepted_at,
         data: event.data.clone(),
+        test_of: None,
         envelope: EnvelopeCache::default(),
     }
 }

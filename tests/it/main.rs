@@ -18,4 +18,5 @@ mod scene;
 mod secrets;
 mod secrets_at_rest;
 mod shutdown;
+mod test_event;
 mod verifiers;

@@ -32,6 +32,7 @@ mod secret_input;
 mod secret_view;
 mod secrets;
 mod tenants;
+mod test_event;
 
 use std::sync::Arc;
 
@@ -42,7 +43,9 @@ use url::Url;
 
 use crate::clock::Clock;
 use crate::directory::Directory;
+use crate::handoff;
 use crate::http::{self, Keys};
+use crate::model::Event;
 use crate::plugins::Plugins;
 use crate::store::Store;
 
@@ -70,6 +73,10 @@ pub struct Api {
     pub target_check: TargetCheck,
     /// Whether the gateway takes events now.
     pub readiness: Readiness,
+    /// Where the events that test an endpoint go once they are stored.
+    pub accepted: handoff::Sender<Arc<Event>>,
+    /// Bytes of the body that describes such an event.
+    pub max_event_bytes: usize,
 }
 
 /// The router of the management API.
