@@ -7,6 +7,7 @@ mod architecture;
 mod crash;
 mod delivery;
 mod filters;
+mod guide;
 mod health;
 mod ingest;
 mod limits;
