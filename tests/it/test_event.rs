@@ -2,6 +2,9 @@
 
 use anyhow::{Result, ensure};
 use hookway_tests::client::{Answer, Endpoint};
+use hookway_tests::gateway::Setup;
+use hookway_tests::guests::{guest, install, plugin};
+use hookway_tests::patience::eventually;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use standardwebhooks::Webhook;
@@ -64,6 +67,30 @@ async fn the_filter_judges_a_test_and_an_inactive_endpoint_holds_it() -> Result<
     scene.client.post(&format!("/v1/endpoints/{}/activate", endpoint.id), &json!({})).await?;
     scene.client.delivery_in(text(&held, "event_id"), &endpoint.id, &["delivered"]).await?;
     assert_eq!(scene.receiver.requests("/a").len(), 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_matcher_is_not_asked_about_a_test_not_even_after_a_plugin_held_it() -> Result<()> {
+    let setup = Setup::default()
+        .plugin("mqtt-topics", plugin("mqtt-topics")?)
+        .plugin("tagger", guest("switchable-v1")?);
+    let scene = Scene::with(setup).await?;
+    let bound =
+        json!({ "matcher": "mqtt-topics", "topics": ["orders/#"], "plugins": [{ "plugin": "tagger" }] });
+    let endpoint = scene.endpoint("/a", bound).await?;
+    let plugins = scene.gateway.plugins_dir();
+    std::fs::remove_file(plugins.join("tagger.wasm"))?;
+    eventually("tagger is gone", || async {
+        let status = scene.client.get("/v1/plugins/tagger").await?.body;
+        Ok((status["state"] != "active").then_some(()))
+    })
+    .await?;
+    let sent = test(&scene, &endpoint, &json!({})).await?;
+    scene.client.delivery_in(text(&sent, "event_id"), &endpoint.id, &["held"]).await?;
+    install(&guest("switchable-v2")?, &plugins, "tagger")?;
+    scene.client.delivery_in(text(&sent, "event_id"), &endpoint.id, &["delivered"]).await?;
+    assert_eq!(scene.receiver.requests("/a")[0].header("hookway-topic"), "test/ping");
     Ok(())
 }
 

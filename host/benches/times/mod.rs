@@ -7,13 +7,13 @@ use serde::Serialize;
 
 /// Microseconds.
 #[derive(Debug, Clone, Copy, Serialize)]
-pub struct Times {
-    pub p50: f64,
-    pub p99: f64,
+pub(crate) struct Times {
+    pub(crate) p50: f64,
+    pub(crate) p99: f64,
 }
 
 /// The percentiles of these times; zeros if there are none.
-pub fn percentiles(mut times: Vec<Duration>) -> Times {
+pub(crate) fn percentiles(mut times: Vec<Duration>) -> Times {
     times.sort_unstable();
     let at = |percent: usize| {
         let index = (times.len() * percent / 100).min(times.len().saturating_sub(1));
@@ -23,7 +23,7 @@ pub fn percentiles(mut times: Vec<Duration>) -> Times {
 }
 
 /// Writes the rows to the file that `--json FILE` names, if the command line does.
-pub fn write_json(rows: &impl Serialize) -> Result<(), Box<dyn Error>> {
+pub(crate) fn write_json(rows: &impl Serialize) -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().collect();
     if let Some(at) = args.iter().position(|arg| arg == "--json") {
         let file = args.get(at + 1).ok_or("`--json` needs a file name")?;
