@@ -101,8 +101,8 @@ async fn run(shell: &Shell, step: &Step) -> Result<()> {
 impl Shell {
     async fn start(receiver: &Receiver) -> Result<Self> {
         let mut command = Command::new("sh");
-        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
-        command.env("RECEIVER", receiver.url(""));
+        // The page goes by what the reader set; `curl` would go by a proxy, too.
+        command.env("RECEIVER", receiver.url("")).env("no_proxy", "127.0.0.1");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().context("the commands of the guide need `sh`")?;
         let input = child.stdin.take().context("stdin is piped")?;

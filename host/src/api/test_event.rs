@@ -18,8 +18,9 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::Api;
-use crate::http::uninterrupted;
-use crate::http::{Caller, Media, PathText, Problem, media_type, parse, read_body, refuse_encoding, text};
+use crate::http::{
+    Caller, Media, PathText, Problem, media_type, parse, read_body, refuse_encoding, text, uninterrupted,
+};
 use crate::model::{DeliveryId, Endpoint, Event, Topic};
 use crate::store::NewEvent;
 
@@ -56,13 +57,10 @@ pub(super) async fn send(
     let endpoint = api.find(&caller, &id)?;
     let input = api.input(request).await?;
     let topic = match input.event {
-        Some(event) => event
-            .parse()
-            .map_err(|error: crate::model::TopicError| Problem::invalid("/event", error.to_string()))?,
+        Some(text) => text.parse::<Topic>().map_err(|error| Problem::invalid("/event", error.to_string()))?,
         None => first_topic(&endpoint),
     };
-    let data =
-        input.data.map_or(Bytes::from_static(PAYLOAD), |data| Box::<str>::from(data).into_string().into());
+    let data = input.data.map_or(Bytes::from_static(PAYLOAD), |data| data.get().to_owned().into());
     let event = uninterrupted(api.accept_test(caller, endpoint, topic, data)).await?;
     let location = format!("/v1/events/{}?tenant={}", event.id, event.tenant);
     Ok((StatusCode::ACCEPTED, [(LOCATION, location)], Json(Sent::from(&*event))).into_response())
@@ -86,11 +84,8 @@ impl Api {
         topic: Topic,
         data: Bytes,
     ) -> Result<Arc<Event>, Problem> {
-        let audit = self.changed(&caller, "tested", &*endpoint, &*endpoint)?.with(
-            "topic",
-            &Value::Null,
-            &json!(topic),
-        );
+        let audit = self.changed(&caller, "tested", &*endpoint, &*endpoint)?;
+        let audit = audit.with("topic", &Value::Null, &json!(topic));
         let event = NewEvent {
             id: None,
             idempotency_key: None,
