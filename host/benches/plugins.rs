@@ -5,10 +5,11 @@
 //! there with an event that was looked into before, `first look` the same with an event that nobody looked into yet.
 #![expect(clippy::print_stdout, reason = "the table is the product")]
 
+mod times;
+
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use hookway::clock::Clock;
 use hookway::json::Subject;
@@ -19,6 +20,8 @@ use hookway::plugins::{Capability, Decision, Options, PluginSet, PluginStatus, P
 use hookway::shutdown::Shutdown;
 use serde::Serialize;
 use tokio::time::Instant;
+
+use self::times::{Times, percentiles, write_json};
 
 /// Enough for a stable p99, little enough for a run of a minute.
 const REUSED_CALLS: usize = 5_000;
@@ -35,12 +38,6 @@ struct Row {
     first_look: Times,
 }
 
-#[derive(Debug, Clone, Copy, Serialize)]
-struct Times {
-    p50: f64,
-    p99: f64,
-}
-
 /// The same plugins twice: with instances for one call, and for many.
 struct Bench {
     fresh: Plugins,
@@ -50,12 +47,7 @@ struct Bench {
 fn main() -> Result<(), Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let rows = runtime.block_on(run())?;
-    let args: Vec<String> = std::env::args().collect();
-    if let Some(at) = args.iter().position(|arg| arg == "--json") {
-        let file = args.get(at + 1).ok_or("`--json` needs a file name")?;
-        std::fs::write(file, serde_json::to_vec_pretty(&rows)?)?;
-    }
-    Ok(())
+    write_json(&rows)
 }
 
 async fn run() -> Result<Vec<Row>, Box<dyn Error>> {
@@ -192,15 +184,6 @@ async fn matching(set: &PluginSet, status: &PluginStatus, calls: usize) -> Times
     percentiles(times)
 }
 
-fn percentiles(mut times: Vec<Duration>) -> Times {
-    times.sort_unstable();
-    let at = |percent: usize| {
-        let index = (times.len() * percent / 100).min(times.len().saturating_sub(1));
-        times.get(index).map_or(0.0, |time| time.as_secs_f64() * 1e6)
-    };
-    Times { p50: at(50), p99: at(99) }
-}
-
 /// What ships, and the guests of the tests that are made for measuring.
 fn components(dir: &Path) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = ["cel_filter", "jq_transform", "mqtt_topics", "redact", "cloudevents"]
@@ -284,6 +267,7 @@ fn event(data: String) -> Event {
         timestamp: jiff::Timestamp::UNIX_EPOCH,
         accepted_at: UnixMs(1),
         data: data.into(),
+        test_of: None,
         envelope: EnvelopeCache::default(),
     }
 }
@@ -297,6 +281,7 @@ fn copy(event: &Event) -> Event {
         timestamp: event.timestamp,
         accepted_at: event.accepted_at,
         data: event.data.clone(),
+        test_of: None,
         envelope: EnvelopeCache::default(),
     }
 }

@@ -113,7 +113,7 @@ impl App {
     }
 
     fn router(&self, accepted: handoff::Sender<Arc<Event>>) -> Router {
-        ingest::router(self.ingest(accepted)).merge(api::router(self.api()))
+        ingest::router(self.ingest(accepted.clone())).merge(api::router(self.api(accepted)))
     }
 
     fn ingest(&self, accepted: handoff::Sender<Arc<Event>>) -> Ingest {
@@ -150,7 +150,7 @@ impl App {
         }
     }
 
-    fn api(&self) -> Api {
+    fn api(&self, accepted: handoff::Sender<Arc<Event>>) -> Api {
         let policy = self.settings.deliver.policy();
         let (store, shutdown) = (Arc::clone(&self.store), self.shutdown.clone());
         Api {
@@ -161,6 +161,8 @@ impl App {
             plugins: self.plugins.clone(),
             target_check: Arc::new(move |url| deliver::check_target(url, &policy).map_err(|e| e.to_string())),
             readiness: Arc::new(move || readiness(&*store, &shutdown)),
+            accepted,
+            max_event_bytes: self.settings.ingest.max_event_bytes,
         }
     }
 }

@@ -1,4 +1,5 @@
-//! `cargo xtask bench plugins`: what a call of each plugin that ships costs, fresh and reused.
+//! `cargo xtask bench plugins | matching`: what a call of each plugin that ships costs, and what it costs to find the
+//! endpoints that want an event.
 
 use anyhow::Result;
 
@@ -15,18 +16,31 @@ pub(crate) struct Arguments {
 #[derive(Debug, clap::Subcommand)]
 enum What {
     /// The cost of one call per plugin, with a fresh and with a reused instance
-    Plugins {
-        /// Goes to the benchmark as it stands
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        rest: Vec<String>,
-    },
+    Plugins(Rest),
+    /// The cost of finding the endpoints that want an event, among 10,000
+    Matching(Rest),
+}
+
+#[derive(Debug, clap::Args)]
+struct Rest {
+    /// Goes to the benchmark as it stands
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    rest: Vec<String>,
 }
 
 /// Builds what is measured and measures it.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let What::Plugins { rest } = &arguments.what;
-    ensure_wasm_target()?;
-    build_shipped()?;
+    match &arguments.what {
+        What::Plugins(rest) => {
+            ensure_wasm_target()?;
+            build_shipped()?;
+            bench("plugins", rest)
+        }
+        What::Matching(rest) => bench("matching", rest),
+    }
+}
+
+fn bench(name: &str, Rest { rest }: &Rest) -> Result<()> {
     let rest: Vec<_> = rest.iter().map(String::as_str).collect();
-    cargo(&[&["bench", "-p", "hookway", "--bench", "plugins", "--"], &rest[..]].concat())
+    cargo(&[&["bench", "-p", "hookway", "--bench", name, "--"], &rest[..]].concat())
 }

@@ -73,6 +73,7 @@ mod tests {
         let Command::Test(test) = parse(&["xtask", "test", "--", "--nocapture"]) else { panic!() };
         assert_eq!(test.cargo_arguments(), ["--", "--nocapture"]);
         assert!(matches!(parse(&["xtask", "bench", "plugins", "fresh", "--quick"]), Command::Bench(_)));
+        assert!(matches!(parse(&["xtask", "bench", "matching", "--json", "f"]), Command::Bench(_)));
         assert!(matches!(parse(&["xtask", "demo", "--keep"]), Command::Demo(demo) if demo.keep));
         assert!(Arguments::try_parse_from(["xtask", "bench", "nothing"]).is_err());
     }

@@ -15,6 +15,8 @@ pub(super) struct DeliveryView {
     topic: String,
     tenant: String,
     endpoint_id: String,
+    /// Whether its event tests the endpoint.
+    test: bool,
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
@@ -52,6 +54,7 @@ impl DeliveryView {
             topic: event.topic.to_string(),
             tenant: event.tenant.to_string(),
             endpoint_id: delivery.endpoint.to_string(),
+            test: event.test_of.is_some(),
             status: delivery.state.name(),
             reason: reason(&delivery.state),
             attempts: delivery.attempts,

@@ -26,6 +26,7 @@ pub(super) struct EventView {
     accepted_at: String,
     data: Box<RawValue>,
     status: &'static str,
+    test: bool,
     deliveries: Vec<DeliveryView>,
 }
 
@@ -67,6 +68,7 @@ impl EventView {
             accepted_at: event.accepted_at.to_string(),
             data: serde_json::from_slice(&event.data)?,
             status: if *dispatched { "dispatched" } else { "accepted" },
+            test: event.test_of.is_some(),
             deliveries: deliveries.iter().map(|delivery| DeliveryView::new(delivery, event)).collect(),
         })
     }

@@ -33,6 +33,7 @@ mod secret_view;
 mod secrets;
 mod signature_input;
 mod tenants;
+mod test_event;
 
 use std::sync::Arc;
 
@@ -43,7 +44,9 @@ use url::Url;
 
 use crate::clock::Clock;
 use crate::directory::Directory;
+use crate::handoff;
 use crate::http::{self, Keys};
+use crate::model::Event;
 use crate::plugins::Plugins;
 use crate::store::Store;
 
@@ -71,6 +74,10 @@ pub struct Api {
     pub target_check: TargetCheck,
     /// Whether the gateway takes events now.
     pub readiness: Readiness,
+    /// Where the events that test an endpoint go once they are stored.
+    pub accepted: handoff::Sender<Arc<Event>>,
+    /// Bytes of the body that describes such an event.
+    pub max_event_bytes: usize,
 }
 
 /// The router of the management API.

@@ -3,7 +3,9 @@
 use axum::routing::{delete, get, patch, post};
 use http::Method;
 
-use super::{Api, activity, audit, deliveries, endpoints, events, health, keys, plugins, secrets, tenants};
+use super::{
+    Api, activity, audit, deliveries, endpoints, events, health, keys, plugins, secrets, tenants, test_event,
+};
 use crate::http::Route;
 
 macro_rules! routes {
@@ -26,6 +28,7 @@ pub(super) const ROUTES: &[Route<Api>] = routes! {
     POST post "/v1/endpoints/{id}/secrets/{secret}/expire" => secrets::expire;
     POST post "/v1/endpoints/{id}/activate" => activity::activate;
     POST post "/v1/endpoints/{id}/deactivate" => activity::deactivate;
+    POST post "/v1/endpoints/{id}/test" => test_event::send;
     GET get "/v1/deliveries" => deliveries::list;
     GET get "/v1/deliveries/{id}" => deliveries::get;
     GET get "/v1/events/{id}" => events::get;

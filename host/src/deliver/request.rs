@@ -49,6 +49,9 @@ impl Post {
         headers.set("hookway-delivery-id", &job.delivery.to_string());
         headers.set("hookway-topic", &job.event.topic.to_string());
         headers.set("hookway-attempt", &(u32::from(job.attempts) + 1).to_string());
+        if job.event.test_of.is_some() {
+            headers.set("hookway-test", "true");
+        }
         headers.add(&endpoint.request.headers);
         if let Some(custom) = custom {
             headers.customise(custom);

@@ -43,6 +43,7 @@ fn job(attempts: u16, custom: Option<CustomRequest>) -> Job {
         timestamp: "2024-03-15T14:30:00Z".parse().unwrap(),
         accepted_at: START,
         data: Bytes::from_static(br#"{"order_id":"ord_9x8y7z"}"#),
+        test_of: None,
         envelope: EnvelopeCache::default(),
     };
     Job {

@@ -26,10 +26,16 @@ impl Trial {
 }
 
 impl Dispatch {
-    /// A delivery for each endpoint that wants the event, with its verdict.
+    /// A delivery for each endpoint that wants the event, or for the one that it tests, with its verdict.
     pub(super) async fn judge_all(&self, event: &Arc<Event>) -> Vec<NewDelivery> {
         let Some(trial) = self.trial(event) else { return Vec::new() };
         let Trial { tenant, plugins, .. } = &trial;
+        if let Some(tested) = event.test_of {
+            return match tenant.endpoint(tested) {
+                Some(endpoint) => vec![self.deliver_to(&trial, endpoint).await],
+                None => Vec::new(),
+            };
+        }
         let mut deliveries = Vec::new();
         for endpoint in tenant.index().matches(&event.topic) {
             deliveries.push(self.deliver_to(&trial, endpoint).await);
@@ -97,7 +103,7 @@ impl Dispatch {
         self.verdict(trial.plugins.judge(&trial.subject, endpoint).await, tries)
     }
 
-    /// Asks the matcher plugin of an endpoint again: it may be the one that failed.
+    /// Asks the matcher plugin of an endpoint again: it may be the one that failed. A test was never asked about.
     async fn still_wanted(
         &self,
         plugins: &PluginSet,
@@ -105,6 +111,9 @@ impl Dispatch {
         endpoint: &Endpoint,
     ) -> Result<(), Decision> {
         let Subscription::Matcher { plugin, patterns } = &endpoint.subscription else { return Ok(()) };
+        if event.test_of.is_some() {
+            return Ok(());
+        }
         let plugin = plugin.clone();
         match plugins.topic_matches(&plugin, patterns, &event.topic).await {
             Ok(true) => Ok(()),

@@ -20,6 +20,7 @@ fn subject(data: &str) -> Subject {
         timestamp: "2024-03-15T14:30:00Z".parse().unwrap(),
         accepted_at: UnixMs(1),
         data: Bytes::copy_from_slice(data.as_bytes()),
+        test_of: None,
         envelope: EnvelopeCache::default(),
     }))
 }

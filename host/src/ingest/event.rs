@@ -49,6 +49,7 @@ pub(super) fn read(json: &str, body: &Bytes, caller: &Caller, now: UnixMs) -> Re
         timestamp: field("/timestamp", input.timestamp, timestamp)?,
         received_at: now,
         data: body.slice_ref(data.get().as_bytes()),
+        test_of: None,
     })
 }
 

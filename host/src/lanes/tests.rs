@@ -39,6 +39,7 @@ fn job(endpoint: EndpointId, n: u128) -> Job {
         timestamp: jiff::Timestamp::UNIX_EPOCH,
         accepted_at: NOW,
         data: Bytes::from_static(b"{}"),
+        test_of: None,
         envelope: EnvelopeCache::default(),
     };
     Job {

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use bytes::Bytes;
 
 use super::text::{checked_text, is_word};
-use super::{EventKey, TenantId, Topic, UnixMs};
+use super::{EndpointId, EventKey, TenantId, Topic, UnixMs};
 
 const MAX_ID_LEN: usize = 64;
 
@@ -39,6 +39,8 @@ pub struct Event {
     pub accepted_at: UnixMs,
     /// `data`: the exact bytes of the producer, valid JSON.
     pub data: Bytes,
+    /// The endpoint that this event tests: it alone gets it, whatever its topics say. `None` for an event of a producer.
+    pub test_of: Option<EndpointId>,
     /// The default body, once it was built.
     pub envelope: EnvelopeCache,
 }
@@ -92,6 +94,7 @@ mod tests {
             timestamp: "2024-03-15T14:30:00Z".parse().unwrap(),
             accepted_at: UnixMs(1),
             data: Bytes::from_static(br#"{"order_id": "ord_9x8y7z"}"#),
+            test_of: None,
             envelope: EnvelopeCache::default(),
         };
         assert_eq!(

@@ -46,6 +46,13 @@ pub trait Store: Send + Sync + 'static {
     /// [`Error::IdReused`] with the index of the event whose id or key was seen with other content.
     fn accept(&self, events: Vec<NewEvent>) -> StoreFuture<'_, Vec<Accepted>>;
 
+    /// Stores an event that tests an endpoint, [`NewEvent::test_of`], durably, with the entry that the audit log gets in
+    /// the same transaction.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if there is no such endpoint.
+    fn accept_test(&self, event: NewEvent, audit: AuditEntry) -> StoreFuture<'_, Arc<Event>>;
+
     // --- dispatch
 
     /// Events that were accepted but not fanned out yet, by rising key, from after `after` on, at most `limit`.

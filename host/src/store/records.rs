@@ -29,6 +29,8 @@ pub struct NewEvent {
     pub received_at: UnixMs,
     /// The exact bytes of `data`.
     pub data: Bytes,
+    /// The endpoint that it tests, for [`Store::accept_test`].
+    pub test_of: Option<EndpointId>,
 }
 
 /// The answer to one accepted event.

@@ -58,11 +58,17 @@ impl Default for Setup {
             r#"deliver.retry=["50ms","100ms","100ms","200ms","200ms","400ms","400ms"]"#,
         ];
         let settings = settings.map(str::to_owned).to_vec();
-        Self { binary: None, settings, environment: Vec::new(), plugins: Vec::new(), quiet: false }
+        Self { settings, ..Self::as_it_comes() }
     }
 }
 
 impl Setup {
+    /// No settings at all: what a user gets who gives none.
+    #[must_use]
+    pub const fn as_it_comes() -> Self {
+        Self { binary: None, settings: Vec::new(), environment: Vec::new(), plugins: Vec::new(), quiet: false }
+    }
+
     /// A setting more, `section.key=value`; of two for the same key the later one counts.
     #[must_use]
     pub fn set(mut self, setting: &str) -> Self {
@@ -243,6 +249,15 @@ impl Gateway {
         ensure!(greeting.address == Some(self.address), "the gateway came back elsewhere: {greeting:?}");
         self.child = child;
         Ok(())
+    }
+
+    /// The same with other settings.
+    ///
+    /// # Errors
+    /// It still runs, or does not come up.
+    pub async fn restart_with(&mut self, setup: Setup) -> Result<()> {
+        self.setup = setup;
+        self.restart().await
     }
 
     /// Starts it again on the same directory, where it has to refuse: ends with another code than 0. Returns the end of

@@ -68,6 +68,7 @@ impl Store for Shelf {
     }
 
     unused_verbs! {
+        accept_test(event: NewEvent, audit: AuditEntry) -> Arc<Event>;
         undispatched(after: Option<EventKey>, limit: usize) -> Vec<Arc<Event>>;
         fan_out(fan_out: FanOut) -> ();
         plugin_holds(now: UnixMs, released: Option<PluginName>, limit: usize) -> Vec<PluginHold>;
@@ -113,6 +114,7 @@ fn put(shelf: &mut Vec<Arc<Event>>, new: NewEvent) -> Accepted {
         timestamp: new.timestamp.unwrap_or_default(),
         accepted_at: new.received_at,
         data: new.data,
+        test_of: new.test_of,
         envelope: EnvelopeCache::default(),
     });
     shelf.push(Arc::clone(&event));

@@ -91,6 +91,7 @@ fn subject(data: &'static str) -> Subject {
         timestamp: "2024-03-15T14:30:00Z".parse().unwrap(),
         accepted_at: UnixMs(1),
         data: Bytes::from_static(data.as_bytes()),
+        test_of: None,
         envelope: EnvelopeCache::default(),
     }))
 }

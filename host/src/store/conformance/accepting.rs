@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
-use super::fixtures::{T0, accept, at, event_with_id, new_event, tenant};
+use super::fixtures::{T0, accept, at, audit, endpoint, endpoint_id, event_with_id, new_event, tenant};
 use crate::model::{EventId, EventKey, TenantId, UnixMs};
-use crate::store::{Error, NewEvent, Store};
+use crate::store::{AuditFilter, Error, NewEvent, Store};
 
 const DATA: &[u8] = b"[1,2]";
 
@@ -161,4 +161,41 @@ pub(crate) async fn sending_an_event_under_the_id_we_gave_it_is_a_repeat(store: 
     let other = NewEvent { data: DATA.into(), ..event_with_id(ours.id.as_str()) };
     let refused = store.accept(vec![other]).await.unwrap_err();
     assert!(matches!(refused, Error::IdReused { index: 0, .. }), "{refused}");
+}
+
+/// A test of the first endpoint, which is made for it.
+async fn test_event(store: &dyn Store) -> NewEvent {
+    store.create_endpoint(endpoint(1, "https://example.com/1"), audit("endpoint.created")).await.unwrap();
+    NewEvent { test_of: Some(endpoint_id(1)), ..new_event() }
+}
+
+pub(crate) async fn a_test_keeps_its_endpoint_and_is_stored_with_its_audit_row(store: &dyn Store) {
+    let test = test_event(store).await;
+    let event = store.accept_test(test.clone(), audit("endpoint.tested")).await.unwrap();
+    assert_eq!((event.test_of, &event.data), (Some(endpoint_id(1)), &test.data));
+    let waiting = store.undispatched(None, 10).await.unwrap();
+    assert_eq!(format!("{waiting:?}"), format!("{:?}", [&event]));
+    let rows = store.audit(AuditFilter::default(), None, 10).await.unwrap().rows;
+    let actions: Vec<_> = rows.iter().map(|row| row.entry.action.as_str()).collect();
+    assert_eq!(actions, ["endpoint.tested", "endpoint.created"]);
+}
+
+pub(crate) async fn a_test_of_an_endpoint_that_is_gone_is_refused_and_leaves_nothing(store: &dyn Store) {
+    let test = test_event(store).await;
+    store.delete_endpoint(endpoint_id(1), audit("endpoint.deleted")).await.unwrap();
+    let refused = store.accept_test(test, audit("endpoint.tested")).await;
+    assert!(matches!(refused, Err(Error::NotFound)));
+    assert!(store.undispatched(None, 10).await.unwrap().is_empty());
+    assert_eq!(store.verify_audit().await.unwrap().rows, 2);
+}
+
+pub(crate) async fn a_test_and_an_event_of_a_producer_are_never_the_same(store: &dyn Store) {
+    let test = test_event(store).await;
+    let ours = store.accept_test(test.clone(), audit("endpoint.tested")).await.unwrap();
+    let named = NewEvent { id: Some("order-1".parse().unwrap()), ..test };
+    store.accept_test(named, audit("endpoint.tested")).await.unwrap();
+    for id in [ours.id.as_str(), "order-1"] {
+        let repeat = store.accept(vec![event_with_id(id)]).await;
+        assert!(matches!(repeat, Err(Error::IdReused { .. })), "{id}: a producer's event would be lost");
+    }
 }

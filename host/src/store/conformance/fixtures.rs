@@ -36,6 +36,7 @@ pub(crate) fn new_event() -> NewEvent {
         timestamp: None,
         received_at: T0,
         data: Bytes::from_static(br#"{"order_id": 1}"#),
+        test_of: None,
     }
 }
 

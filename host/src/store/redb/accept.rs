@@ -1,4 +1,4 @@
-//! `accept`: events in, all of a call or none, each once.
+//! `accept` and `accept_test`: events in, all of a call or none, each once.
 //!
 //! A call is planned against what is stored and against itself, and written only if no event of it is refused.
 
@@ -18,6 +18,9 @@ use crate::store::{Accepted, Error, NewEvent};
 
 /// The verb.
 pub(super) struct Accept(pub(super) Vec<NewEvent>);
+
+/// The verb.
+pub(super) struct AcceptTest(pub(super) NewEvent);
 
 /// What a call will do, worked out without writing.
 struct Plan {
@@ -54,6 +57,25 @@ impl Change for Accept {
             plan.add(batch, index, new)?;
         }
         plan.write(batch)
+    }
+}
+
+impl Change for AcceptTest {
+    type Output = Arc<Event>;
+
+    fn is_urgent(&self) -> bool {
+        true
+    }
+
+    fn bytes(&self) -> usize {
+        self.0.data.len()
+    }
+
+    fn apply(self, batch: &mut Batch<'_>) -> Result<Arc<Event>, Failure> {
+        let endpoint = self.0.test_of.ok_or(Error::NotFound)?;
+        batch.tables.endpoints.get(endpoint.as_u128())?.ok_or(Error::NotFound)?;
+        let accepted = Accept(vec![self.0]).apply(batch)?.pop();
+        Ok(accepted.ok_or(Error::NotFound)?.event)
     }
 }
 
@@ -149,6 +171,7 @@ impl Plan {
             timestamp: new.timestamp.unwrap_or_else(|| codec::timestamp_of(new.received_at)),
             accepted_at: new.received_at,
             data: new.data,
+            test_of: new.test_of,
             envelope: EnvelopeCache::default(),
         };
         let header = codec::event_header(&event, own_id, own_timestamp);
@@ -186,7 +209,8 @@ impl Plan {
 /// Whether an event says the same as the one whose id it uses. An id of ours is known only to those who were told
 /// it, so what they leave out is what they were told.
 fn is_same(new: &NewEvent, first: &Event) -> bool {
-    new.topic == first.topic
+    new.test_of == first.test_of
+        && new.topic == first.topic
         && new.data == first.data
         && new.timestamp.is_none_or(|timestamp| timestamp == first.timestamp)
 }

@@ -16,6 +16,8 @@ use crate::model::{
 };
 
 const VERSION: u8 = 1;
+/// Of a row of `events`: the endpoint that the event tests stands before the rest. Others do not pay for it.
+const TEST_EVENT: u8 = 2;
 /// Stands for the endpoint's own filter where a plugin is named: no plugin has the empty name.
 const FOR_FILTER: &str = "";
 
@@ -42,6 +44,7 @@ pub(super) enum Corrupt {
 /// An event's row, borrowed from the page that it lies in: header, then the bytes of `data`.
 #[derive(Debug)]
 pub(super) struct EventRow<'a> {
+    test_of: Option<EndpointId>,
     header: EventHeader<'a>,
     data: &'a [u8],
 }
@@ -91,24 +94,32 @@ pub(super) enum Waits<'a> {
 
 /// The row of an event, up to its `data`.
 pub(super) fn event_header(event: &Event, own_id: bool, own_timestamp: bool) -> Vec<u8> {
-    encode(&EventHeader {
+    let header = EventHeader {
         id: own_id.then_some(event.id.as_str()),
         tenant: event.tenant.as_str(),
         topic: event.topic.as_str(),
         timestamp: own_timestamp.then(|| event.timestamp.as_nanosecond()),
         accepted_at: event.accepted_at.0,
-    })
+    };
+    match event.test_of {
+        None => encode(&header),
+        Some(endpoint) => encode_as(TEST_EVENT, &(endpoint, header)),
+    }
 }
 
 /// A versioned row.
 pub(super) fn encode<T: Serialize>(row: &T) -> Vec<u8> {
-    postcard::to_extend(row, vec![VERSION]).expect("our rows have nothing that postcard refuses")
+    encode_as(VERSION, row)
 }
 
 /// The content of a versioned row.
 pub(super) fn decode<T: DeserializeOwned>(table: &'static str, bytes: &[u8]) -> Result<T, Corrupt> {
     let bytes = versioned(table, bytes)?;
     postcard::from_bytes(bytes).map_err(|source| Corrupt::Postcard { table, source })
+}
+
+fn encode_as<T: Serialize>(version: u8, row: &T) -> Vec<u8> {
+    postcard::to_extend(row, vec![version]).expect("our rows have nothing that postcard refuses")
 }
 
 /// A row of JSON.
@@ -130,10 +141,16 @@ pub(super) fn timestamp_of(accepted_at: UnixMs) -> jiff::Timestamp {
 impl<'a> EventRow<'a> {
     /// Reads the header; `data` stays where it is.
     pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, Corrupt> {
-        let bytes = versioned("events", bytes)?;
-        let (header, data) = postcard::take_from_bytes(bytes)
-            .map_err(|source| Corrupt::Postcard { table: "events", source })?;
-        Ok(Self { header, data })
+        let corrupt = |source| Corrupt::Postcard { table: "events", source };
+        let (test_of, bytes) = match bytes.split_first() {
+            Some((&TEST_EVENT, rest)) => {
+                let (endpoint, rest) = postcard::take_from_bytes(rest).map_err(corrupt)?;
+                (Some(endpoint), rest)
+            }
+            _ => (None, versioned("events", bytes)?),
+        };
+        let (header, data) = postcard::take_from_bytes(bytes).map_err(corrupt)?;
+        Ok(Self { test_of, header, data })
     }
 
     /// Whose it is.
@@ -171,6 +188,7 @@ impl<'a> EventRow<'a> {
             timestamp,
             accepted_at: UnixMs(accepted_at),
             data: Bytes::copy_from_slice(self.data),
+            test_of: self.test_of,
             envelope: EnvelopeCache::default(),
         })
     }

@@ -41,7 +41,8 @@ impl Claim {
     }
 }
 
-/// What makes two events with the same id or key the same event: id, topic, timestamp and the exact bytes of `data`.
+/// What makes two events with the same id or key the same event: id, topic, timestamp, the exact bytes of `data`, and the
+/// endpoint if it tests one.
 /// 16 bytes of SHA-256, each part after its length so that no two contents have the same input.
 pub(super) fn content_hash(new: &NewEvent) -> u128 {
     let mut hash = Sha256::new();
@@ -56,6 +57,9 @@ pub(super) fn content_hash(new: &NewEvent) -> u128 {
         None => add(b""),
     }
     add(&new.data);
+    if let Some(endpoint) = new.test_of {
+        add(&endpoint.as_u128().to_be_bytes());
+    }
     let digest: [u8; 32] = hash.finalize().into();
     u128::from_be_bytes(std::array::from_fn(|n| digest[n]))
 }

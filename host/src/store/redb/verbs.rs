@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, PoisonError};
 
-use super::accept::Accept;
+use super::accept::{Accept, AcceptTest};
 use super::audit::{self, Audited};
 use super::delivering::{CancelWaiting, ReleaseUnsigned, ReleaseWaiting};
 use super::dispatching::Redispatch;
@@ -25,6 +25,10 @@ use crate::store::{
 impl Store for RedbStore {
     fn accept(&self, events: Vec<NewEvent>) -> StoreFuture<'_, Vec<Accepted>> {
         self.write(Accept(events))
+    }
+
+    fn accept_test(&self, event: NewEvent, audit: AuditEntry) -> StoreFuture<'_, Arc<Event>> {
+        self.write(Audited { change: AcceptTest(event), audit })
     }
 
     fn undispatched(&self, after: Option<EventKey>, limit: usize) -> StoreFuture<'_, Vec<Arc<Event>>> {
