@@ -4,6 +4,7 @@
 
 mod access;
 mod architecture;
+mod cli;
 mod crash;
 mod delivery;
 mod filters;

@@ -3,7 +3,6 @@
 //! The exit codes are a promise to scripts: they are documented in `--help` and docs/cli.md and never change.
 
 use std::io;
-use std::process::ExitCode;
 
 use serde::Deserialize;
 
@@ -88,12 +87,6 @@ impl std::fmt::Display for Problem {
             write!(f, " ({id})")?;
         }
         Ok(())
-    }
-}
-
-impl From<Error> for ExitCode {
-    fn from(error: Error) -> Self {
-        error.exit_code().into()
     }
 }
 

@@ -3,7 +3,7 @@
 //! The gateway takes all lines of a request or none. When it refuses, the lines before the one that it names are
 //! sent by themselves, so that everything before a bad line arrives and nothing of it is sent twice.
 
-use std::io::{self, Read};
+use std::io;
 
 use super::lines::{Line, Lines};
 
@@ -14,7 +14,7 @@ pub(super) const MAX_BYTES: usize = 8 * 1024 * 1024;
 ///
 /// # Errors
 /// They cannot be read.
-pub(super) fn gather<R: Read>(lines: &mut Lines<R>, max: usize, from_line: usize) -> io::Result<Vec<Line>> {
+pub(super) fn gather(lines: &mut Lines, max: usize, from_line: usize) -> io::Result<Vec<Line>> {
     let mut batch = Vec::new();
     let mut bytes = 0;
     while batch.len() < max && bytes < MAX_BYTES && (batch.is_empty() || lines.is_next_here()) {
@@ -48,8 +48,10 @@ mod tests {
     use super::super::lines::Content;
     use super::*;
 
-    fn all(text: &str, max: usize, from_line: usize) -> Vec<Vec<usize>> {
-        let Content::Many(mut lines) = Content::begin(text.as_bytes(), 1024).unwrap() else { panic!("one") };
+    fn all(text: &'static str, max: usize, from_line: usize) -> Vec<Vec<usize>> {
+        let Content::Many(mut lines) = Content::begin(Box::new(text.as_bytes())).unwrap() else {
+            panic!("one")
+        };
         let next = || gather(&mut lines, max, from_line).ok().filter(|batch| !batch.is_empty());
         std::iter::from_fn(next).map(|batch| batch.iter().map(|line| line.number).collect()).collect()
     }

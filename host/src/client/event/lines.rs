@@ -4,6 +4,9 @@ use std::io::{self, BufRead, BufReader, Read};
 
 use serde::de::IgnoredAny;
 
+/// Of a file, this much is read at once; of a pipe, what is there.
+const BUFFER: usize = 1024 * 1024;
+
 /// A line of NDJSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Line {
@@ -12,30 +15,33 @@ pub(super) struct Line {
     pub(super) text: String,
 }
 
+/// Where lines come from.
+pub(super) type Source = Box<dyn Read + Send>;
+
 /// A file of events, begun.
-pub(super) enum Content<R> {
+pub(super) enum Content {
     /// All of it is one JSON.
     One(String),
     /// One event a line.
-    Many(Lines<R>),
+    Many(Lines),
 }
 
 /// The lines that are not blank, as they come in.
-pub(super) struct Lines<R> {
-    reader: BufReader<R>,
+pub(super) struct Lines {
+    reader: BufReader<Source>,
     number: usize,
     /// A line that was read already.
     next: Option<Line>,
 }
 
-impl<R: Read> Content<R> {
-    /// Begins to read: a first line that is JSON by itself makes it NDJSON. What is no JSON either way is left to the gateway,
-    /// which says what is wrong with its first line.
+impl Content {
+    /// Begins to read: a first line that is not the beginning of something longer makes it NDJSON. What is no JSON either way is
+    /// left to the gateway, which says what is wrong with each line.
     ///
     /// # Errors
     /// It cannot be read.
-    pub(super) fn begin(reader: R, buffer: usize) -> io::Result<Self> {
-        let mut lines = Lines { reader: BufReader::with_capacity(buffer, reader), number: 0, next: None };
+    pub(super) fn begin(source: Source) -> io::Result<Self> {
+        let mut lines = Lines { reader: BufReader::with_capacity(BUFFER, source), number: 0, next: None };
         let Some(first) = lines.next()? else { return Ok(Self::Many(lines)) };
         if !begins_json(&first.text) {
             lines.next = Some(first);
@@ -46,14 +52,12 @@ impl<R: Read> Content<R> {
         if is_json(&all) {
             return Ok(Self::One(all));
         }
-        let reader = BufReader::with_capacity(buffer, lines.reader.into_inner());
-        let next =
-            Some(Line { number: first.number, text: all.lines().next().unwrap_or_default().to_owned() });
-        Ok(Self::Many(Lines { reader, number: first.number, next }))
+        let again: Source = Box::new(io::Cursor::new(all));
+        Ok(Self::Many(Lines { reader: BufReader::new(again), number: first.number - 1, next: None }))
     }
 }
 
-impl<R: Read> Lines<R> {
+impl Lines {
     /// The next line; `None` at the end.
     ///
     /// # Errors
@@ -97,15 +101,24 @@ fn is_json(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn numbers(text: &str) -> Vec<usize> {
-        let Content::Many(mut lines) = Content::begin(text.as_bytes(), 64).unwrap() else { panic!("one") };
+    fn begin(text: &'static [u8]) -> Content {
+        Content::begin(Box::new(text)).unwrap()
+    }
+
+    fn many(text: &'static [u8]) -> Lines {
+        let Content::Many(lines) = begin(text) else { panic!("one") };
+        lines
+    }
+
+    fn numbers(text: &'static str) -> Vec<usize> {
+        let mut lines = many(text.as_bytes());
         std::iter::from_fn(|| lines.next().unwrap()).map(|line| line.number).collect()
     }
 
     #[test]
     fn one_json_may_stand_on_many_lines() {
         for text in ["{\n \"event\": \"a\"\n}\n", "\n{\n}"] {
-            let content = Content::begin(text.as_bytes(), 64).unwrap();
+            let content = begin(text.as_bytes());
             assert!(matches!(content, Content::One(all) if is_json(&all)), "{text}");
         }
     }
@@ -120,12 +133,12 @@ mod tests {
     #[test]
     fn what_is_no_json_is_a_line_that_the_gateway_will_refuse() {
         assert_eq!(numbers("nonsense\n{}\n"), [1, 2]);
-        assert_eq!(numbers("{\n{}\n"), [1]);
+        assert_eq!(numbers("\n{\n{}\n"), [2, 3]);
     }
 
     #[test]
     fn a_line_is_here_only_with_its_end() {
-        let Content::Many(mut lines) = Content::begin(&b"1\n2\n3"[..], 64).unwrap() else { panic!("one") };
+        let mut lines = many(b"1\n2\n3");
         assert!(lines.is_next_here());
         lines.next().unwrap();
         assert!(lines.is_next_here());
@@ -135,7 +148,7 @@ mod tests {
 
     #[test]
     fn a_line_that_is_not_text_is_named() {
-        let Content::Many(mut lines) = Content::begin(&b"{}\n\xff\n"[..], 64).unwrap() else { panic!("one") };
+        let mut lines = many(b"{}\n\xff\n");
         lines.next().unwrap();
         assert!(lines.next().unwrap_err().to_string().contains("line 2"));
     }

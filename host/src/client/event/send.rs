@@ -4,7 +4,7 @@
 //! - What was sent is always known: everything before the line that is named, and nothing after it.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
@@ -13,7 +13,7 @@ use clap::Args;
 use serde::Deserialize;
 
 use super::batch::gather;
-use super::lines::{Content, Lines};
+use super::lines::{Content, Lines, Source};
 use super::pace::Pace;
 use super::progress::Progress;
 use super::sending::{Batches, Sending};
@@ -23,9 +23,6 @@ use crate::client::input::{is_stdin, unreadable};
 use crate::client::interrupt::Interrupt;
 use crate::client::output::not_understood;
 use crate::client::session::Session;
-
-/// Of a file, this much is read at once; of a pipe, what is there.
-const BUFFER: usize = 1024 * 1024;
 
 /// What to send, and how.
 #[derive(Debug, Args)]
@@ -56,7 +53,7 @@ struct Taken {
 pub(super) fn run(args: SendArgs, session: &mut Session) -> Result<(), Error> {
     let SendArgs { file, rate, batch, from_line, keep_going } = args;
     let source = source(&file).map_err(|error| unreadable(&file, &error))?;
-    let lines = match Content::begin(source, BUFFER).map_err(|error| unreadable(&file, &error))? {
+    let lines = match Content::begin(source).map_err(|error| unreadable(&file, &error))? {
         Content::One(json) => return send_one(json, session),
         Content::Many(lines) => lines,
     };
@@ -75,7 +72,7 @@ pub(super) fn run(args: SendArgs, session: &mut Session) -> Result<(), Error> {
     outcome
 }
 
-fn source(file: &Path) -> io::Result<Box<dyn Read + Send>> {
+fn source(file: &Path) -> io::Result<Source> {
     if is_stdin(file) { Ok(Box::new(io::stdin())) } else { Ok(Box::new(File::open(file)?)) }
 }
 
@@ -88,7 +85,7 @@ fn send_one(json: String, session: &mut Session) -> Result<(), Error> {
 }
 
 /// The batches, from a thread of their own: waiting for input must not keep Ctrl-C waiting. Ends with an empty one.
-fn read_ahead(mut lines: Lines<impl Read + Send + 'static>, max: usize, from_line: usize) -> Batches {
+fn read_ahead(mut lines: Lines, max: usize, from_line: usize) -> Batches {
     let (batches, incoming) = mpsc::sync_channel(1);
     thread::spawn(move || {
         loop {
