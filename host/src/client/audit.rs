@@ -56,12 +56,14 @@ struct Chain {
 }
 
 impl Row for Change {
-    const HEAD: &'static [&'static str] = &["NUMBER", "AT", "ACTION", "TARGET", "BY", "FIELDS"];
+    const HEAD: &'static [&'static str] = &["NUMBER", "AT", "ACTION", "TARGET", "BY", "CHANGED"];
 
     fn cells(self) -> Vec<String> {
         let Actor { kind, scope, key } = self.actor;
         let by = key.or(scope).unwrap_or(kind);
-        let fields: Vec<_> = self.changes.into_iter().map(|(name, _)| name).collect();
+        // Of what was made or removed, all fields changed.
+        let is_update = self.action.ends_with(".updated");
+        let fields: Vec<_> = self.changes.into_iter().map(|(name, _)| name).filter(|_| is_update).collect();
         vec![self.number.to_string(), self.at, self.action, self.target, by, fields.join(" ")]
     }
 }

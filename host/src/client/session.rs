@@ -27,7 +27,7 @@ pub struct Remote<C: Subcommand> {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Connection and output")]
 struct Common {
-    /// The gateway [default: `HOOKWAY_ADDRESS`, the profile, or <http://127.0.0.1:7400>].
+    /// The gateway [default: `HOOKWAY_ADDRESS`, the profile, or `http://127.0.0.1:7400`].
     #[arg(long, global = true, value_name = "URL")]
     address: Option<String>,
     /// The API key. Flags can be seen in lists of processes: better use `HOOKWAY_KEY` or a profile.

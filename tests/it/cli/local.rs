@@ -36,7 +36,7 @@ async fn a_delivery_is_heard_and_verified_and_answered_as_told() -> Result<()> {
     let id = scene.client.send("orders/created", &json!({ "n": 1 })).await?;
     listening.find("a request", |line| line.starts_with("POST /hook").then_some(())).await?;
     listening.find("its signature", |line| (line == "  signature verified").then_some(())).await?;
-    listening.find("its body", |line| (line == "    \"n\": 1").then_some(())).await?;
+    listening.find("its body", |line| (line == "      \"n\": 1").then_some(())).await?;
     let delivery = scene.client.delivery_in(&id, &endpoint.id, &["delivered"]).await?;
     assert_eq!((&delivery["attempts"], &delivery["last_status"]), (&json!(2), &json!(202)));
     Ok(())

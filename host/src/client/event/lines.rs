@@ -82,9 +82,12 @@ impl Lines {
         }
     }
 
-    /// Whether a whole line is there already, so that reading it waits for nobody.
+    /// Whether a whole line that is not blank is there already, so that reading it waits for nobody.
     pub(super) fn is_next_here(&self) -> bool {
-        self.next.is_some() || self.reader.buffer().contains(&b'\n')
+        let buffer = self.reader.buffer();
+        let whole_lines =
+            buffer.iter().rposition(|byte| *byte == b'\n').map_or(&[][..], |end| &buffer[..end]);
+        self.next.is_some() || !whole_lines.trim_ascii().is_empty()
     }
 }
 
@@ -138,6 +141,7 @@ mod tests {
 
     #[test]
     fn a_line_is_here_only_with_its_end() {
+        assert!(!many(b"\n \n").is_next_here(), "a blank line is none");
         let mut lines = many(b"1\n2\n3");
         assert!(lines.is_next_here());
         lines.next().unwrap();

@@ -116,10 +116,12 @@ fn tell(record: &Record) -> String {
         ),
         "pending" => format!("It is about to be sent{}.", when(due_at)),
         "retrying" => format!(
-            "It did not arrive yet: {attempts} attempts failed, the next one is due{}.{last}",
+            "It did not arrive yet after {attempts} attempt(s); the next one is due{}.{last}",
             when(due_at)
         ),
-        "failed" => format!("It was given up{} after {attempts} attempts{because}.{last}", when(finished_at)),
+        "failed" => {
+            format!("It was given up{} after {attempts} attempt(s){because}.{last}", when(finished_at))
+        }
         "held" => format!("It is held{because}.{last}"),
         "filtered" => format!("It was not sent on purpose{because}."),
         "cancelled" => format!("It was cancelled{}{because}.{last}", when(finished_at)),
@@ -230,7 +232,7 @@ mod tests {
         );
         assert_eq!(
             told("retrying", None, &answered(500)),
-            "It did not arrive yet: 1 attempts failed, the next one is due at T9. The last attempt, at T1: answered 500."
+            "It did not arrive yet after 1 attempt(s); the next one is due at T9. The last attempt, at T1: answered 500."
         );
         assert_eq!(
             told("held", Some("the endpoint is inactive"), &json!([])),
