@@ -1,5 +1,5 @@
-//! The command line over the API: the real binary, run as a script runs it, with no terminal and nothing in its environment but
-//! what a test puts there.
+//! The command line over the API: the real binary, run as a script runs it, with no terminal and nothing in its
+//! environment but what a test puts there.
 
 use std::path::Path;
 use std::process::Stdio;

@@ -1,7 +1,7 @@
 //! The HTTP API from the other side: one request, one answer, as text, so that `--json` prints what was sent.
 //!
-//! - The key goes to the gateway that was named and nowhere else: redirects are not followed, and no proxy is taken from
-//!   the environment.
+//! - The key goes to the gateway that was named and nowhere else: redirects are not followed, and no proxy is taken
+//!   from the environment.
 //! - Every request has a time limit.
 
 use std::fmt::Display;

@@ -1,7 +1,7 @@
 //! Lines for people: pieces of text, each with a tone.
 //!
-//! What is shown comes from customers, producers and receivers. A terminal obeys control characters, so none of theirs
-//! gets through: every text is made harmless here, and the only escape codes are the ones that a tone makes.
+//! What is shown comes from customers, producers and receivers. A terminal obeys control characters, so none of
+//! theirs gets through: every text is made harmless here, and the only escape codes are the ones that a tone makes.
 
 use anstyle::{AnsiColor, Effects, Style};
 

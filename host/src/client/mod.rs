@@ -1,7 +1,7 @@
 //! The command line over the HTTP API: each noun of the API is a subcommand with the verbs of the API.
 //!
-//! - Imports nothing of the gateway but its words: it speaks to a gateway as anybody does, perhaps to one of another version.
-//!   What it does not know in an answer it leaves alone.
+//! - Imports nothing of the gateway but its words: it speaks to a gateway as anybody does, perhaps to one of another
+//!   version. What it does not know in an answer it leaves alone.
 //! - People get tables and sentences, scripts get the API's JSON and exit codes ([`Error`]).
 //! - One file per noun. What turns answers into rows and lines is pure; [`session`] has what all share.
 

@@ -1,7 +1,7 @@
 //! Where results go: lines and tables for people, the API's JSON for scripts.
 //!
-//! Results go to standard output; everything about how they came to be (progress, hints, errors) to standard error. Colour
-//! is for terminals only, and `NO_COLOR` (<https://no-color.org>) turns it off.
+//! Results go to standard output; everything about how they came to be (progress, hints, errors) to standard error.
+//! Colour is for terminals only, and `NO_COLOR` (<https://no-color.org>) turns it off.
 
 use std::io::{self, IsTerminal as _, Write};
 

@@ -1,6 +1,7 @@
 //! Which gateway is asked, and with which key: flags, then `HOOKWAY_ADDRESS` and `HOOKWAY_KEY`, then a profile.
 //!
-//! - A named profile (`--profile`) wins over the environment as a whole, so that the key of one gateway does not go to another.
+//! - A named profile (`--profile`) wins over the environment as a whole, so that the key of one gateway does not go
+//!   to another.
 //! - For the same reason the key of a profile goes to the address of that profile only.
 //! - A file of profiles that others can read is refused.
 

@@ -8,7 +8,8 @@ use crate::client::line::{Line, Tone};
 
 /// Lines shown around each change.
 const CONTEXT: usize = 3;
-/// Two bodies of a megabyte that have nothing in common would take minutes; after this the diff is coarser, not wrong.
+/// Two bodies of a megabyte that have nothing in common would take minutes; after this the diff is coarser, not
+/// wrong.
 const TIME_LIMIT: Duration = Duration::from_secs(2);
 
 /// `-` for what only the event has, `+` for what only the body has.

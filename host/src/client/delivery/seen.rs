@@ -19,8 +19,8 @@ pub(super) struct Change {
 pub(super) struct Seen(BTreeMap<String, (String, u16)>);
 
 impl Seen {
-    /// Of these, those that are new or stand otherwise than before. `rows` is the newest part of the log: what is no longer in
-    /// it is forgotten, so this never grows.
+    /// Of these, those that are new or stand otherwise than before. `rows` is the newest part of the log: what is no
+    /// longer in it is forgotten, so this never grows.
     pub(super) fn changed(&mut self, rows: Vec<Change>) -> Vec<Change> {
         let Some(oldest) = rows.iter().map(|row| row.delivery.id.clone()).min() else { return rows };
         self.0.retain(|id, _| *id >= oldest);

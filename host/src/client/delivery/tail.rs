@@ -1,7 +1,7 @@
 //! `hookway delivery tail`: the log as it grows.
 //!
-//! Where changes come from is known to [`Polled`] alone: the API has no stream, so the newest part of the log is asked
-//! for again and again.
+//! Where changes come from is known to [`Polled`] alone: the API has no stream, so the newest part of the log is
+//! asked for again and again.
 
 use std::thread;
 use std::time::Duration;

@@ -10,7 +10,8 @@ use super::lines::{Line, Lines};
 /// Half of what a gateway takes in one request unless its settings say otherwise.
 pub(super) const MAX_BYTES: usize = 8 * 1024 * 1024;
 
-/// The next lines from `from_line` on: those that are here already, at most `max`; waits for the first of them. None at the end.
+/// The next lines from `from_line` on: those that are here already, at most `max`; waits for the first of them. None
+/// at the end.
 ///
 /// # Errors
 /// They cannot be read.
@@ -37,7 +38,8 @@ pub(super) fn body(lines: &[Line]) -> String {
     body
 }
 
-/// Two or more lines that were refused, in two parts: before and from the line that was named, counted from 1; by halves if none was.
+/// Two or more lines that were refused, in two parts: before and from the line that was named, counted from 1; by
+/// halves if none was.
 pub(super) fn divide(lines: &[Line], named: Option<usize>) -> (&[Line], &[Line]) {
     let at = named.map_or(lines.len() / 2, |line| line.saturating_sub(1)).clamp(1, lines.len() - 1);
     lines.split_at(at)

@@ -35,8 +35,8 @@ pub(super) struct Lines {
 }
 
 impl Content {
-    /// Begins to read: a first line that is not the beginning of something longer makes it NDJSON. What is no JSON either way is
-    /// left to the gateway, which says what is wrong with each line.
+    /// Begins to read: a first line that is not the beginning of something longer makes it NDJSON. What is no JSON
+    /// either way is left to the gateway, which says what is wrong with each line.
     ///
     /// # Errors
     /// It cannot be read.

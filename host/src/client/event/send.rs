@@ -27,7 +27,8 @@ use crate::client::session::Session;
 /// What to send, and how.
 #[derive(Debug, Args)]
 pub struct SendArgs {
-    /// One JSON, or NDJSON: one event a line, as `{"event": "orders/created", "data": {...}}`; `-` reads standard input.
+    /// One JSON, or NDJSON: one event a line, as `{"event": "orders/created", "data": {...}}`; `-` reads standard
+    /// input.
     file: PathBuf,
     /// At most so many events in a second.
     #[arg(long, value_name = "N/s")]

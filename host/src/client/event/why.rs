@@ -1,7 +1,7 @@
 //! `hookway event why`: whether an event arrived at each endpoint of its tenant, and if not, why not, in sentences.
 //!
-//! What has a delivery is told from the log. What has none was not matched, and the endpoint as it is now says why: the one thing
-//! that cannot be known is how it was when the event came, and where that matters the sentence says so.
+//! What has a delivery is told from the log. What has none was not matched, and the endpoint as it is now says why:
+//! the one thing that cannot be known is how it was when the event came, and where that matters the sentence says so.
 
 use serde::Serialize;
 
@@ -58,16 +58,12 @@ pub(super) fn run(
 
 /// An event that is not there is the first answer to the question.
 fn explain_absence(error: Error) -> Error {
-    match error {
-        Error::Problem(problem) if problem.status == 404 => Error::Problem(Problem {
-            detail: format!(
-                "{}. It was never accepted under this id: look for its answer in the log of the producer",
-                problem.detail
-            ),
-            ..problem
-        }),
-        other => other,
+    let Error::Problem(problem) = error else { return error };
+    if problem.status != 404 {
+        return Error::Problem(problem);
     }
+    let hint = "It was never accepted under this id: look for its answer in the log of the producer";
+    Error::Problem(Problem { detail: format!("{}. {hint}", problem.detail), ..problem })
 }
 
 fn endpoints_of(tenant: &str, session: &Session) -> Result<Vec<Endpoint>, Error> {

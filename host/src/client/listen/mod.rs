@@ -1,5 +1,5 @@
-//! `hookway listen`: a receiver for trying things out. It prints each request, says whether its signature is right, and answers as it
-//! is told.
+//! `hookway listen`: a receiver for trying things out. It prints each request, says whether its signature is right,
+//! and answers as it is told.
 
 mod report;
 

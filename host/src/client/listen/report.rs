@@ -168,9 +168,9 @@ mod tests {
 
     #[test]
     fn what_is_wrong_with_a_signature_is_said() {
-        let reason = |received: Received| match received.verdict {
-            Verdict::Refused(reason) => reason,
-            other => panic!("{other:?}"),
+        let reason = |received: Received| {
+            let Verdict::Refused(reason) = received.verdict else { panic!("not refused") };
+            reason
         };
         let without = |name: &'static str| move |headers: &mut HeaderMap| drop(headers.remove(name));
         for name in ["webhook-id", "webhook-timestamp", "webhook-signature"] {
