@@ -56,7 +56,7 @@ impl Api {
     }
 
     /// The route with these segments; each is encoded, whatever it holds.
-    pub(super) fn route(&self, segments: &[&str]) -> Route {
+    pub(super) fn at(&self, segments: &[&str]) -> Route {
         let mut url = self.base.clone();
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().push("v1").extend(segments);
@@ -170,9 +170,9 @@ mod tests {
     #[test]
     fn a_route_cannot_leave_its_place() {
         let api = |base: &str| Api::new(base.parse().unwrap(), None, CONNECT_TIMEOUT);
-        let route = api("http://h:1").route(&["events", "a/b?c#d"]).with("tenant", Some("x&y"));
+        let route = api("http://h:1").at(&["events", "a/b?c#d"]).with("tenant", Some("x&y"));
         assert_eq!(route.0.as_str(), "http://h:1/v1/events/a%2Fb%3Fc%23d?tenant=x%26y");
-        let route = api("https://h/hookway/").route(&["keys"]).with("cursor", None::<&str>);
+        let route = api("https://h/hookway/").at(&["keys"]).with("cursor", None::<&str>);
         assert_eq!(route.0.as_str(), "https://h/hookway/v1/keys");
     }
 }

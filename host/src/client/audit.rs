@@ -71,7 +71,7 @@ impl Row for Change {
 pub(super) fn run(command: Command, session: &mut Session) -> Result<(), Error> {
     match command {
         Command::List { tenant, action, since, list } => {
-            let route = session.api.route(&["audit"]);
+            let route = session.api.at(&["audit"]);
             let route = route.with("tenant", tenant).with("action", action).with("since", since);
             session.list::<Change>(&route, &list)
         }
@@ -80,7 +80,7 @@ pub(super) fn run(command: Command, session: &mut Session) -> Result<(), Error> 
 }
 
 fn verify(session: &mut Session) -> Result<(), Error> {
-    let json = session.api.get(&session.api.route(&["audit", "verify"]))?;
+    let json = session.api.get(&session.api.at(&["audit", "verify"]))?;
     let chain: Chain = serde_json::from_str(&json).map_err(|error| not_understood(&error))?;
     if chain.intact {
         let line = Line::new(Tone::Good, "intact").and(Tone::Plain, format!(", {} rows", chain.rows));

@@ -98,11 +98,11 @@ impl Row for Endpoint {
 pub(super) fn run(command: Command, session: &mut Session) -> Result<(), Error> {
     match command {
         Command::List { tenant, list } => {
-            let route = session.api.route(&["endpoints"]).with("tenant", tenant);
+            let route = session.api.at(&["endpoints"]).with("tenant", tenant);
             session.list::<Endpoint>(&route, &list)
         }
         Command::Get { id } => {
-            let json = session.api.get(&session.api.route(&["endpoints", &id]))?;
+            let json = session.api.get(&session.api.at(&["endpoints", &id]))?;
             session.object(&json)
         }
         Command::Create { url, topics, tenant, description, fields } => {
@@ -110,7 +110,7 @@ pub(super) fn run(command: Command, session: &mut Session) -> Result<(), Error> 
             let mut named = named.map(|(name, text)| (name, text.map(Value::from))).to_vec();
             named.push(("topics", texts(topics)));
             let body = fields.object(&named)?;
-            let json = session.api.post(&session.api.route(&["endpoints"]), Some(body))?;
+            let json = session.api.post(&session.api.at(&["endpoints"]), Some(body))?;
             session.object(&json)
         }
         Command::Update { id, url, topics, description, fields } => {
@@ -118,11 +118,11 @@ pub(super) fn run(command: Command, session: &mut Session) -> Result<(), Error> 
             let mut named = named.map(|(name, text)| (name, text.map(Value::from))).to_vec();
             named.push(("topics", texts(topics)));
             let body = fields.object(&named)?;
-            let json = session.api.patch(&session.api.route(&["endpoints", &id]), body)?;
+            let json = session.api.patch(&session.api.at(&["endpoints", &id]), body)?;
             session.object(&json)
         }
         Command::Delete { id } => {
-            let json = session.api.delete(&session.api.route(&["endpoints", &id]))?;
+            let json = session.api.delete(&session.api.at(&["endpoints", &id]))?;
             session.done(&json, format!("deleted {id}"))
         }
         Command::Activate { id } => set_activity(session, &id, "activate"),
@@ -132,7 +132,7 @@ pub(super) fn run(command: Command, session: &mut Session) -> Result<(), Error> 
 }
 
 fn set_activity(session: &mut Session, id: &str, verb: &str) -> Result<(), Error> {
-    let json = session.api.post(&session.api.route(&["endpoints", id, verb]), None)?;
+    let json = session.api.post(&session.api.at(&["endpoints", id, verb]), None)?;
     let endpoint: Endpoint =
         serde_json::from_str(&json).map_err(|error| super::output::not_understood(&error))?;
     let tone = if endpoint.state == "active" { Tone::Good } else { Tone::Warning };
@@ -145,6 +145,6 @@ fn test(session: &mut Session, id: &str, topic: Option<String>, data: Option<Pat
         body.put("data", &read_text(&path)?)?;
     }
     let body = body.object(&[("event", topic.map(Value::from))])?;
-    let json = session.api.post(&session.api.route(&["endpoints", id, "test"]), Some(body))?;
+    let json = session.api.post(&session.api.at(&["endpoints", id, "test"]), Some(body))?;
     session.object(&json)
 }

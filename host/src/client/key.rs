@@ -56,19 +56,19 @@ impl Row for Key {
 
 pub(super) fn run(command: Command, session: &mut Session) -> Result<(), Error> {
     match command {
-        Command::List { list } => session.list::<Key>(&session.api.route(&["keys"]), &list),
+        Command::List { list } => session.list::<Key>(&session.api.at(&["keys"]), &list),
         Command::Get { id } => {
-            let json = session.api.get(&session.api.route(&["keys", &id]))?;
+            let json = session.api.get(&session.api.at(&["keys", &id]))?;
             session.object(&json)
         }
         Command::Create { scope, description, expires_at } => {
             let description = description.unwrap_or_default();
             let body = json!({ "scope": scope, "description": description, "expires_at": expires_at });
-            let json = session.api.post(&session.api.route(&["keys"]), Some(body.to_string()))?;
+            let json = session.api.post(&session.api.at(&["keys"]), Some(body.to_string()))?;
             session.object(&json)
         }
         Command::Delete { id } => {
-            let json = session.api.delete(&session.api.route(&["keys", &id]))?;
+            let json = session.api.delete(&session.api.at(&["keys", &id]))?;
             session.done(&json, format!("revoked {id}"))
         }
     }

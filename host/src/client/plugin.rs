@@ -46,9 +46,9 @@ impl Row for Plugin {
 
 pub(super) fn run(command: Command, session: &mut Session) -> Result<(), Error> {
     match command {
-        Command::List => session.whole_list::<Plugin>(&session.api.route(&["plugins"])),
+        Command::List => session.whole_list::<Plugin>(&session.api.at(&["plugins"])),
         Command::Show { name } => {
-            let json = session.api.get(&session.api.route(&["plugins", &name]))?;
+            let json = session.api.get(&session.api.at(&["plugins", &name]))?;
             session.object(&json)
         }
     }

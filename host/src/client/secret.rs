@@ -61,31 +61,30 @@ impl Row for Secret {
 pub(super) fn run(command: Command, session: &mut Session) -> Result<(), Error> {
     match command {
         Command::List { endpoint } => {
-            let route = session.api.route(&["endpoints", &endpoint, "secrets"]);
+            let route = session.api.at(&["endpoints", &endpoint, "secrets"]);
             session.whole_list::<Secret>(&route)
         }
         Command::Add { endpoint, value_from, expires_at, fields } => {
             let value = value_from.map(|path| read_text(&path)).transpose()?;
             let value = value.map(|text| Value::from(text.trim()));
             let body = fields.object(&[("value", value), ("expires_at", expires_at.map(Value::from))])?;
-            let route = session.api.route(&["endpoints", &endpoint, "secrets"]);
+            let route = session.api.at(&["endpoints", &endpoint, "secrets"]);
             let json = session.api.post(&route, Some(body))?;
             session.object(&json)
         }
         Command::Expire { endpoint, secret, at: None, never: false } => {
-            let route = session.api.route(&["endpoints", &endpoint, "secrets", &secret, "expire"]);
+            let route = session.api.at(&["endpoints", &endpoint, "secrets", &secret, "expire"]);
             let json = session.api.post(&route, None)?;
             session.object(&json)
         }
         Command::Expire { endpoint, secret, at, .. } => {
             let body = serde_json::json!({ "expires_at": at }).to_string();
             let json =
-                session.api.patch(&session.api.route(&["endpoints", &endpoint, "secrets", &secret]), body)?;
+                session.api.patch(&session.api.at(&["endpoints", &endpoint, "secrets", &secret]), body)?;
             session.object(&json)
         }
         Command::Delete { endpoint, secret } => {
-            let json =
-                session.api.delete(&session.api.route(&["endpoints", &endpoint, "secrets", &secret]))?;
+            let json = session.api.delete(&session.api.at(&["endpoints", &endpoint, "secrets", &secret]))?;
             session.done(&json, format!("deleted {secret}"))
         }
     }

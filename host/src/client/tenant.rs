@@ -34,5 +34,5 @@ impl Row for Tenant {
 
 pub(super) fn run(command: Command, session: &mut Session) -> Result<(), Error> {
     let Command::List { list } = command;
-    session.list::<Tenant>(&session.api.route(&["tenants"]), &list)
+    session.list::<Tenant>(&session.api.at(&["tenants"]), &list)
 }

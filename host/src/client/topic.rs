@@ -93,28 +93,28 @@ impl Entry {
 pub(super) fn run(command: Command, session: &mut Session) -> Result<(), Error> {
     match command {
         Command::List { available_for, list } => {
-            let route = session.api.route(&["topics"]).with("available_for", available_for);
+            let route = session.api.at(&["topics"]).with("available_for", available_for);
             session.list::<Topic>(&route, &list)
         }
         Command::Get { topic } => {
-            let json = session.api.get(&session.api.route(&["topics", &topic]))?;
+            let json = session.api.get(&session.api.at(&["topics", &topic]))?;
             session.document(&json)
         }
         Command::Create { topic, entry } => {
-            let json = session.api.post(&session.api.route(&["topics"]), Some(entry.body(Some(topic))?))?;
+            let json = session.api.post(&session.api.at(&["topics"]), Some(entry.body(Some(topic))?))?;
             session.document(&json)
         }
         Command::Update { topic, entry } => {
-            let json = session.api.patch(&session.api.route(&["topics", &topic]), entry.body(None)?)?;
+            let json = session.api.patch(&session.api.at(&["topics", &topic]), entry.body(None)?)?;
             session.document(&json)
         }
         Command::Delete { topic } => {
-            let json = session.api.delete(&session.api.route(&["topics", &topic]))?;
+            let json = session.api.delete(&session.api.at(&["topics", &topic]))?;
             session.done(&json, format!("deleted {topic}"))
         }
         Command::Import { file } => {
             let body = Some((media_type(&file), read_text(&file)?));
-            let json = session.api.call(Method::PUT, &session.api.route(&["topics"]), body)?;
+            let json = session.api.call(Method::PUT, &session.api.at(&["topics"]), body)?;
             session.object(&json)
         }
     }

@@ -31,8 +31,9 @@ pub struct Filter {
 }
 
 impl Filter {
-    pub(super) fn route(self, api: &Api) -> Route {
-        api.route(&["deliveries"])
+    /// The route with these filters.
+    pub(super) fn apply(self, api: &Api) -> Route {
+        api.at(&["deliveries"])
             .with("tenant", self.tenant)
             .with("endpoint", self.endpoint)
             .with("status", self.status)

@@ -42,10 +42,10 @@ pub enum Command {
 
 pub(super) fn run(command: Command, session: &mut Session) -> Result<(), Error> {
     match command {
-        Command::List { filter, list } => session.list::<Delivery>(&filter.route(&session.api), &list),
+        Command::List { filter, list } => session.list::<Delivery>(&filter.apply(&session.api), &list),
         Command::Show { id } => show::run(&id, session),
         Command::Tail { filter, interval, lines } => {
-            let changes = tail::Polled::new(filter.route(&session.api), interval.into(), lines);
+            let changes = tail::Polled::new(filter.apply(&session.api), interval.into(), lines);
             tail::run(changes, session)
         }
     }

@@ -11,14 +11,14 @@ use crate::client::pretty::pretty;
 use crate::client::session::Session;
 
 pub(super) fn run(id: &str, session: &mut Session) -> Result<(), Error> {
-    let json = session.api.get(&session.api.route(&["deliveries", id]))?;
+    let json = session.api.get(&session.api.at(&["deliveries", id]))?;
     if session.out.json {
         return session.out.json(&json);
     }
     let record: Record = serde_json::from_str(&json).map_err(|error| not_understood(&error))?;
     let Delivery { event_id, tenant, .. } = &record.delivery;
     let event: Event =
-        session.api.read(&session.api.route(&["events", event_id]).with("tenant", Some(tenant)))?;
+        session.api.read(&session.api.at(&["events", event_id]).with("tenant", Some(tenant)))?;
     session.out.lines(page(&record, &event))
 }
 

@@ -18,7 +18,7 @@ struct Deliveries {
 }
 
 pub(super) fn run(id: &str, tenant: Option<String>, session: &mut Session) -> Result<(), Error> {
-    let json = session.api.get(&session.api.route(&["events", id]).with("tenant", tenant))?;
+    let json = session.api.get(&session.api.at(&["events", id]).with("tenant", tenant))?;
     if session.out.json {
         return session.out.json(&json);
     }

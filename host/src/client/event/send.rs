@@ -78,7 +78,7 @@ fn source(file: &Path) -> io::Result<Source> {
 }
 
 fn send_one(json: String, session: &mut Session) -> Result<(), Error> {
-    let json = session.api.post(&session.api.route(&["events"]), Some(json))?;
+    let json = session.api.post(&session.api.at(&["events"]), Some(json))?;
     let Taken { event_id, duplicate } =
         serde_json::from_str(&json).map_err(|error| not_understood(&error))?;
     let was_there = if duplicate { " was there already" } else { "" };

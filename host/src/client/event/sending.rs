@@ -122,7 +122,7 @@ impl<'a> Sending<'a> {
     }
 
     fn request(&self, lines: &[Line]) -> Result<Taken, Error> {
-        let route = self.session.api.route(&["events"]);
+        let route = self.session.api.at(&["events"]);
         let json = self.session.api.call(Method::POST, &route, Some((MEDIA_TYPE, body(lines))))?;
         serde_json::from_str(&json).map_err(|error| not_understood(&error))
     }

@@ -34,13 +34,13 @@ pub(super) fn run(
     endpoint: Option<&str>,
     session: &mut Session,
 ) -> Result<(), Error> {
-    let route = session.api.route(&["events", id]).with("tenant", tenant);
+    let route = session.api.at(&["events", id]).with("tenant", tenant);
     let event: Event = session.api.read(&route).map_err(explain_absence)?;
     let mut endpoints = endpoints_of(&event.tenant, session)?;
     endpoints.retain(|one| endpoint.is_none_or(|id| one.id == id));
     let mut answers = Vec::new();
     for delivery in event.deliveries.iter().filter(|one| endpoint.is_none_or(|id| one.endpoint_id == id)) {
-        let record = session.api.read(&session.api.route(&["deliveries", &delivery.id]))?;
+        let record = session.api.read(&session.api.at(&["deliveries", &delivery.id]))?;
         answers.push(delivered(&record, &endpoints));
     }
     if event.is_dispatched() {
@@ -67,7 +67,7 @@ fn explain_absence(error: Error) -> Error {
 }
 
 fn endpoints_of(tenant: &str, session: &Session) -> Result<Vec<Endpoint>, Error> {
-    let route = session.api.route(&["endpoints"]).with("tenant", Some(tenant)).with("limit", Some(MAX_LIMIT));
+    let route = session.api.at(&["endpoints"]).with("tenant", Some(tenant)).with("limit", Some(MAX_LIMIT));
     let mut all = Vec::new();
     let mut cursor = None;
     loop {
