@@ -54,9 +54,9 @@ pub(super) fn run(mut changes: Polled, session: &mut Session) -> Result<(), Erro
     loop {
         for Change { delivery, json } in changes.next(&session.api)? {
             if session.out.json {
-                session.out.json(json.get())?
+                session.out.json(json.get())?;
             } else {
-                session.out.line(line(&delivery))?
+                session.out.line(line(&delivery))?;
             }
         }
     }

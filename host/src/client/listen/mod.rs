@@ -86,9 +86,9 @@ async fn listen(args: ListenArgs, world: World) -> Result<(), Error> {
     let mut out = Output::standard(&world.environment, args.json);
     let greeting = format!("listening on http://{address}");
     if args.json {
-        hint(&greeting)
+        hint(&greeting);
     } else {
-        out.line(greeting)?
+        out.line(greeting)?;
     }
     let (reports, mut incoming) = mpsc::channel(REPORTS);
     let receiver = Arc::new(Receiver {
