@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+use hookway::client;
 use hookway::config::Assignment;
 
 /// A self-hosted webhook gateway that users extend with WebAssembly components.
 #[derive(Debug, Parser)]
-#[command(name = "hookway", version, about, long_about = None)]
+#[command(name = "hookway", version, about, long_about = None, after_help = client::EXIT_CODES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -20,6 +22,13 @@ pub(crate) enum Command {
     /// Without any settings it listens on 127.0.0.1:7400, keeps its data in ./hookway-data, loads plugins from
     /// ./hookway-data/plugins and prints an admin key at its first start.
     Serve(ServeArgs),
+    #[command(flatten)]
+    Client(client::Command),
+    /// Print the completions of a shell: `hookway completions bash > /etc/bash_completion.d/hookway`.
+    Completions {
+        /// Which shell.
+        shell: Shell,
+    },
 }
 
 /// Settings come from defaults, then the file, then `HOOKWAY_*` variables (`HOOKWAY_LISTEN`,

@@ -30,10 +30,12 @@
 //! - [`deliver`]: sign, guard, POST, classify.
 //! - [`api`]: management over HTTP.
 //! - [`config`]: file + environment + flags -> options.
+//! - [`client`]: the command line over the HTTP API; knows nothing of the gateway but its words.
 //! - [`app`]: the composition root, the only place that knows all stages.
 
 pub mod api;
 pub mod app;
+pub mod client;
 pub mod clock;
 pub mod config;
 pub mod deliver;

@@ -11,8 +11,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 use hookway::app::App;
+use hookway::client::{self, World};
 use hookway::clock::Clock;
 use hookway::config::{self, Settings};
 use hookway::shutdown::Shutdown;
@@ -27,15 +28,24 @@ use self::cli::{Cli, Command, ServeArgs};
 type Failure = Box<dyn std::error::Error>;
 
 fn main() -> ExitCode {
-    let Cli { command: Command::Serve(args) } = Cli::parse();
-    match serve(args) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            // Nobody to tell that telling failed.
-            let _ = writeln!(std::io::stderr(), "hookway cannot start:\n{failure}");
-            ExitCode::FAILURE
+    let done = match Cli::parse().command {
+        Command::Serve(args) => serve(args).map_err(|failure| (format!("cannot start:\n{failure}"), 1)),
+        Command::Client(command) => {
+            let world = World { environment: config::environment(), clock: Clock::system() };
+            client::run(command, world).or_else(|error| {
+                if error.is_silent() { Ok(()) } else { Err((error.to_string(), error.exit_code())) }
+            })
         }
-    }
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "hookway", &mut script);
+            std::io::stdout().write_all(&script).map_err(|error| (format!("cannot write: {error}"), 1))
+        }
+    };
+    let Err((sentence, code)) = done else { return ExitCode::SUCCESS };
+    // Nobody to tell that telling failed.
+    let _ = writeln!(std::io::stderr(), "hookway: {sentence}");
+    code.into()
 }
 
 fn serve(mut args: ServeArgs) -> Result<(), Failure> {

@@ -5,6 +5,7 @@
 mod access;
 mod architecture;
 mod checklist;
+mod cli;
 mod crash;
 mod delivery;
 mod filters;

@@ -4,13 +4,14 @@
 //! `cargo xtask demo`. What fails says so in a sentence ([`anyhow::Error`]); nobody branches on it.
 //!
 //! - [`gateway`]: starts, stops, kills and restarts the binary.
-//! - [`client`]: the HTTP API.
+//! - [`client`]: the HTTP API. [`command`]: the command line over it.
 //! - [`receiver`]: a scripted receiver that records every request.
 //! - [`guests`]: the built components. [`events`]: something to send.
 //! - [`verifiers`]: the Standard Webhooks libraries of other languages.
 //! - [`patience`]: how long a wait may last.
 
 pub mod client;
+pub mod command;
 pub mod events;
 pub mod gateway;
 pub mod guests;

@@ -196,6 +196,12 @@ mod tests {
     }
 
     #[test]
+    fn what_the_command_line_reads_from_the_environment_is_no_setting() {
+        let env = [("HOOKWAY_ADDRESS", "http://127.0.0.1:7400"), ("HOOKWAY_KEY", "hk_x")];
+        assert!(Settings::from_assignments(assignments("", &env, &[]).unwrap()).is_ok());
+    }
+
+    #[test]
     fn a_text_that_looks_like_a_number_can_be_a_text() {
         let env = [("HOOKWAY_DATA_DIR", "2024")];
         let settings = Settings::from_assignments(assignments("", &env, &[]).unwrap()).unwrap();

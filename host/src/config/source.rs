@@ -14,6 +14,8 @@ const SECTIONS: [&str; 9] =
 const ENV_PREFIX: &str = "HOOKWAY_";
 /// Names the file, so it is not a setting.
 pub(super) const ENV_FILE: &str = "HOOKWAY_CONFIG";
+/// Which gateway the command line asks and with which key; whoever sets them may start a gateway from the same shell.
+const ENV_CLIENT: [&str; 2] = ["HOOKWAY_ADDRESS", "HOOKWAY_KEY"];
 
 /// One setting given a value.
 #[derive(Debug, Clone)]
@@ -126,7 +128,7 @@ pub(super) fn from_toml(name: &str, text: &str) -> Result<Vec<Assignment>, Error
 /// The assignments of environment variables: `HOOKWAY_LISTEN`, `HOOKWAY_DELIVER_ALLOW_HTTP`.
 pub(super) fn from_environment(variables: impl Iterator<Item = (String, String)>) -> Vec<Assignment> {
     let mut all: Vec<_> = variables
-        .filter(|(name, _)| name != ENV_FILE)
+        .filter(|(name, _)| name != ENV_FILE && !ENV_CLIENT.contains(&name.as_str()))
         .filter_map(|(name, value)| {
             let setting = name.strip_prefix(ENV_PREFIX)?.to_lowercase();
             let section = SECTIONS.iter().find_map(|section| {

@@ -66,7 +66,13 @@ impl Setup {
     /// No settings at all: what a user gets who gives none.
     #[must_use]
     pub const fn as_it_comes() -> Self {
-        Self { binary: None, settings: Vec::new(), environment: Vec::new(), plugins: Vec::new(), quiet: false }
+        Self {
+            binary: None,
+            settings: Vec::new(),
+            environment: Vec::new(),
+            plugins: Vec::new(),
+            quiet: false,
+        }
     }
 
     /// A setting more, `section.key=value`; of two for the same key the later one counts.
@@ -320,7 +326,7 @@ async fn read_on(mut lines: Lines<BufReader<ChildStdout>>) {
 }
 
 /// `target/PROFILE/hookway`: this program is `target/PROFILE/xtask` or `target/PROFILE/deps/it-...`.
-fn beside_this_program() -> Result<PathBuf> {
+pub(crate) fn beside_this_program() -> Result<PathBuf> {
     let program = std::env::current_exe().context("where this program lies is unknown")?;
     let name = format!("hookway{}", std::env::consts::EXE_SUFFIX);
     let places = program.ancestors().skip(1).take(2).map(|folder| folder.join(&name));

@@ -1,0 +1,178 @@
+//! The HTTP API from the other side: one request, one answer, as text, so that `--json` prints what was sent.
+//!
+//! - The key goes to the gateway that was named and nowhere else: redirects are not followed, and no proxy is taken
+//!   from the environment.
+//! - Every request has a time limit.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+use ureq::http::{Method, Request, Response};
+use ureq::{Agent, Body};
+use url::Url;
+
+use super::error::{Error, Problem};
+use super::output::not_understood;
+
+/// Far more than the largest answer: 250 events of the default limit.
+const MAX_ANSWER_BYTES: u64 = 512 * 1024 * 1024;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// One gateway, asked with one key.
+pub(super) struct Api {
+    agent: Agent,
+    base: Url,
+    key: Option<String>,
+}
+
+/// What is asked for: a path and a query.
+#[derive(Debug, Clone)]
+pub(super) struct Route(Url);
+
+/// A page of a list.
+#[derive(Debug, Deserialize)]
+pub(super) struct Page {
+    /// The elements as they were written.
+    pub(super) data: Vec<Box<RawValue>>,
+    /// Where the next page begins.
+    pub(super) next_cursor: Option<String>,
+}
+
+impl Api {
+    /// The gateway at this address.
+    pub(super) fn new(base: Url, key: Option<String>, timeout: Duration) -> Self {
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .proxy(None)
+            .timeout_connect(Some(CONNECT_TIMEOUT.min(timeout)))
+            .timeout_global(Some(timeout))
+            .user_agent(concat!("hookway/", env!("CARGO_PKG_VERSION")))
+            .build();
+        Self { agent: config.into(), base, key }
+    }
+
+    /// The route with these segments; each is encoded, whatever it holds.
+    pub(super) fn at(&self, segments: &[&str]) -> Route {
+        let mut url = self.base.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().push("v1").extend(segments);
+        }
+        Route(url)
+    }
+
+    /// GET.
+    ///
+    /// # Errors
+    /// No answer, or a refusal.
+    pub(super) fn get(&self, route: &Route) -> Result<String, Error> {
+        self.call(Method::GET, route, None)
+    }
+
+    /// GET of something that is read here.
+    ///
+    /// # Errors
+    /// No answer, a refusal, or another form.
+    pub(super) fn read<T: DeserializeOwned>(&self, route: &Route) -> Result<T, Error> {
+        serde_json::from_str(&self.get(route)?).map_err(|error| not_understood(&error))
+    }
+
+    /// POST, with JSON if there is any.
+    ///
+    /// # Errors
+    /// No answer, or a refusal.
+    pub(super) fn post(&self, route: &Route, json: Option<String>) -> Result<String, Error> {
+        self.call(Method::POST, route, json.map(|json| ("application/json", json)))
+    }
+
+    /// PATCH.
+    ///
+    /// # Errors
+    /// No answer, or a refusal.
+    pub(super) fn patch(&self, route: &Route, json: String) -> Result<String, Error> {
+        self.call(Method::PATCH, route, Some(("application/json", json)))
+    }
+
+    /// DELETE.
+    ///
+    /// # Errors
+    /// No answer, or a refusal.
+    pub(super) fn delete(&self, route: &Route) -> Result<String, Error> {
+        self.call(Method::DELETE, route, None)
+    }
+
+    /// Any request; the body goes with its media type.
+    ///
+    /// # Errors
+    /// No answer, or a refusal.
+    pub(super) fn call(
+        &self,
+        method: Method,
+        route: &Route,
+        body: Option<(&str, String)>,
+    ) -> Result<String, Error> {
+        let mut request = Request::builder().method(method).uri(route.0.as_str());
+        if let Some(key) = &self.key {
+            request = request.header("authorization", format!("Bearer {key}"));
+        }
+        let answer = match body {
+            Some((media, body)) => {
+                request.header("content-type", media).body(body).map(|request| self.agent.run(request))
+            }
+            None => request.body(()).map(|request| self.agent.run(request)),
+        };
+        let answer = answer.map_err(|error| Error::Usage(format!("this cannot be sent: {error}")))?;
+        self.read_answer(answer.map_err(|error| self.no_answer(&error))?)
+    }
+
+    fn read_answer(&self, answer: Response<Body>) -> Result<String, Error> {
+        let (head, mut body) = answer.into_parts();
+        let text = body.with_config().limit(MAX_ANSWER_BYTES).lossy_utf8(false).read_to_string();
+        let text = text.map_err(|error| self.no_answer(&error))?;
+        if head.status.is_success() {
+            return Ok(text);
+        }
+        Err(serde_json::from_str::<Problem>(&text).map_or_else(
+            |_| {
+                let base = &self.base;
+                let status = head.status;
+                Error::Failed(format!("{base} answered {status} and not as a gateway does; is it Hookway?"))
+            },
+            Error::Problem,
+        ))
+    }
+
+    fn no_answer(&self, error: &ureq::Error) -> Error {
+        let base = &self.base;
+        Error::Unreachable(format!(
+            "no answer from {base}: {error}; does the gateway run, and is the address right?"
+        ))
+    }
+}
+
+impl Route {
+    /// With this parameter, if there is a value.
+    pub(super) fn with(mut self, name: &str, value: Option<impl Display>) -> Self {
+        if let Some(value) = value {
+            self.0.query_pairs_mut().append_pair(name, &value.to_string());
+        }
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_route_cannot_leave_its_place() {
+        let api = |base: &str| Api::new(base.parse().unwrap(), None, CONNECT_TIMEOUT);
+        let route = api("http://h:1").at(&["events", "a/b?c#d"]).with("tenant", Some("x&y"));
+        assert_eq!(route.0.as_str(), "http://h:1/v1/events/a%2Fb%3Fc%23d?tenant=x%26y");
+        let route = api("https://h/hookway/").at(&["keys"]).with("cursor", None::<&str>);
+        assert_eq!(route.0.as_str(), "https://h/hookway/v1/keys");
+    }
+}

@@ -1,0 +1,52 @@
+//! `hookway delivery`: the delivery log.
+
+mod diff;
+mod filter;
+mod seen;
+mod show;
+mod tail;
+mod view;
+
+use clap::Subcommand;
+
+use self::filter::Filter;
+pub(super) use self::view::{Delivery, Record, state_tone};
+use super::duration::Duration;
+use super::error::Error;
+use super::session::{ListArgs, Session};
+
+/// What can be done with deliveries.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List them, the newest first.
+    List {
+        #[command(flatten)]
+        filter: Filter,
+        #[command(flatten)]
+        list: ListArgs,
+    },
+    /// Show one: the event, the body that was sent, each attempt and its answer, what plugins said.
+    Show { id: String },
+    /// Follow the log: a line for each new delivery and for each change of one, until you stop it.
+    Tail {
+        #[command(flatten)]
+        filter: Filter,
+        /// How often to look.
+        #[arg(long, value_name = "DURATION", default_value = "1s")]
+        interval: Duration,
+        /// How many there are to begin with.
+        #[arg(long, value_name = "N", default_value_t = 10)]
+        lines: usize,
+    },
+}
+
+pub(super) fn run(command: Command, session: &mut Session) -> Result<(), Error> {
+    match command {
+        Command::List { filter, list } => session.list::<Delivery>(&filter.apply(&session.api), &list),
+        Command::Show { id } => show::run(&id, session),
+        Command::Tail { filter, interval, lines } => {
+            let changes = tail::Polled::new(filter.apply(&session.api), interval.into(), lines);
+            tail::run(changes, session)
+        }
+    }
+}

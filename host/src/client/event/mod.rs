@@ -1,0 +1,49 @@
+//! `hookway event`: what happened on the platform, and what became of it.
+
+mod batch;
+mod get;
+mod lines;
+mod pace;
+mod progress;
+mod send;
+mod sending;
+mod view;
+mod why;
+
+use clap::Subcommand;
+
+pub(super) use self::view::Event;
+use super::error::Error;
+use super::session::Session;
+
+/// What can be done with events.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Send the events of a file: one of JSON, or many as NDJSON, one a line.
+    Send(send::SendArgs),
+    /// Show one with its deliveries.
+    Get {
+        id: String,
+        /// Whose it is [default: the tenant of the key, or `default`].
+        #[arg(long)]
+        tenant: Option<String>,
+    },
+    /// Say in sentences, for each endpoint of its tenant, whether the event arrived there, and if not, why not.
+    Why {
+        id: String,
+        /// Whose it is [default: the tenant of the key, or `default`].
+        #[arg(long)]
+        tenant: Option<String>,
+        /// At this endpoint only.
+        #[arg(long, value_name = "ID")]
+        endpoint: Option<String>,
+    },
+}
+
+pub(super) fn run(command: Command, session: &mut Session) -> Result<(), Error> {
+    match command {
+        Command::Send(args) => send::run(args, session),
+        Command::Get { id, tenant } => get::run(&id, tenant, session),
+        Command::Why { id, tenant, endpoint } => why::run(&id, tenant, endpoint.as_deref(), session),
+    }
+}

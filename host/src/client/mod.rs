@@ -1,0 +1,100 @@
+//! The command line over the HTTP API: each noun of the API is a subcommand with the verbs of the API.
+//!
+//! - Imports nothing of the gateway but its words: it speaks to a gateway as anybody does, perhaps to one of another
+//!   version. What it does not know in an answer it leaves alone.
+//! - People get tables and sentences, scripts get the API's JSON and exit codes ([`Error`]).
+//! - One file per noun. What turns answers into rows and lines is pure; [`session`] has what all share.
+
+mod api;
+mod audit;
+mod delivery;
+mod duration;
+mod endpoint;
+mod error;
+mod event;
+mod fields;
+mod input;
+mod interrupt;
+mod key;
+mod line;
+mod listen;
+mod output;
+mod plugin;
+mod pretty;
+mod profile;
+mod secret;
+mod session;
+mod sign;
+mod signature;
+mod tenant;
+mod topic;
+
+use clap::Subcommand;
+
+pub use self::error::Error;
+use self::session::Remote;
+use crate::clock::Clock;
+
+/// The exit codes, for `--help`.
+pub const EXIT_CODES: &str = "\
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 refused (no key, or not for this), 5 conflict with what is \
+stored, 6 no answer from the gateway, 7 a signature or the audit log is not what it should be";
+
+/// What is outside of the process.
+#[derive(Debug, Clone)]
+pub struct World {
+    /// The environment variables.
+    pub environment: Vec<(String, String)>,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// All subcommands but those that run a gateway.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Endpoints: the webhook configurations of tenants.
+    Endpoint(Remote<endpoint::Command>),
+    /// Signing secrets of an endpoint.
+    Secret(Remote<secret::Command>),
+    /// The catalogue of topics.
+    Topic(Remote<topic::Command>),
+    /// Events: send them, and see what became of them.
+    Event(Remote<event::Command>),
+    /// The delivery log.
+    Delivery(Remote<delivery::Command>),
+    /// API keys.
+    Key(Remote<key::Command>),
+    /// Tenants.
+    Tenant(Remote<tenant::Command>),
+    /// The audit log.
+    Audit(Remote<audit::Command>),
+    /// Plugins of the gateway.
+    Plugin(Remote<plugin::Command>),
+    /// Run a receiver: prints each request and answers as it is told.
+    Listen(listen::ListenArgs),
+    /// Print the three headers of a signed request.
+    Sign(sign::SignArgs),
+    /// Say whether a request is signed with a secret; exit code 7 if it is not.
+    Verify(sign::VerifyArgs),
+}
+
+/// Does what was asked.
+///
+/// # Errors
+/// It could not be done; the error is for people, its exit code for scripts.
+pub fn run(command: Command, world: World) -> Result<(), Error> {
+    match command {
+        Command::Endpoint(remote) => remote.run(world, endpoint::run),
+        Command::Secret(remote) => remote.run(world, secret::run),
+        Command::Topic(remote) => remote.run(world, topic::run),
+        Command::Event(remote) => remote.run(world, event::run),
+        Command::Delivery(remote) => remote.run(world, delivery::run),
+        Command::Key(remote) => remote.run(world, key::run),
+        Command::Tenant(remote) => remote.run(world, tenant::run),
+        Command::Audit(remote) => remote.run(world, audit::run),
+        Command::Plugin(remote) => remote.run(world, plugin::run),
+        Command::Listen(args) => listen::run(args, world),
+        Command::Sign(args) => sign::sign(args, &world),
+        Command::Verify(args) => sign::verify(args, &world),
+    }
+}
