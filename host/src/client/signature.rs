@@ -12,9 +12,6 @@ use subtle::ConstantTimeEq as _;
 
 use crate::model::SigningKey;
 
-/// The one version of symmetric signatures.
-const VERSION: &str = "v1,";
-
 /// What is signed.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Message<'a> {
@@ -33,19 +30,27 @@ pub(super) enum Mismatch {
     TooOld(u64),
     #[error("the timestamp is {0} s after the time of this machine, more than is tolerated")]
     TooNew(u64),
-    #[error("there is no signature of version v1")]
-    NoneOfV1,
+    #[error("there is no signature of the version that the secret makes: v1 of `whsec_`, v1a of `whsk_`")]
+    NoneOfVersion,
     #[error("no signature is that of this secret over this id, timestamp and body")]
     Different,
 }
 
 impl Message<'_> {
-    /// The signature with this secret: `v1,` and base64.
+    /// The signature with this secret: its version, a comma and base64.
     pub(super) fn sign(&self, key: &SigningKey) -> String {
-        let mut mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).expect("HMAC takes keys of any length");
-        mac.update(format!("{}.{}.", self.id, self.timestamp).as_bytes());
-        mac.update(self.body);
-        format!("{VERSION}{}", STANDARD.encode(mac.finalize().into_bytes()))
+        let head = format!("{}.{}.", self.id, self.timestamp);
+        let signature = match key {
+            SigningKey::Hmac(key) => {
+                let mac = Hmac::<Sha256>::new_from_slice(key.as_bytes());
+                let mut mac = mac.expect("HMAC takes keys of any length");
+                mac.update(head.as_bytes());
+                mac.update(self.body);
+                STANDARD.encode(mac.finalize().into_bytes())
+            }
+            SigningKey::Ed25519(key) => STANDARD.encode(key.sign(&[head.as_bytes(), self.body])),
+        };
+        format!("{}{signature}", version(key))
     }
 
     /// Whether one of the signatures of the header, which stand with spaces between, is that of one of the secrets.
@@ -53,9 +58,10 @@ impl Message<'_> {
     /// # Errors
     /// None is.
     pub(super) fn verify(&self, keys: &[SigningKey], header: &str) -> Result<(), Mismatch> {
-        let signatures: Vec<_> = header.split(' ').filter(|text| text.starts_with(VERSION)).collect();
+        let known = |text: &&str| keys.iter().any(|key| text.starts_with(version(key)));
+        let signatures: Vec<_> = header.split(' ').filter(known).collect();
         if signatures.is_empty() {
-            return Err(Mismatch::NoneOfV1);
+            return Err(Mismatch::NoneOfVersion);
         }
         let is_right = |key: &SigningKey| {
             let expected = self.sign(key);
@@ -75,6 +81,14 @@ impl Message<'_> {
             (_, ahead) if ahead > tolerance => Err(Mismatch::TooNew(ahead)),
             _ => Ok(()),
         }
+    }
+}
+
+/// What stands before the signatures of a key. The comma keeps `v1` from being found in `v1a`.
+const fn version(key: &SigningKey) -> &'static str {
+    match key {
+        SigningKey::Hmac(_) => "v1,",
+        SigningKey::Ed25519(_) => "v1a,",
     }
 }
 
@@ -102,12 +116,24 @@ mod tests {
     }
 
     #[test]
+    fn a_private_key_signs_as_v1a() {
+        let private =
+            "whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicMFs6Kvg==";
+        let signed =
+            "v1a,hnO3f9T8Ytu9HwrXslvumlUpqtNVqkhqw/enGzPCXe5BdqzCInXqYXFymVJaA7AZdpXwVLPo3mNl8EM+m7TBAg==";
+        assert_eq!(MESSAGE.sign(&keys(&[private])[0]), signed);
+        let header = format!("{SIGNATURE} {signed}");
+        assert_eq!(MESSAGE.verify(&keys(&[private]), &header), Ok(()));
+        assert_eq!(MESSAGE.verify(&keys(&[private]), SIGNATURE), Err(Mismatch::NoneOfVersion));
+    }
+
+    #[test]
     fn one_right_signature_among_several_is_enough() {
         let header = format!("v1a,abc v1,AAAA {SIGNATURE}");
         assert_eq!(MESSAGE.verify(&keys(&[OTHER, SECRET]), &header), Ok(()));
         assert_eq!(MESSAGE.verify(&keys(&[OTHER]), &header), Err(Mismatch::Different));
-        assert_eq!(MESSAGE.verify(&keys(&[SECRET]), "v1a,abc"), Err(Mismatch::NoneOfV1));
-        assert_eq!(MESSAGE.verify(&keys(&[SECRET]), ""), Err(Mismatch::NoneOfV1));
+        assert_eq!(MESSAGE.verify(&keys(&[SECRET]), "v1a,abc"), Err(Mismatch::NoneOfVersion));
+        assert_eq!(MESSAGE.verify(&keys(&[SECRET]), ""), Err(Mismatch::NoneOfVersion));
     }
 
     #[test]

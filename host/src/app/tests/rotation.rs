@@ -11,7 +11,9 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::*;
-use crate::model::{Actor, AuditEntry, Endpoint, Secret, SecretId, SigningKey, Subscription, TenantId};
+use crate::model::{
+    Actor, AuditEntry, Endpoint, HmacKey, Secret, SecretId, SigningKey, Subscription, TenantId,
+};
 use crate::vault::Vault;
 
 const OLD: &str = "old AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
@@ -69,8 +71,8 @@ async fn receive(
     StatusCode::OK
 }
 
-fn signing_key(n: u32) -> SigningKey {
-    SigningKey::new(n.to_be_bytes().repeat(8)).unwrap()
+fn signing_key(n: u32) -> HmacKey {
+    HmacKey::new(n.to_be_bytes().repeat(8)).unwrap()
 }
 
 fn endpoint(n: u32, receiver: std::net::SocketAddr) -> Endpoint {
@@ -78,7 +80,7 @@ fn endpoint(n: u32, receiver: std::net::SocketAddr) -> Endpoint {
     let id = SecretId::new(AT, n.into());
     Endpoint {
         subscription: Subscription::Patterns(vec![topic.parse().unwrap()]),
-        secrets: vec![Secret { id, key: signing_key(n), created_at: AT, expires_at: None }],
+        secrets: vec![Secret { id, key: SigningKey::Hmac(signing_key(n)), created_at: AT, expires_at: None }],
         ..Endpoint::new(
             EndpointId::new(AT, n.into()),
             TenantId::default(),
