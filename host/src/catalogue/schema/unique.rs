@@ -12,9 +12,6 @@ use serde_json::{Map, Number, Value};
 /// The keyword.
 pub(super) const KEYWORD: &str = "uniqueItems";
 
-/// Whole numbers up to here are the same as the float of the same value.
-const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
-
 struct UniqueItems {
     is_asked: bool,
 }
@@ -77,10 +74,11 @@ fn write(value: &Value, to: &mut String) {
     }
 }
 
+/// A float without a fraction has the digits of the whole number that it is; `-0.0` is `0`.
 fn canonical(number: &Number) -> String {
-    match number.as_f64() {
-        Some(float) if float.fract() == 0.0 && float.abs() <= MAX_EXACT => format!("{:.0}", float + 0.0),
-        _ => number.to_string(),
+    match number.as_f64().filter(|_| number.is_f64()) {
+        Some(float) if float.fract() == 0.0 => format!("{:.0}", float + 0.0),
+        Some(_) | None => number.to_string(),
     }
 }
 
