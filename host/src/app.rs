@@ -82,13 +82,14 @@ impl App {
         shutdown: Shutdown,
     ) -> Result<Self, Error> {
         let transport = Arc::new(HttpTransport::new(&settings.deliver)?);
-        let admin_key = http::ensure_admin_key(&*store, &clock).await?;
-        let keys = Keys::load(&*store, clock).await?;
-        let directory = Directory::load(Arc::clone(&store)).await?;
+        // A wrong file stops the start, so it is read before a key is made that only this start can show.
         let catalogue = Catalogue::load(Arc::clone(&store)).await?;
         if let Some(path) = &settings.topics_file {
             topics_file::import(&catalogue, path, clock.now()).await?;
         }
+        let admin_key = http::ensure_admin_key(&*store, &clock).await?;
+        let keys = Keys::load(&*store, clock).await?;
+        let directory = Directory::load(Arc::clone(&store)).await?;
         let plugins =
             Plugins::start(settings.plugins_dir(), settings.plugins.clone(), clock, &shutdown).await?;
         let users = directory.clone();
