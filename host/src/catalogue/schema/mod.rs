@@ -63,7 +63,8 @@ impl Schema {
         Ok(Self { validator, schemas })
     }
 
-    /// Whether a payload of this many bytes is checked within milliseconds, whatever is in it.
+    /// Whether a payload of this many bytes is checked within milliseconds, whatever is in it. Regular expressions that were
+    /// written to be slow may take some hundred times that: administrators write them.
     pub(super) fn is_quick(&self, bytes: usize) -> bool {
         self.schemas.saturating_mul(bytes as u64) <= QUICK
     }
