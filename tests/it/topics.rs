@@ -187,6 +187,7 @@ async fn the_file_of_topics_is_imported_at_each_start_and_a_wrong_one_stops_it()
     let rows = audit_rows(&scene.client).await?;
 
     scene.client.post("/v1/topics", &json!({ "topic": "by-hand" })).await?.expect(StatusCode::CREATED)?;
+    scene.gateway.stop().await?;
     scene.gateway.restart().await?;
     ensure!(names(&scene.gateway.client(), "").await?.len() == 5, "what is not in the file stays");
     let with_one_more = json!(rows.as_u64().context("a number")? + 1);
