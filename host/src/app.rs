@@ -5,6 +5,7 @@
 //! from outside.
 
 mod reseal;
+mod topics_file;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use axum::Router;
 use tokio::net::TcpListener;
 
 use crate::api::Api;
+use crate::catalogue::Catalogue;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::deliver::{Attempts, Deliver, HttpTransport, Transport};
@@ -25,7 +27,7 @@ use crate::model::{ApiKey, EndpointId, Event, Job, PluginName, UnixMs};
 use crate::plugins::{InUse, Plugins};
 use crate::shutdown::Shutdown;
 use crate::store::Store;
-use crate::{api, deliver, handoff, http, ingest, plugins, store};
+use crate::{api, catalogue, deliver, handoff, http, ingest, plugins, store};
 
 /// Events that wait in memory for dispatch; more wait in the store.
 const HANDOFF_EVENTS: usize = 4096;
@@ -39,6 +41,7 @@ pub struct App {
     admin_key: Option<ApiKey>,
     store: Arc<dyn Store>,
     directory: Directory,
+    catalogue: Catalogue,
     plugins: Plugins,
     lanes: Lanes,
     transport: Arc<dyn Transport>,
@@ -53,6 +56,12 @@ pub enum Error {
     /// The store cannot be read.
     #[error(transparent)]
     Store(#[from] store::Error),
+    /// The catalogue of topics in the store cannot be used.
+    #[error("the catalogue of topics in the store cannot be used: {0}")]
+    Catalogue(#[from] catalogue::Error),
+    /// The catalogue of topics in `topics_file` cannot be used.
+    #[error(transparent)]
+    TopicsFile(#[from] topics_file::Error),
     /// The plugin directory cannot be used.
     #[error(transparent)]
     Plugins(#[from] plugins::Error),
@@ -65,7 +74,7 @@ impl App {
     /// Loads what is stored and starts plugins and lanes. Nothing is served or sent yet.
     ///
     /// # Errors
-    /// The store cannot be read, or the plugin directory cannot be made or watched.
+    /// The store or the file of topics cannot be read, or the plugin directory cannot be made or watched.
     pub async fn start(
         settings: Settings,
         store: Arc<dyn Store>,
@@ -73,6 +82,11 @@ impl App {
         shutdown: Shutdown,
     ) -> Result<Self, Error> {
         let transport = Arc::new(HttpTransport::new(&settings.deliver)?);
+        // A wrong file stops the start, so it is read before a key is made that only this start can show.
+        let catalogue = Catalogue::load(Arc::clone(&store)).await?;
+        if let Some(path) = &settings.topics_file {
+            topics_file::import(&catalogue, path, clock.now()).await?;
+        }
         let admin_key = http::ensure_admin_key(&*store, &clock).await?;
         let keys = Keys::load(&*store, clock).await?;
         let directory = Directory::load(Arc::clone(&store)).await?;
@@ -88,7 +102,19 @@ impl App {
             shutdown.clone(),
         )
         .await?;
-        Ok(Self { settings, keys, admin_key, store, directory, plugins, lanes, transport, clock, shutdown })
+        Ok(Self {
+            settings,
+            keys,
+            admin_key,
+            store,
+            directory,
+            catalogue,
+            plugins,
+            lanes,
+            transport,
+            clock,
+            shutdown,
+        })
     }
 
     /// The first admin key, made by this start because there was none. Shown once, kept as a hash.
@@ -120,6 +146,7 @@ impl App {
         Ingest {
             store: Arc::clone(&self.store),
             keys: self.keys.clone(),
+            catalogue: self.catalogue.clone(),
             clock: self.clock,
             accepted,
             options: self.settings.ingest.clone(),
@@ -158,6 +185,7 @@ impl App {
             keys: self.keys.clone(),
             clock: self.clock,
             directory: self.directory.clone(),
+            catalogue: self.catalogue.clone(),
             plugins: self.plugins.clone(),
             target_check: Arc::new(move |url| deliver::check_target(url, &policy).map_err(|e| e.to_string())),
             readiness: Arc::new(move || readiness(&*store, &shutdown)),

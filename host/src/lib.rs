@@ -24,6 +24,7 @@
 //! - [`json`]: values of events, parsed where somebody looks; [`filter`]: conditions over them, without a plugin.
 //! - [`ordering`]: which deliveries of an endpoint go one after another.
 //! - [`matching`]: topic -> endpoints; [`directory`]: all endpoints in memory, with their index and filters.
+//! - [`catalogue`]: all topics in memory, with their schemas.
 //! - [`plugins`]: loads, swaps and calls WebAssembly components.
 //! - [`dispatch`]: event + endpoints + verdicts -> deliveries.
 //! - [`lanes`]: what may be sent when, fair per endpoint.
@@ -35,6 +36,7 @@
 
 pub mod api;
 pub mod app;
+pub mod catalogue;
 pub mod client;
 pub mod clock;
 pub mod config;

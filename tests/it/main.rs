@@ -25,4 +25,5 @@ mod secrets_at_rest;
 mod shutdown;
 mod signatures;
 mod test_event;
+mod topics;
 mod verifiers;

@@ -7,8 +7,9 @@ use serde_json::{Value, to_value};
 use super::Api;
 use super::endpoint_view::EndpointView;
 use super::key_view::KeyView;
+use super::topic_view::fields as topic_fields;
 use crate::http::{Caller, Problem};
-use crate::model::{ApiKeyRecord, AuditEntry, Endpoint, TenantId};
+use crate::model::{Actor, ApiKeyRecord, AuditEntry, Endpoint, TenantId, TopicEntry, UnixMs};
 
 /// What changes with every change, and so says nothing.
 const NOT_A_CHANGE: [&str; 2] = ["updated_at", "last_used_at"];
@@ -71,6 +72,22 @@ impl Audited for ApiKeyRecord {
     }
 }
 
+impl Audited for TopicEntry {
+    const KIND: &'static str = "topic";
+
+    fn target(&self) -> String {
+        self.topic.to_string()
+    }
+
+    fn tenant(&self) -> Option<&TenantId> {
+        None
+    }
+
+    fn fields(&self) -> Result<Value, serde_json::Error> {
+        Ok(topic_fields(self))
+    }
+}
+
 impl Api {
     /// What is written down when the caller makes this.
     ///
@@ -122,12 +139,24 @@ impl Api {
         target: &T,
         states: [Option<&T>; 2],
     ) -> Result<AuditEntry, Problem> {
-        let [before, after] = states.map(|state| state.map_or(Ok(Value::Null), fields));
-        let action = format!("{}.{verb}", T::KIND);
-        let entry = AuditEntry::new(self.clock.now(), caller.actor(), action, target.target())
-            .of_tenant(target.tenant());
-        Ok(entry.with_diff(&before?, &after?))
+        entry((self.clock.now(), caller.actor()), verb, target, states)
     }
+}
+
+/// What is written down when this actor does this at this time, from what was there and what is there then.
+///
+/// # Errors
+/// 500 if one of the two cannot be shown as JSON.
+pub(super) fn entry<T: Audited>(
+    (at, actor): (UnixMs, Actor),
+    verb: &str,
+    target: &T,
+    states: [Option<&T>; 2],
+) -> Result<AuditEntry, Problem> {
+    let [before, after] = states.map(|state| state.map_or(Ok(Value::Null), fields));
+    let action = format!("{}.{verb}", T::KIND);
+    let entry = AuditEntry::new(at, actor, action, target.target()).of_tenant(target.tenant());
+    Ok(entry.with_diff(&before?, &after?))
 }
 
 fn fields<T: Audited>(of: &T) -> Result<Value, Problem> {

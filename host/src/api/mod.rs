@@ -1,4 +1,4 @@
-//! Management over HTTP: endpoints, the delivery log, events, plugins, health.
+//! Management over HTTP: endpoints, topics, the delivery log, events, plugins, health.
 //!
 //! - Every route but `/healthz` and `/readyz` wants a key; a tenant's key sees its tenant and nothing else: what
 //!   belongs to others is 404, as if it did not exist.
@@ -34,6 +34,11 @@ mod secrets;
 mod signature_input;
 mod tenants;
 mod test_event;
+mod topic_file;
+mod topic_import;
+mod topic_input;
+mod topic_view;
+mod topics;
 
 use std::sync::Arc;
 
@@ -42,6 +47,9 @@ use axum::Router;
 use axum::extract::FromRef;
 use url::Url;
 
+pub use self::topic_file::FileFormat;
+pub use self::topic_import::{import_topics, read_topics};
+use crate::catalogue::Catalogue;
 use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::handoff;
@@ -68,6 +76,8 @@ pub struct Api {
     pub clock: Clock,
     /// The endpoints.
     pub directory: Directory,
+    /// The topics.
+    pub catalogue: Catalogue,
     /// The plugins that endpoints can be bound to.
     pub plugins: Plugins,
     /// Whether deliveries may go to a URL.

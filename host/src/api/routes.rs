@@ -1,10 +1,11 @@
 //! The routes of the management API, as one table.
 
-use axum::routing::{delete, get, patch, post};
+use axum::routing::{delete, get, patch, post, put};
 use http::Method;
 
 use super::{
     Api, activity, audit, deliveries, endpoints, events, health, keys, plugins, secrets, tenants, test_event,
+    topics,
 };
 use crate::http::Route;
 
@@ -39,6 +40,12 @@ pub(super) const ROUTES: &[Route<Api>] = routes! {
     GET get "/v1/keys/{id}" => keys::get;
     DELETE delete "/v1/keys/{id}" => keys::delete;
     GET get "/v1/tenants" => tenants::list;
+    GET get "/v1/topics" => topics::list;
+    POST post "/v1/topics" => topics::create;
+    PUT put "/v1/topics" => topics::import;
+    GET get "/v1/topics/{*topic}" => topics::get;
+    PATCH patch "/v1/topics/{*topic}" => topics::update;
+    DELETE delete "/v1/topics/{*topic}" => topics::delete;
     GET get "/v1/audit" => audit::list;
     GET get "/v1/audit/verify" => audit::verify;
     GET get "/healthz" => health::alive;

@@ -14,6 +14,7 @@ use crate::store::{AuditFilter, DeliveryFilter};
 mod rotation;
 mod urls;
 
+const TOPIC: &str = "/v1/topics/{*topic}";
 const SECRET: &str = "/v1/endpoints/{id}/secrets/{secret}";
 /// What answers without a key.
 const OPEN: [&str; 2] = ["/healthz", "/readyz"];
@@ -99,6 +100,12 @@ impl Gateway {
         }
     }
 
+    /// The path of a new topic of the catalogue.
+    async fn topic(&self, name: &str) -> String {
+        self.post("/v1/topics", &self.admin, json!({ "topic": name })).await;
+        format!("/v1/topics/{name}")
+    }
+
     /// The same with an endpoint that is inactive.
     async fn inactive(&self, tenant: &str) -> Belongings {
         let belongings = self.belongings(tenant).await;
@@ -123,8 +130,9 @@ impl Gateway {
         let store = &*self.store;
         let deliveries = store.deliveries(DeliveryFilter::default(), None, 100).await.unwrap();
         format!(
-            "{:?} {:?} {:?} {:?}",
+            "{:?} {:?} {:?} {:?} {:?}",
             store.endpoints().await.unwrap(),
+            store.topics().await.unwrap(),
             store.keys().await.unwrap(),
             store.audit(AuditFilter::default(), None, 100).await.unwrap(),
             deliveries.rows.iter().map(|row| &row.delivery).collect::<Vec<_>>(),
@@ -149,7 +157,7 @@ impl Belongings {
             "deliveries" => &self.delivery,
             "events" => &self.event,
             "keys" => &self.key,
-            "plugins" => return None,
+            "plugins" | "topics" => return None,
             other => panic!("teach this test what an id of `{other}` is"),
         };
         Some(format!("/v1/{collection}/{id}{rest}"))
@@ -225,8 +233,12 @@ async fn what_is_for_administrators_is_refused_to_a_tenant() {
         (Method::POST, "/v1/keys"),
         (Method::GET, "/v1/tenants"),
         (Method::GET, "/v1/audit/verify"),
+        (Method::POST, "/v1/topics"),
+        (Method::PUT, "/v1/topics"),
+        (Method::PATCH, TOPIC),
+        (Method::DELETE, TOPIC),
     ] {
-        let body = json!({ "scope": "admin" });
+        let body = if path.contains("topics") { json!({}) } else { json!({ "scope": "admin" }) };
         let (status, answer) = gateway.call(method.clone(), path, &tenant, &body).await;
         assert_eq!(status, StatusCode::FORBIDDEN, "{method} {path}: {answer}");
     }
@@ -242,7 +254,8 @@ async fn a_producers_key_can_do_nothing_but_post() {
         let producer = text(&gateway.key(scope).await["key"]);
         let before = gateway.everything().await;
         for (method, route) in all_routes() {
-            if OPEN.contains(&route) || route == "/v1/events" {
+            let is_open_to_all = method == Method::GET && route == "/v1/topics";
+            if OPEN.contains(&route) || route == "/v1/events" || is_open_to_all {
                 continue;
             }
             let path = own.path(route).unwrap_or_else(|| route.to_owned());
@@ -255,6 +268,8 @@ async fn a_producers_key_can_do_nothing_but_post() {
         assert_eq!(gateway.everything().await, before);
         let event = json!({ "tenant": "mine", "event": "a/b", "data": 2 });
         gateway.post("/v1/events", &producer, event).await;
+        let (status, _) = gateway.call(Method::GET, "/v1/topics", &producer, &Value::Null).await;
+        assert_eq!(status, StatusCode::OK, "a producer sees what it may post");
     }
     gateway.stop().await;
 }
@@ -279,13 +294,18 @@ async fn every_route_that_changes_something_writes_one_audit_row() {
             (Method::POST, "/v1/endpoints/{id}/activate") => Some(gateway.inactive("inactive").await),
             _ => None,
         };
-        let path = fresh.as_ref().unwrap_or(&own).path(route).unwrap_or_else(|| route.to_owned());
+        let path = match route {
+            TOPIC => gateway.topic(&format!("{method}/topic")).await,
+            _ => fresh.as_ref().unwrap_or(&own).path(route).unwrap_or_else(|| route.to_owned()),
+        };
         let body = match (method.clone(), route) {
             (Method::POST, "/v1/endpoints") => {
                 json!({ "url": "http://127.0.0.1:9999/new", "topics": ["**"] })
             }
             (Method::POST, "/v1/keys") => json!({ "scope": "events:write" }),
-            (Method::PATCH, "/v1/endpoints/{id}") => json!({ "description": "new" }),
+            (Method::POST, "/v1/topics") => json!({ "topic": "new" }),
+            (Method::PUT, "/v1/topics") => json!({ "topics": [{ "topic": "imported" }] }),
+            (Method::PATCH, "/v1/endpoints/{id}" | TOPIC) => json!({ "description": "new" }),
             (Method::PATCH, SECRET) => json!({ "expires_at": "2099-01-01T00:00:00Z" }),
             _ => json!({}),
         };

@@ -28,6 +28,8 @@ pub struct Settings {
     pub plugins_dir: Option<PathBuf>,
     /// Whether the process may leave a core dump, which has keys and secrets in clear. Default: false.
     pub core_dumps: bool,
+    /// A catalogue of topics, TOML or JSON, that is imported at each start.
+    pub topics_file: Option<PathBuf>,
     /// Logging.
     pub log: telemetry::Options,
     /// The HTTP server.
@@ -141,6 +143,7 @@ impl Default for Settings {
             data_dir: PathBuf::from("hookway-data"),
             plugins_dir: None,
             core_dumps: false,
+            topics_file: None,
             log: telemetry::Options::default(),
             http: http::Options::default(),
             ingest: ingest::Options::default(),

@@ -19,9 +19,7 @@ pub enum Media {
 /// # Errors
 /// 415 for any other.
 pub fn media_type(headers: &HeaderMap) -> Result<Media, Problem> {
-    let Some(value) = headers.get(CONTENT_TYPE) else { return Ok(Media::Json) };
-    let text = value.to_str().unwrap_or_default();
-    let essence = text.split(';').next().unwrap_or_default().trim();
+    let Some(essence) = essence(headers) else { return Ok(Media::Json) };
     if essence.eq_ignore_ascii_case("application/json") {
         Ok(Media::Json)
     } else if essence.eq_ignore_ascii_case("application/x-ndjson") {
@@ -31,6 +29,18 @@ pub fn media_type(headers: &HeaderMap) -> Result<Media, Problem> {
             "the `Content-Type` is not read here; send `application/json` or, for many events, `application/x-ndjson`",
         ))
     }
+}
+
+/// Whether the body is of this type, whatever its parameters.
+#[must_use]
+pub fn is_media_type(headers: &HeaderMap, wanted: &str) -> bool {
+    essence(headers).is_some_and(|essence| essence.eq_ignore_ascii_case(wanted))
+}
+
+/// The type without its parameters; `None` when nothing is said.
+fn essence(headers: &HeaderMap) -> Option<&str> {
+    let text = headers.get(CONTENT_TYPE)?.to_str().unwrap_or_default();
+    Some(text.split(';').next().unwrap_or_default().trim())
 }
 
 /// Compressed bodies are not read: a few kilobytes can unpack to gigabytes.
@@ -65,6 +75,9 @@ mod tests {
             let problem = media_type(&with(CONTENT_TYPE, other)).unwrap_err();
             assert_eq!(problem.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE, "{other}");
         }
+        let toml = with(CONTENT_TYPE, "application/TOML;charset=utf-8");
+        assert!(is_media_type(&toml, "application/toml") && !is_media_type(&toml, "application/json"));
+        assert!(!is_media_type(&HeaderMap::new(), "application/toml"));
     }
 
     #[test]

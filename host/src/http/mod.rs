@@ -32,7 +32,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::auth::{Caller, Peer};
 pub use self::body::{read_body, text};
-pub use self::content::{Media, media_type, refuse_encoding};
+pub use self::content::{Media, is_media_type, media_type, refuse_encoding};
 pub use self::depth::{MAX_DEPTH, is_deeper_than};
 pub use self::json::{Json, parse};
 pub use self::keys::{Keys, ensure_admin_key};

@@ -177,6 +177,11 @@ impl From<store::Error> for Problem {
                 );
                 Self::conflict("id_reused", detail)
             }
+            store::Error::TopicTaken => {
+                let detail =
+                    "the catalogue has this topic already; change it with `PATCH /v1/topics/{topic}`";
+                Self::conflict("topic_taken", detail).at("/topic")
+            }
             store::Error::LastAdminKey => {
                 let detail = "this is the last admin key that has not expired, and without one nobody could make keys; \
                               create another admin key first";

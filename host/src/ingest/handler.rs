@@ -63,6 +63,7 @@ async fn one(ingest: &Ingest, caller: &Caller, request: Request) -> Result<Respo
     let idempotency_key = idempotency::key(request.headers())?;
     let body = read_body(request.into_body(), ingest.options.max_event_bytes).await?;
     let event = event::read(text(&body)?, &body, caller, ingest.clock.now())?;
+    ingest.expects(&event).await?;
     let accepted = ingest.accept(vec![NewEvent { idempotency_key, ..event }]).await?;
     let answer = accepted.iter().map(One::from).next();
     Ok((StatusCode::ACCEPTED, axum::Json(answer)).into_response())
@@ -77,8 +78,9 @@ async fn many(ingest: &Ingest, caller: &Caller, request: Request) -> Result<Resp
     for (number, line) in &lines {
         // Thousands of lines are milliseconds of work: other requests get their turn in between.
         tokio::task::coop::consume_budget().await;
-        let event = event::read(line, &body, caller, now);
-        events.push(event.map_err(|problem| problem.on_line(*number))?);
+        let event = event::read(line, &body, caller, now).map_err(|problem| problem.on_line(*number))?;
+        ingest.expects(&event).await.map_err(|problem| problem.on_line(*number))?;
+        events.push(event);
     }
     let accepted = ingest.accept(events).await.map_err(|error| on_its_line(error, &lines))?;
     let duplicates = accepted.iter().filter(|event| event.duplicate).count();

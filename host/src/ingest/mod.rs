@@ -3,9 +3,11 @@
 //! - One event as `application/json`, or many as `application/x-ndjson`, all or none.
 //! - `202` only after the store has them on stable storage; until then nothing is answered and nothing handed on.
 //! - `data` is kept byte for byte: numbers of thirty digits, the order of keys and spaces survive.
+//! - An event whose topic has a schema in the catalogue must satisfy it.
 //! - Whatever is refused has changed nothing, and the answer names the field and, in NDJSON, the line.
 
 mod event;
+mod expected;
 mod handler;
 mod idempotency;
 mod ndjson;
@@ -18,6 +20,7 @@ use axum::extract::FromRef;
 use axum::routing::post;
 use serde::{Deserialize, Serialize};
 
+use crate::catalogue::Catalogue;
 use crate::clock::Clock;
 use crate::handoff;
 use crate::http::{self, Keys, Route};
@@ -34,6 +37,19 @@ pub struct Options {
     pub max_batch_bytes: usize,
     /// Events in a body of NDJSON.
     pub max_batch_events: usize,
+    /// What becomes of events whose topic is not in the catalogue.
+    pub unknown_topics: UnknownTopics,
+}
+
+/// What becomes of events whose topic is not in the catalogue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnknownTopics {
+    /// They are taken.
+    #[default]
+    Allow,
+    /// They are refused, so that a typing error of a producer is noticed.
+    Refuse,
 }
 
 /// What ingest needs. Cheap to clone.
@@ -43,6 +59,8 @@ pub struct Ingest {
     pub store: Arc<dyn Store>,
     /// Who may post.
     pub keys: Keys,
+    /// What is known of their topics.
+    pub catalogue: Catalogue,
     /// Tells when they came.
     pub clock: Clock,
     /// Where new events go once they are stored.
@@ -73,6 +91,7 @@ impl Default for Options {
             // One commit carries the whole batch, and no other commit can begin meanwhile.
             max_batch_bytes: 16 * 1024 * 1024,
             max_batch_events: 10_000,
+            unknown_topics: UnknownTopics::default(),
         }
     }
 }

@@ -38,8 +38,14 @@ mod tests {
     use http::StatusCode;
 
     use super::*;
+    use crate::ingest::UnknownTopics;
 
-    const SMALL: Options = Options { max_event_bytes: 4, max_batch_bytes: 100, max_batch_events: 2 };
+    const SMALL: Options = Options {
+        max_event_bytes: 4,
+        max_batch_bytes: 100,
+        max_batch_events: 2,
+        unknown_topics: UnknownTopics::Allow,
+    };
 
     #[test]
     fn blank_lines_and_carriage_returns_do_not_matter_but_count() {

@@ -24,6 +24,7 @@ mod tenant;
 mod text;
 mod time;
 mod topic;
+mod topic_entry;
 
 pub use activity::{Activity, Health, InactiveReason, failing_since, is_gone};
 pub use api_key::{ApiKey, ApiKeyRecord};
@@ -48,3 +49,4 @@ pub use signature_style::SignatureStyle;
 pub use tenant::{TenantId, TenantIdError};
 pub use time::UnixMs;
 pub use topic::{Accepts, PatternError, Token, Topic, TopicError, TopicPattern};
+pub use topic_entry::TopicEntry;

@@ -17,6 +17,8 @@ use super::text::{checked_text, is_word};
 const MAX_LEN: usize = 256;
 /// Bounds the work of matching; real topics have two to five segments.
 const MAX_SEGMENTS: usize = 32;
+/// The first segment of the topics of the gateway itself.
+const RESERVED: &str = "hookway";
 
 checked_text!(
     /// What happened: 1 to 256 characters, at most 32 segments of `A-Z a-z 0-9 _ -`.
@@ -86,6 +88,12 @@ impl Topic {
     /// The segments in order, each with the separator before it (`None` for the first).
     pub fn segments(&self) -> impl Iterator<Item = (Option<char>, &str)> {
         split(&self.0)
+    }
+
+    /// Whether it is one of the gateway's own, which speak about the gateway: `hookway.endpoint.failed`.
+    #[must_use]
+    pub fn is_reserved(&self) -> bool {
+        self.segments().next().is_some_and(|(_, first)| first == RESERVED)
     }
 }
 
@@ -263,6 +271,19 @@ mod tests {
         for (pattern, topic, expected) in cases {
             let (pattern, topic): (TopicPattern, Topic) = (pattern.parse().unwrap(), topic.parse().unwrap());
             assert_eq!(pattern.matches(&topic), expected, "{pattern} on {topic}");
+        }
+    }
+
+    #[test]
+    fn the_gateways_own_topics_are_known_by_their_whole_first_segment() {
+        for (topic, reserved) in [
+            ("hookway", true),
+            ("hookway.endpoint.failed", true),
+            ("hookway/a", true),
+            ("hookways/a", false),
+            ("a/hookway", false),
+        ] {
+            assert_eq!(topic.parse::<Topic>().unwrap().is_reserved(), reserved, "{topic}");
         }
     }
 

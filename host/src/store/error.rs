@@ -22,6 +22,9 @@ pub enum Error {
     /// The tenant has another endpoint with this URL.
     #[error("the tenant has another endpoint with this URL: {0}")]
     UrlTaken(crate::model::EndpointId),
+    /// The catalogue has this topic.
+    #[error("the catalogue has this topic")]
+    TopicTaken,
     /// Without this key nobody could manage the gateway.
     #[error("this is the last admin key that opens anything")]
     LastAdminKey,

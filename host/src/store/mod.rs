@@ -27,7 +27,7 @@ pub use self::records::{
 };
 use crate::model::{
     ApiKeyRecord, AuditEntry, DeliveryId, Endpoint, EndpointId, Event, EventId, EventKey, KeyId, Line,
-    OrderId, PluginName, TenantId, UnixMs,
+    OrderId, PluginName, TenantId, Topic, TopicEntry, UnixMs,
 };
 
 /// What a verb returns: a boxed future, so that the store can be an `Arc<dyn Store>`.
@@ -185,6 +185,32 @@ pub trait Store: Send + Sync + 'static {
 
     /// All API keys, by rising id.
     fn keys(&self) -> StoreFuture<'_, Vec<ApiKeyRecord>>;
+
+    // --- the catalogue of topics; each change with its audit entry in the same transaction
+
+    /// Adds a topic, durably.
+    ///
+    /// # Errors
+    /// [`Error::TopicTaken`].
+    fn create_topic(&self, entry: TopicEntry, audit: AuditEntry) -> StoreFuture<'_, ()>;
+
+    /// Replaces a topic, durably.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    fn update_topic(&self, entry: TopicEntry, audit: AuditEntry) -> StoreFuture<'_, ()>;
+
+    /// Deletes a topic, durably. Events of it stay.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    fn delete_topic(&self, topic: Topic, audit: AuditEntry) -> StoreFuture<'_, ()>;
+
+    /// Adds or replaces topics, all or none, durably, with an audit row for each.
+    fn import_topics(&self, entries: Vec<(TopicEntry, AuditEntry)>) -> StoreFuture<'_, ()>;
+
+    /// All topics, by their names.
+    fn topics(&self) -> StoreFuture<'_, Vec<TopicEntry>>;
 
     // --- the audit log
 

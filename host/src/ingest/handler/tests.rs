@@ -10,13 +10,14 @@ use tokio::sync::Notify;
 use tower_service::Service as _;
 
 use super::*;
+use crate::catalogue::Catalogue;
 use crate::clock::Clock;
 use crate::handoff::{self, Received, Receiver};
 use crate::http::Keys;
-use crate::ingest::{Options, router};
+use crate::ingest::{Options, UnknownTopics, router};
 use crate::model::{
     ApiKey, ApiKeyRecord, AuditEntry, DeliveryId, Endpoint, EndpointId, EnvelopeCache, Event, EventId,
-    EventKey, KeyId, Line, OrderId, PluginName, Scope, TenantId, UnixMs,
+    EventKey, KeyId, Line, OrderId, PluginName, Scope, TenantId, Topic, TopicEntry, UnixMs,
 };
 use crate::store::{
     AuditChain, AuditFilter, AuditPage, DeliveryFilter, DeliveryRecord, Due, DueInOrder, EventRecord, FanOut,
@@ -67,6 +68,12 @@ impl Store for Shelf {
         true
     }
 
+    fn topics(&self) -> StoreFuture<'_, Vec<TopicEntry>> {
+        let entry = |topic: &str| TopicEntry::new(topic.parse().unwrap(), UnixMs(1));
+        let schema = Some(r#"{"properties": {"n": {"type": "number"}}}"#.into());
+        Box::pin(async move { Ok(vec![entry("known"), TopicEntry { schema, ..entry("checked") }]) })
+    }
+
     unused_verbs! {
         accept_test(event: NewEvent, audit: AuditEntry) -> Arc<Event>;
         undispatched(after: Option<EventKey>, limit: usize) -> Vec<Arc<Event>>;
@@ -91,6 +98,10 @@ impl Store for Shelf {
         create_key(key: ApiKeyRecord, audit: AuditEntry) -> ();
         delete_key(id: KeyId, now: UnixMs, audit: AuditEntry) -> ();
         note_key_uses(uses: Vec<(KeyId, UnixMs)>) -> ();
+        create_topic(entry: TopicEntry, audit: AuditEntry) -> ();
+        update_topic(entry: TopicEntry, audit: AuditEntry) -> ();
+        delete_topic(topic: Topic, audit: AuditEntry) -> ();
+        import_topics(entries: Vec<(TopicEntry, AuditEntry)>) -> ();
         audit(filter: AuditFilter, before: Option<u64>, limit: usize) -> AuditPage;
         verify_audit() -> AuditChain;
         keys() -> Vec<ApiKeyRecord>;
@@ -128,15 +139,20 @@ struct Gateway {
     key: String,
 }
 
-fn gateway(scope: Scope) -> Gateway {
+async fn gateway(scope: Scope) -> Gateway {
+    gateway_with(scope, UnknownTopics::Allow).await
+}
+
+async fn gateway_with(scope: Scope, unknown_topics: UnknownTopics) -> Gateway {
     let key = ApiKey::new(UnixMs(1), 1, [1; 32]);
     let clock = Clock::starting_at(UnixMs(1));
     let (accepted, handed_on) = handoff::channel(100);
     let shelf = Arc::new(Shelf::default());
-    let options = Options { max_event_bytes: 100, max_batch_bytes: 300, max_batch_events: 3 };
+    let options = Options { max_event_bytes: 100, max_batch_bytes: 300, max_batch_events: 3, unknown_topics };
     let ingest = Ingest {
         store: Arc::clone(&shelf) as Arc<dyn Store>,
         keys: Keys::new(vec![key.record(scope, "", UnixMs(1))], clock),
+        catalogue: Catalogue::load(Arc::clone(&shelf) as Arc<dyn Store>).await.unwrap(),
         clock,
         accepted,
         options,
@@ -180,7 +196,7 @@ impl Gateway {
 
 #[tokio::test]
 async fn an_event_is_stored_then_handed_on_then_answered() {
-    let mut gateway = gateway(Scope::Admin);
+    let mut gateway = gateway(Scope::Admin).await;
     let (status, answer) = gateway.json(r#"{"event":"a/b","data":1,"event_id":"e-1"}"#).await;
     assert_eq!((status, answer), (StatusCode::ACCEPTED, json!({"event_id": "e-1", "duplicate": false})));
     assert_eq!(gateway.stored(), 1);
@@ -189,7 +205,7 @@ async fn an_event_is_stored_then_handed_on_then_answered() {
 
 #[tokio::test]
 async fn a_duplicate_gets_the_same_id_and_is_not_handed_on_again() {
-    let mut gateway = gateway(Scope::Admin);
+    let mut gateway = gateway(Scope::Admin).await;
     for duplicate in [false, true] {
         let (status, answer) = gateway.json(r#"{"event":"a","data":1,"event_id":"e-1"}"#).await;
         assert_eq!(
@@ -202,7 +218,7 @@ async fn a_duplicate_gets_the_same_id_and_is_not_handed_on_again() {
 
 #[tokio::test]
 async fn lines_are_answered_in_their_order() {
-    let mut gateway = gateway(Scope::Admin);
+    let mut gateway = gateway(Scope::Admin).await;
     let (status, answer) = gateway
         .ndjson("{\"event\":\"a\",\"data\":1,\"event_id\":\"x\"}\n\n{\"event\":\"a\",\"data\":1,\"event_id\":\"x\"}\r\n")
         .await;
@@ -213,7 +229,7 @@ async fn lines_are_answered_in_their_order() {
 
 #[tokio::test]
 async fn one_bad_line_keeps_all_of_them_out_and_is_named() {
-    let mut gateway = gateway(Scope::Admin);
+    let mut gateway = gateway(Scope::Admin).await;
     let (status, answer) =
         gateway.ndjson("{\"event\":\"a\",\"data\":1}\n\n{\"event\":\"a b\",\"data\":1}").await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
@@ -227,7 +243,7 @@ async fn one_bad_line_keeps_all_of_them_out_and_is_named() {
 
 #[tokio::test]
 async fn what_is_too_large_is_refused_and_not_stored() {
-    let mut gateway = gateway(Scope::Admin);
+    let mut gateway = gateway(Scope::Admin).await;
     let large = format!(r#"{{"event":"a","data":"{}"}}"#, "x".repeat(100));
     let request = gateway.request();
     assert_eq!(gateway.send(request, large.clone()).await.0, StatusCode::PAYLOAD_TOO_LARGE);
@@ -239,7 +255,7 @@ async fn what_is_too_large_is_refused_and_not_stored() {
 
 #[tokio::test]
 async fn a_request_that_cannot_be_taken_says_why() {
-    let mut gateway = gateway(Scope::Admin);
+    let mut gateway = gateway(Scope::Admin).await;
     let body = r#"{"event":"a","data":1}"#;
     let cases = [
         (gateway.request().header(CONTENT_TYPE, "text/plain"), StatusCode::UNSUPPORTED_MEDIA_TYPE),
@@ -260,7 +276,7 @@ async fn a_request_that_cannot_be_taken_says_why() {
 
 #[tokio::test]
 async fn a_store_that_fails_is_503_and_nothing_is_handed_on() {
-    let mut gateway = gateway(Scope::Admin);
+    let mut gateway = gateway(Scope::Admin).await;
     let (status, answer) = gateway.json(r#"{"event":"a","data":1,"event_id":"broken"}"#).await;
     assert_eq!((status, &answer["code"]), (StatusCode::SERVICE_UNAVAILABLE, &json!("unavailable")));
     assert_eq!(gateway.handed_on().await, 0);
@@ -268,15 +284,14 @@ async fn a_store_that_fails_is_503_and_nothing_is_handed_on() {
 
 #[tokio::test]
 async fn a_key_that_may_not_post_is_refused_before_the_body_is_read() {
-    let mut gateway = gateway(Scope::Tenant("acme".parse().unwrap()));
-
+    let mut gateway = gateway(Scope::Tenant("acme".parse().unwrap())).await;
     let request = gateway.request();
     assert_eq!(gateway.send(request, "not json").await.0, StatusCode::FORBIDDEN);
 }
 
 #[tokio::test]
 async fn an_event_that_was_stored_is_handed_on_even_if_its_producer_hung_up() {
-    let mut gateway = gateway(Scope::Admin);
+    let mut gateway = gateway(Scope::Admin).await;
     let body = Body::from(r#"{"event":"a","data":1,"event_id":"slow"}"#);
     let answering = gateway.router.call(gateway.request().body(body).unwrap());
     let connection = tokio::spawn(answering);
@@ -285,4 +300,38 @@ async fn an_event_that_was_stored_is_handed_on_even_if_its_producer_hung_up() {
     assert!(connection.await.unwrap_err().is_cancelled());
     gateway.shelf.go_on.notify_one();
     assert_eq!(gateway.handed_on().await, 1);
+}
+
+#[tokio::test]
+async fn data_that_does_not_satisfy_the_schema_of_its_topic_is_refused_with_its_place() {
+    let mut gateway = gateway(Scope::Admin).await;
+    let (status, answer) = gateway.json(r#"{"event":"checked","data":{"n":"x"}}"#).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!((&answer["code"], &answer["pointer"]), (&json!("schema_mismatch"), &json!("/data/n")));
+    let lines = "{\"event\":\"checked\",\"data\":{\"n\":1}}\n\n{\"event\":\"checked\",\"data\":{\"n\":[]}}";
+    let (status, answer) = gateway.ndjson(lines).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!((&answer["pointer"], &answer["line"]), (&json!("/data/n"), &json!(3)));
+    assert_eq!(gateway.stored(), 0);
+    for good in [r#"{"event":"checked","data":{"n":1}}"#, r#"{"event":"known","data":{"n":"x"}}"#] {
+        assert_eq!(gateway.json(good).await.0, StatusCode::ACCEPTED);
+    }
+    assert_eq!(gateway.handed_on().await, 2);
+}
+
+#[tokio::test]
+async fn a_topic_that_nobody_announced_is_refused_where_that_is_asked_for() {
+    let body = r#"{"event":"typo","data":1}"#;
+    assert_eq!(gateway(Scope::Admin).await.json(body).await.0, StatusCode::ACCEPTED);
+    let mut gateway = gateway_with(Scope::Admin, UnknownTopics::Refuse).await;
+    let (status, answer) = gateway.json(body).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!((&answer["code"], &answer["pointer"]), (&json!("unknown_topic"), &json!("/event")));
+    assert!(text_of(&answer["detail"]).contains("`typo`"), "{answer}");
+    assert_eq!(gateway.json(r#"{"event":"known","data":1}"#).await.0, StatusCode::ACCEPTED);
+    assert_eq!(gateway.stored(), 1);
+}
+
+fn text_of(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
 }

@@ -3,6 +3,7 @@
 
 pub(crate) mod accepting;
 pub(crate) mod auditing;
+pub(crate) mod cataloguing;
 pub(crate) mod delivering;
 pub(crate) mod dispatching;
 pub(crate) mod fixtures;
@@ -69,6 +70,9 @@ macro_rules! for_every_rule {
             auditing::every_change_of_one_batch_gets_its_own_row,
             auditing::the_audit_log_pages_from_the_newest_to_the_oldest,
             auditing::every_filter_of_the_audit_log_narrows,
+            cataloguing::topics_are_read_back_as_they_were_written_by_name,
+            cataloguing::a_topic_is_created_once_and_changed_or_deleted_while_it_is_there,
+            cataloguing::an_import_adds_and_replaces_with_an_audit_row_for_each,
             logging::the_log_pages_from_the_newest_to_the_oldest,
             logging::every_filter_narrows,
             logging::an_event_id_finds_deliveries_with_and_without_its_tenant,

@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::codec::{self, Corrupt};
 use super::failure::Failure;
-use super::schema::AUDIT;
+use super::schema::{AUDIT, Tables};
 use super::writer::{Batch, Change};
 use crate::model::AuditEntry;
 use crate::store::{AuditChain, AuditFilter, AuditPage, AuditRow};
@@ -35,18 +35,38 @@ impl<C: Change> Change for Audited<C> {
         self.change.bytes()
     }
 
-    /// The end of the chain is read first, as nothing may be refused after the change has written.
     fn apply(self, batch: &mut Batch<'_>) -> Result<C::Output, Failure> {
-        let (number, before) = match batch.tables.audit.last()? {
-            Some((number, row)) => (number.value() + 1, stored(row.value())?.0),
-            None => (1, GENESIS),
-        };
+        let mut chain = Chain::end(&batch.tables)?;
         let output = self.change.apply(batch)?;
-        let content = codec::to_json(&self.audit);
-        let mut row = hash(&before, number, &content).to_vec();
-        row.extend(content);
-        batch.tables.audit.insert(number, row.as_slice())?;
+        chain.append(&mut batch.tables, &self.audit)?;
         Ok(output)
+    }
+}
+
+/// Where the next row is appended. Read before anything is written, as nothing may be refused after that.
+pub(super) struct Chain {
+    rows: u64,
+    head: [u8; 32],
+}
+
+impl Chain {
+    /// The end of the log as it is.
+    pub(super) fn end(tables: &Tables<'_>) -> Result<Self, Failure> {
+        Ok(match tables.audit.last()? {
+            Some((number, row)) => Self { rows: number.value(), head: stored(row.value())?.0 },
+            None => Self { rows: 0, head: GENESIS },
+        })
+    }
+
+    /// Writes a row, which is the end from then on.
+    pub(super) fn append(&mut self, tables: &mut Tables<'_>, entry: &AuditEntry) -> Result<(), Failure> {
+        let content = codec::to_json(entry);
+        self.rows += 1;
+        self.head = hash(&self.head, self.rows, &content);
+        let mut row = self.head.to_vec();
+        row.extend(content);
+        tables.audit.insert(self.rows, row.as_slice())?;
+        Ok(())
     }
 }
 

@@ -6,8 +6,8 @@
 //!
 //! - `schema`: the tables and what each row costs; `codec`, `endpoint_row`: rows and bytes; `rows`, `ids`: rows by what
 //!   they mean.
-//! - `writer`: the thread; `accept`, `dispatching`, `delivering`, `managing`: the verbs that write; `audit`: what is
-//!   written down with them; `ordered`: the index of ordered endpoints.
+//! - `writer`: the thread; `accept`, `dispatching`, `delivering`, `managing`, `topics`: the verbs that write; `audit`: what
+//!   is written down with them; `ordered`: the index of ordered endpoints.
 //! - `progress`: which events wait for dispatch; `waiting`, `log`: the verbs that read.
 
 mod accept;
@@ -30,6 +30,7 @@ mod ordered;
 mod progress;
 mod rows;
 mod schema;
+mod topics;
 mod verbs;
 mod waiting;
 mod writer;

@@ -101,6 +101,8 @@ tables! {
     URLS, urls: (&'static str, &'static str) => u128;
     /// Key id -> the API key's record as JSON.
     KEYS, keys: u128 => &'static [u8];
+    /// Topic -> what the catalogue says about it, as JSON.
+    TOPICS, topics: &'static str => &'static [u8];
     /// Number -> the hash of the row (32 bytes), then the audit entry as JSON. Only ever appended.
     AUDIT, audit: u64 => &'static [u8];
 }

@@ -11,10 +11,11 @@ use super::managing::{
     self, CreateEndpoint, CreateKey, DeleteEndpoint, DeleteKey, NoteKeyUses, Reseal, UpdateEndpoint,
 };
 use super::ordered::{self, IndexOrder, SetLines};
+use super::topics::{self, CreateTopic, DeleteTopic, ImportTopics, UpdateTopic};
 use super::{RedbStore, log, waiting};
 use crate::model::{
     ApiKeyRecord, AuditEntry, DeliveryId, Endpoint, EndpointId, Event, EventId, EventKey, KeyId, Line,
-    OrderId, PluginName, TenantId, UnixMs,
+    OrderId, PluginName, TenantId, Topic, TopicEntry, UnixMs,
 };
 use crate::store::{
     Accepted, AuditChain, AuditFilter, AuditPage, DeliveryFilter, DeliveryRecord, Due, DueInOrder,
@@ -166,6 +167,26 @@ impl Store for RedbStore {
 
     fn note_key_uses(&self, uses: Vec<(KeyId, UnixMs)>) -> StoreFuture<'_, ()> {
         self.write(NoteKeyUses(uses))
+    }
+
+    fn create_topic(&self, entry: TopicEntry, audit: AuditEntry) -> StoreFuture<'_, ()> {
+        self.write(Audited { change: CreateTopic(entry), audit })
+    }
+
+    fn update_topic(&self, entry: TopicEntry, audit: AuditEntry) -> StoreFuture<'_, ()> {
+        self.write(Audited { change: UpdateTopic(entry), audit })
+    }
+
+    fn delete_topic(&self, topic: Topic, audit: AuditEntry) -> StoreFuture<'_, ()> {
+        self.write(Audited { change: DeleteTopic(topic), audit })
+    }
+
+    fn import_topics(&self, entries: Vec<(TopicEntry, AuditEntry)>) -> StoreFuture<'_, ()> {
+        self.write(ImportTopics(entries))
+    }
+
+    fn topics(&self) -> StoreFuture<'_, Vec<TopicEntry>> {
+        self.read(topics::all)
     }
 
     fn audit(&self, filter: AuditFilter, before: Option<u64>, limit: usize) -> StoreFuture<'_, AuditPage> {
