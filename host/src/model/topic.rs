@@ -17,6 +17,8 @@ use super::text::{checked_text, is_word};
 const MAX_LEN: usize = 256;
 /// Bounds the work of matching; real topics have two to five segments.
 const MAX_SEGMENTS: usize = 32;
+/// The first segment of the topics of operational events.
+const RESERVED: &str = "hookway";
 
 checked_text!(
     /// What happened: 1 to 256 characters, at most 32 segments of `A-Z a-z 0-9 _ -`.
@@ -86,6 +88,12 @@ impl Topic {
     /// The segments in order, each with the separator before it (`None` for the first).
     pub fn segments(&self) -> impl Iterator<Item = (Option<char>, &str)> {
         split(&self.0)
+    }
+
+    /// Whether only the gateway itself posts to it: its first segment is `hookway`.
+    #[must_use]
+    pub fn is_reserved(&self) -> bool {
+        self.segments().next().is_some_and(|(_, first)| first == RESERVED)
     }
 }
 
@@ -263,6 +271,16 @@ mod tests {
         for (pattern, topic, expected) in cases {
             let (pattern, topic): (TopicPattern, Topic) = (pattern.parse().unwrap(), topic.parse().unwrap());
             assert_eq!(pattern.matches(&topic), expected, "{pattern} on {topic}");
+        }
+    }
+
+    #[test]
+    fn topics_of_the_gateway_itself_are_told_by_their_first_segment() {
+        for text in ["hookway", "hookway.endpoint.failed", "hookway/a"] {
+            assert!(text.parse::<Topic>().unwrap().is_reserved(), "{text}");
+        }
+        for text in ["hookways", "Hookway.a", "a.hookway", "hookway-a/b"] {
+            assert!(!text.parse::<Topic>().unwrap().is_reserved(), "{text}");
         }
     }
 
