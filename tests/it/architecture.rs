@@ -32,7 +32,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("directory", &["BASE", "store", "matching", "filter", "notices"]),
     ("plugins", &["BASE", "json"]),
     ("ingest", &["BASE", "store", "http"]),
-    ("dispatch", &["BASE", "store", "matching", "json", "ordering", "filter", "directory", "plugins", "notices"]),
+    (
+        "dispatch",
+        &["BASE", "store", "matching", "json", "ordering", "filter", "directory", "plugins", "notices"],
+    ),
     ("lanes", &["BASE", "store", "json", "ordering", "directory"]),
     ("deliver", &["BASE", "store", "directory", "lanes", "notices"]),
     ("operations", &["BASE", "store", "directory", "plugins", "notices"]),
