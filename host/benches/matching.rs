@@ -14,6 +14,7 @@ use std::sync::Arc;
 use hookway::clock::Clock;
 use hookway::directory::Directory;
 use hookway::model::{Actor, AuditEntry, Endpoint, EndpointId, Subscription, TenantId, Topic, UnixMs};
+use hookway::notices::Notices;
 use hookway::store::redb::{Options, RedbStore};
 use hookway::store::{self, Store};
 use hookway::vault::{KeyRing, Vault};
@@ -157,7 +158,7 @@ async fn directory(case: &Case) -> Result<Directory, Box<dyn Error>> {
     for endpoint in created {
         endpoint.await?;
     }
-    Ok(Directory::load(store).await.map_err(|error: store::Error| error.to_string())?)
+    Ok(Directory::load(store, Notices::off()).await.map_err(|error: store::Error| error.to_string())?)
 }
 
 fn endpoint(case: &Case, n: usize) -> Result<Endpoint, Box<dyn Error>> {

@@ -281,6 +281,8 @@ mod tests {
             ("hookway.endpoint.failed", true),
             ("hookway/a", true),
             ("hookways/a", false),
+            ("Hookway.a", false),
+            ("hookway-a/b", false),
             ("a/hookway", false),
         ] {
             assert_eq!(topic.parse::<Topic>().unwrap().is_reserved(), reserved, "{topic}");
