@@ -24,10 +24,12 @@ use crate::http::Keys;
 use crate::ingest::Ingest;
 use crate::lanes::Lanes;
 use crate::model::{ApiKey, EndpointId, Event, Job, PluginName, UnixMs};
+use crate::notices::Notices;
+use crate::operations::Operations;
 use crate::plugins::{InUse, Plugins};
 use crate::shutdown::Shutdown;
 use crate::store::Store;
-use crate::{api, catalogue, deliver, handoff, http, ingest, plugins, store};
+use crate::{api, catalogue, deliver, handoff, http, ingest, operations, plugins, store};
 
 /// Events that wait in memory for dispatch; more wait in the store.
 const HANDOFF_EVENTS: usize = 4096;
@@ -45,6 +47,10 @@ pub struct App {
     plugins: Plugins,
     lanes: Lanes,
     transport: Arc<dyn Transport>,
+    /// From those who accept events to dispatch.
+    accepted: handoff::Sender<Arc<Event>>,
+    events: handoff::Receiver<Arc<Event>>,
+    notices: Notices,
     clock: Clock,
     shutdown: Shutdown,
 }
@@ -89,7 +95,9 @@ impl App {
         }
         let admin_key = http::ensure_admin_key(&*store, &clock).await?;
         let keys = Keys::load(&*store, clock).await?;
-        let directory = Directory::load(Arc::clone(&store)).await?;
+        let (accepted, events) = handoff::channel(HANDOFF_EVENTS);
+        let notices = Notices::new(&settings.operations, clock, accepted.clone());
+        let directory = Directory::load(Arc::clone(&store), notices.clone()).await?;
         let plugins =
             Plugins::start(settings.plugins_dir(), settings.plugins.clone(), clock, &shutdown).await?;
         let users = directory.clone();
@@ -112,6 +120,9 @@ impl App {
             plugins,
             lanes,
             transport,
+            accepted,
+            events,
+            notices,
             clock,
             shutdown,
         })
@@ -126,29 +137,29 @@ impl App {
     /// Serves until the stop signal, then ends what is under way. True if all of it ended in time; what did not is in
     /// the store and goes on after the next start.
     pub async fn run(self, listener: TcpListener) -> bool {
-        let shutdown = self.shutdown.clone();
-        let (accepted, events) = handoff::channel(HANDOFF_EVENTS);
-        shutdown.spawn(reseal::run(Arc::clone(&self.store), shutdown.clone()));
-        shutdown.spawn(deliver::run(self.deliver(), shutdown.clone()));
-        shutdown.spawn(self.dispatch().run(events, shutdown.clone()));
-        shutdown.spawn(self.keys.clone().keep_noting(Arc::clone(&self.store), shutdown.clone()));
-        let router = self.router(accepted);
-        http::serve(listener, router, self.settings.http.clone(), shutdown.clone()).await;
-        self.keys.note_uses(&*self.store).await;
+        let (deliver, dispatch, router) = (self.deliver(), self.dispatch(), self.router());
+        operations::start(&self.operations(), &self.shutdown);
+        let Self { settings, keys, store, events, shutdown, .. } = self;
+        shutdown.spawn(reseal::run(Arc::clone(&store), shutdown.clone()));
+        shutdown.spawn(deliver::run(deliver, shutdown.clone()));
+        shutdown.spawn(dispatch.run(events, shutdown.clone()));
+        shutdown.spawn(keys.clone().keep_noting(Arc::clone(&store), shutdown.clone()));
+        http::serve(listener, router, settings.http, shutdown.clone()).await;
+        keys.note_uses(&*store).await;
         shutdown.finished(DRAIN).await
     }
 
-    fn router(&self, accepted: handoff::Sender<Arc<Event>>) -> Router {
-        ingest::router(self.ingest(accepted.clone())).merge(api::router(self.api(accepted)))
+    fn router(&self) -> Router {
+        ingest::router(self.ingest()).merge(api::router(self.api()))
     }
 
-    fn ingest(&self, accepted: handoff::Sender<Arc<Event>>) -> Ingest {
+    fn ingest(&self) -> Ingest {
         Ingest {
             store: Arc::clone(&self.store),
             keys: self.keys.clone(),
             catalogue: self.catalogue.clone(),
             clock: self.clock,
-            accepted,
+            accepted: self.accepted.clone(),
             options: self.settings.ingest.clone(),
         }
     }
@@ -159,6 +170,7 @@ impl App {
             Arc::clone(&self.store),
             (self.directory.clone(), self.plugins.clone()),
             Arc::new(LanesOutbox(self.lanes.clone())),
+            self.notices.clone(),
             self.clock,
         )
     }
@@ -168,6 +180,7 @@ impl App {
             lanes: self.lanes.clone(),
             directory: self.directory.clone(),
             store: Arc::clone(&self.store),
+            notices: self.notices.clone(),
             attempts: Attempts {
                 transport: Arc::clone(&self.transport),
                 clock: self.clock,
@@ -177,7 +190,17 @@ impl App {
         }
     }
 
-    fn api(&self, accepted: handoff::Sender<Arc<Event>>) -> Api {
+    fn operations(&self) -> Operations {
+        Operations {
+            store: Arc::clone(&self.store),
+            directory: self.directory.clone(),
+            plugins: self.plugins.clone(),
+            notices: self.notices.clone(),
+            clock: self.clock,
+        }
+    }
+
+    fn api(&self) -> Api {
         let policy = self.settings.deliver.policy();
         let (store, shutdown) = (Arc::clone(&self.store), self.shutdown.clone());
         Api {
@@ -189,7 +212,7 @@ impl App {
             plugins: self.plugins.clone(),
             target_check: Arc::new(move |url| deliver::check_target(url, &policy).map_err(|e| e.to_string())),
             readiness: Arc::new(move || readiness(&*store, &shutdown)),
-            accepted,
+            accepted: self.accepted.clone(),
             max_event_bytes: self.settings.ingest.max_event_bytes,
         }
     }

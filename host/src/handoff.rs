@@ -1,7 +1,8 @@
 //! The in-memory way from one stage to the next.
 //!
 //! What is handed on is in the store already, so a full channel is no reason to wait: the item is dropped, the
-//! receiver is told once that it missed something, and it reads the store.
+//! receiver is told once that it missed something, and it reads the store. The same news tells of items that another
+//! verb of the store wrote.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -51,9 +52,14 @@ impl<T> Sender<T> {
     /// Hands an item on, or notes that one was missed. Never waits.
     pub fn offer(&self, item: T) {
         if self.items.try_send(item).is_err() {
-            self.missed.happened.store(true, Ordering::Release);
-            self.missed.wake.notify_one();
+            self.note_missed();
         }
+    }
+
+    /// Says that the store has items that were not offered here. Never waits.
+    pub fn note_missed(&self) {
+        self.missed.happened.store(true, Ordering::Release);
+        self.missed.wake.notify_one();
     }
 }
 
@@ -93,6 +99,9 @@ mod tests {
         assert_eq!(receiver.receive().await, Received::Item(1));
         sender.offer(4);
         assert_eq!(receiver.receive().await, Received::Item(4));
+        sender.note_missed();
+        sender.note_missed();
+        assert_eq!(receiver.receive().await, Received::Missed);
         drop(sender);
         assert_eq!(receiver.receive().await, Received::Closed);
     }

@@ -23,6 +23,7 @@
 //! - [`ingest`]: events in over HTTP.
 //! - [`json`]: values of events, parsed where somebody looks; [`filter`]: conditions over them, without a plugin.
 //! - [`ordering`]: which deliveries of an endpoint go one after another.
+//! - [`notices`]: operational events, what the gateway itself tells; [`operations`]: watches what comes to pass by itself.
 //! - [`matching`]: topic -> endpoints; [`directory`]: all endpoints in memory, with their index and filters.
 //! - [`catalogue`]: all topics in memory, with their schemas.
 //! - [`plugins`]: loads, swaps and calls WebAssembly components.
@@ -51,6 +52,8 @@ pub mod json;
 pub mod lanes;
 pub mod matching;
 pub mod model;
+pub mod notices;
+pub mod operations;
 pub mod ordering;
 pub mod plugins;
 pub mod shutdown;

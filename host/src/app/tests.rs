@@ -50,9 +50,9 @@ async fn gateway_allowing(networks: Vec<AllowedNetwork>) -> Gateway {
     let store: Arc<dyn Store> = Arc::new(RedbStore::in_memory(clock, &options));
     let app = App::start(settings, Arc::clone(&store), clock, shutdown.clone()).await.unwrap();
     let admin = app.admin_key().unwrap().reveal();
-    let (accepted, events) = handoff::channel(10);
-    shutdown.spawn(app.dispatch().run(events, shutdown.clone()));
-    Gateway { router: app.router(accepted), store, shutdown, admin, _home: home }
+    let (router, dispatch) = (app.router(), app.dispatch());
+    shutdown.spawn(dispatch.run(app.events, shutdown.clone()));
+    Gateway { router, store, shutdown, admin, _home: home }
 }
 
 fn all_routes() -> Vec<(Method, &'static str)> {

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 pub use self::source::{Assignment, Origin};
-use crate::{deliver, dispatch, http, ingest, lanes, plugins, store, telemetry, vault};
+use crate::{deliver, dispatch, http, ingest, lanes, notices, plugins, store, telemetry, vault};
 
 const DEFAULT_FILE: &str = "hookway.toml";
 
@@ -48,6 +48,8 @@ pub struct Settings {
     pub lanes: lanes::Options,
     /// Where and how deliveries are sent.
     pub deliver: deliver::Options,
+    /// Who gets operational events.
+    pub operations: notices::Options,
 }
 
 /// Everything that is wrong with the settings.
@@ -153,6 +155,7 @@ impl Default for Settings {
             dispatch: dispatch::Options::default(),
             lanes: lanes::Options::default(),
             deliver: deliver::Options::default(),
+            operations: notices::Options::default(),
         }
     }
 }

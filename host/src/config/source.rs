@@ -9,8 +9,8 @@ use toml::{Table, Value};
 use super::Errors;
 
 /// The tables of `hookway.toml`; anything else stands at the top.
-const SECTIONS: [&str; 9] =
-    ["deliver", "dispatch", "http", "ingest", "lanes", "log", "plugins", "secrets", "store"];
+const SECTIONS: [&str; 10] =
+    ["deliver", "dispatch", "http", "ingest", "lanes", "log", "operations", "plugins", "secrets", "store"];
 const ENV_PREFIX: &str = "HOOKWAY_";
 /// Names the file, so it is not a setting.
 pub(super) const ENV_FILE: &str = "HOOKWAY_CONFIG";

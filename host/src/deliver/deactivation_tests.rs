@@ -53,7 +53,7 @@ impl Stage {
         let mut endpoint = endpoint(1, "https://example.com/hook");
         endpoint.secrets[0].expires_at = None;
         store.create_endpoint(endpoint.clone(), audit("endpoint.created")).await.unwrap();
-        let directory = Directory::load(store.clone()).await.unwrap();
+        let directory = Directory::load(store.clone(), Notices::off()).await.unwrap();
         let shutdown = Shutdown::default();
         let options = lanes::Options { max_in_flight_per_endpoint: 1, ..lanes::Options::default() };
         let lanes = Lanes::start(options, store.clone(), directory.clone(), clock, shutdown.clone());
@@ -61,7 +61,8 @@ impl Stage {
         let receiver =
             Arc::new(Receiver { clock, status: AtomicU16::new(status), posts: watch::Sender::default() });
         let attempts = Attempts { transport: receiver.clone(), clock, retry: retry() };
-        let deliver = Deliver { lanes, directory, store, attempts, fail_after: FAIL_AFTER };
+        let deliver =
+            Deliver { lanes, directory, store, notices: Notices::off(), attempts, fail_after: FAIL_AFTER };
         tokio::spawn(run(deliver.clone(), shutdown));
         Self { clock, deliver, receiver, endpoint }
     }
@@ -214,6 +215,6 @@ async fn an_endpoint_that_was_moved_is_not_blamed_for_its_old_receiver() {
     };
     let old = stage.deliver.directory.get(stage.endpoint.id).unwrap();
     stage.deliver.directory.change(stage.endpoint.id, moved).await.unwrap();
-    stage.deliver.deactivate(&old, InactiveReason::Gone, T0).await;
+    stage.deliver.deactivate(&stage.deliver.directory, &old, InactiveReason::Gone, T0).await;
     assert_eq!(stage.activity(), Activity::Active);
 }

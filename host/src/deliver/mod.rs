@@ -8,6 +8,7 @@
 //!
 //! - One attempt, one POST, one record. Nothing goes out unsigned and nothing is sent again behind the log's back.
 //! - The endpoint, its URL and its secrets are looked up at the moment of the attempt. Nothing goes to an inactive one.
+//! - A delivery that is given up is told to operations in the transaction that records its last attempt.
 //! - The attempt that ends three days of failures, or is answered `410`, deactivates its endpoint.
 //! - A slot that was taken is given back and a job that was taken is settled, whatever happens to the attempt.
 
@@ -43,8 +44,9 @@ use crate::model::{
     Activity, Actor, Attempt, AuditEntry, DeliveryState, Endpoint, HoldReason, InactiveReason, Job,
     RetrySchedule, UnixMs, is_gone,
 };
+use crate::notices::{GivenUp, Notice, Notices};
 use crate::shutdown::Shutdown;
-use crate::store::{Error, FinishedAttempt, Store};
+use crate::store::{Error, FinishedAttempt, NewEvent, Store};
 
 /// How long until a delivery whose attempt could not be recorded is tried again.
 const UNRECORDED_WAIT: Duration = Duration::from_secs(1);
@@ -58,6 +60,8 @@ pub struct Deliver {
     pub directory: Directory,
     /// Where attempts are recorded.
     pub store: Arc<dyn Store>,
+    /// Who is told of deliveries that are given up.
+    pub notices: Notices,
     /// What makes them.
     pub attempts: Attempts,
     /// An endpoint that fails for this long without one success is deactivated.
@@ -96,7 +100,9 @@ impl Deliver {
             slot.settle(Some(self.attempts.clock.now()));
             return;
         }
-        let finished = self.attempts.attempt(&job, endpoint.as_deref()).await;
+        let mut finished = self.attempts.attempt(&job, endpoint.as_deref()).await;
+        finished.notice = endpoint.as_ref().and_then(|endpoint| self.notice(&job, endpoint, &finished));
+        let told = finished.notice.is_some();
         let (due_at, at) = (finished.due_at, finished.at);
         let gone = finished.attempt.as_ref().is_some_and(|attempt| is_gone(&attempt.outcome));
         let is_unsigned = finished.state == DeliveryState::Held(HoldReason::NoActiveSecret);
@@ -105,9 +111,13 @@ impl Deliver {
         slot.give_back(due_at.is_none());
         match recorded.await {
             Ok(failing_since) => {
+                if told {
+                    self.notices.ring();
+                }
                 let reason = InactiveReason::of(gone, failing_since, at, self.fail_after);
                 if let (Some(reason), Some(endpoint)) = (reason, endpoint) {
-                    self.deactivate(&endpoint, reason, at).await;
+                    let directory = self.directory.because_of(&job.event);
+                    self.deactivate(&directory, &endpoint, reason, at).await;
                 }
                 slot.settle(due_at);
                 if is_unsigned {
@@ -121,9 +131,31 @@ impl Deliver {
         }
     }
 
+    /// What operations are told of an attempt: that it was the last one of a delivery.
+    fn notice(&self, job: &Job, endpoint: &Endpoint, finished: &FinishedAttempt) -> Option<NewEvent> {
+        let DeliveryState::Failed(reason) = &finished.state else { return None };
+        let (event, delivery) = (&*job.event, job.delivery);
+        let attempts = finished.attempt.as_ref().map_or(job.attempts, |attempt| attempt.number);
+        let last = finished.attempt.as_ref().map(|attempt| &attempt.outcome);
+        self.notices.event(&Notice::DeliveryExhausted(GivenUp {
+            event,
+            delivery,
+            endpoint,
+            reason,
+            attempts,
+            last,
+        }))
+    }
+
     /// Deactivates the endpoint that an attempt went to. An endpoint that was moved meanwhile is not blamed for its old
     /// receiver, and one that is inactive keeps its reason. A failure is repeated by the next attempt that fails.
-    async fn deactivate(&self, attempted: &Endpoint, reason: InactiveReason, since: UnixMs) {
+    async fn deactivate(
+        &self,
+        directory: &Directory,
+        attempted: &Endpoint,
+        reason: InactiveReason,
+        since: UnixMs,
+    ) {
         let inactive = |now: &Arc<Endpoint>| {
             let mut after = Endpoint::clone(now);
             if now.url == attempted.url && now.activity.is_active() {
@@ -132,7 +164,7 @@ impl Deliver {
             Ok::<_, Error>((after, deactivated(now, reason, since)))
         };
         let (id, tenant) = (attempted.id, &attempted.tenant);
-        match self.directory.change(id, inactive).await {
+        match directory.change(id, inactive).await {
             Ok(_) => {
                 self.lanes.follow(id);
                 tracing::warn!(endpoint = %id, %tenant, ?reason, "endpoint deactivated");
@@ -175,7 +207,7 @@ impl Attempts {
 
     fn finished(&self, job: &Job, attempt: Option<Attempt>, conclusion: Conclusion) -> FinishedAttempt {
         let Conclusion { state, due_at } = conclusion;
-        FinishedAttempt { delivery: job.delivery, attempt, state, due_at, at: self.clock.now() }
+        FinishedAttempt { delivery: job.delivery, attempt, state, due_at, at: self.clock.now(), notice: None }
     }
 }
 

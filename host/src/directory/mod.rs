@@ -2,6 +2,7 @@
 //!
 //! A change is durable and indexed when its call returns: the next event is matched by it, the next attempt uses it.
 //! Readers take a snapshot and never wait; writers go one after another. Filters are compiled here, once per change.
+//! A change that operations are told of is written with its operational event.
 
 mod tenant;
 
@@ -12,7 +13,8 @@ use arc_swap::ArcSwap;
 use tokio::sync::{Mutex, broadcast};
 
 pub use self::tenant::Tenant;
-use crate::model::{AuditEntry, Endpoint, EndpointId, TenantId};
+use crate::model::{AuditEntry, Endpoint, EndpointId, Event, TenantId};
+use crate::notices::Notices;
 use crate::store::{Error, Store};
 
 /// Changes that a listener may be behind before it has to look at everything again.
@@ -25,6 +27,7 @@ pub struct Directory {
     snapshot: Arc<ArcSwap<Snapshot>>,
     writer: Arc<Mutex<()>>,
     changes: broadcast::Sender<EndpointId>,
+    notices: Notices,
 }
 
 #[derive(Default, Clone)]
@@ -38,7 +41,7 @@ impl Directory {
     ///
     /// # Errors
     /// The store's.
-    pub async fn load(store: Arc<dyn Store>) -> Result<Self, Error> {
+    pub async fn load(store: Arc<dyn Store>, notices: Notices) -> Result<Self, Error> {
         let mut snapshot = Snapshot::default();
         let mut tenants = HashMap::<TenantId, Vec<Arc<Endpoint>>>::new();
         for endpoint in store.endpoints().await?.into_iter().map(Arc::new) {
@@ -52,7 +55,15 @@ impl Directory {
             snapshot: Arc::new(ArcSwap::from_pointee(snapshot)),
             writer: Arc::default(),
             changes: broadcast::Sender::new(CHANGES_KEPT),
+            notices,
         })
+    }
+
+    /// The same directory for changes that this event causes: operations are not told what an operational event causes.
+    #[must_use]
+    pub fn because_of(&self, event: &Event) -> Self {
+        let notices = if event.topic.is_reserved() { Notices::off() } else { self.notices.clone() };
+        Self { notices, ..self.clone() }
     }
 
     /// An endpoint.
@@ -120,8 +131,14 @@ impl Directory {
         if after == *before {
             return Ok(before);
         }
-        self.store.update_endpoint(after.clone(), audit).await?;
-        Ok(self.put(after))
+        let notices = self.notices.of_change(&before, &after);
+        let told = !notices.is_empty();
+        self.store.update_endpoint(after.clone(), notices, audit).await?;
+        let after = self.put(after);
+        if told {
+            self.notices.ring();
+        }
+        Ok(after)
     }
 
     /// Deletes an endpoint as it is now, and returns it. Its deliveries stay in the log; those that wait are cancelled

@@ -62,11 +62,15 @@ impl Dispatch {
     async fn release_one(self, hold: PluginHold) -> Result<(), Error> {
         let PluginHold { delivery, event } = hold;
         let Some(tries) = delivery.state.judged_times() else { return Ok(()) };
-        let verdict = self.judge_again(&event, delivery.endpoint, tries).await;
-        let due = verdict.state == DeliveryState::Pending;
+        let mut verdict = self.judge_again(&event, delivery.endpoint, tries).await;
+        verdict.notice = self.notice(&event, delivery.id, delivery.endpoint, &verdict.state);
+        let (due, told) = (verdict.state == DeliveryState::Pending, verdict.notice.is_some());
         let custom = verdict.custom.clone();
         let at = self.clock.now();
         self.store.redispatch(delivery.id, verdict, custom.is_some()).await?;
+        if told {
+            self.notices.ring();
+        }
         // In an ordered lane the store says the line.
         let job = Job {
             delivery: delivery.id,

@@ -7,6 +7,7 @@
 //! - A delivery whose bytes can be worked out again goes to its lane at once, while the fan-out is still being
 //!   committed: a crash in between repeats the same POST. One that a plugin changed waits for the commit to be durable,
 //!   because the plugin might say something else the next time.
+//! - A delivery that is given up here is told to operations in the transaction that says so.
 
 mod holds;
 mod judge;
@@ -23,9 +24,10 @@ use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::handoff::{Received, Receiver};
 use crate::model::{DeliveryId, DeliveryState, EndpointId, Event, EventKey, Job, RetrySchedule, UnixMs};
+use crate::notices::{GivenUp, Notice, Notices};
 use crate::plugins::Plugins;
 use crate::shutdown::Shutdown;
-use crate::store::{FanOut, NewDelivery, Store};
+use crate::store::{FanOut, NewDelivery, NewEvent, Store};
 
 /// Events read from the store at once when catching up.
 const PAGE: usize = 256;
@@ -60,6 +62,7 @@ pub struct Dispatch {
     directory: Directory,
     plugins: Plugins,
     outbox: Arc<dyn Outbox>,
+    notices: Notices,
     clock: Clock,
     /// When plugins that failed are asked again.
     schedule: RetrySchedule,
@@ -76,6 +79,7 @@ impl Dispatch {
         store: Arc<dyn Store>,
         (directory, plugins): (Directory, Plugins),
         outbox: Arc<dyn Outbox>,
+        notices: Notices,
         clock: Clock,
     ) -> Self {
         Self {
@@ -84,6 +88,7 @@ impl Dispatch {
             directory,
             plugins,
             outbox,
+            notices,
             clock,
             schedule: RetrySchedule::default(),
             under_way: Arc::default(),
@@ -158,7 +163,13 @@ impl Dispatch {
         self.under_way().remove(&event.key);
     }
 
-    async fn fan_out(&self, event: &Arc<Event>, deliveries: Vec<NewDelivery>) {
+    async fn fan_out(&self, event: &Arc<Event>, mut deliveries: Vec<NewDelivery>) {
+        let mut told = false;
+        for (new, ordinal) in deliveries.iter_mut().zip(0_u16..) {
+            let id = DeliveryId { event: event.key, ordinal };
+            new.verdict.notice = self.notice(event, id, new.endpoint, &new.verdict.state);
+            told |= new.verdict.notice.is_some();
+        }
         let held = deliveries.iter().any(|delivery| matches!(delivery.verdict.state, DeliveryState::Held(_)));
         let (changed, plain): (Vec<_>, Vec<_>) =
             pending(event, &deliveries).partition(|job: &Job| job.custom.is_some());
@@ -172,12 +183,29 @@ impl Dispatch {
             tracing::error!(event = %event.id, %error, "cannot store the deliveries of an event");
             return;
         }
+        if told {
+            self.notices.ring();
+        }
         left_in_store.extend(self.offer_all(changed));
         left_in_store.into_iter().for_each(|endpoint| self.outbox.added(endpoint, at));
         self.outbox.dispatched();
         if held {
             self.held.notify_one();
         }
+    }
+
+    /// What operations are told of a verdict: that it gives a delivery up before any attempt.
+    fn notice(
+        &self,
+        event: &Event,
+        delivery: DeliveryId,
+        endpoint: EndpointId,
+        state: &DeliveryState,
+    ) -> Option<NewEvent> {
+        let DeliveryState::Failed(reason) = state else { return None };
+        let endpoint = &*self.directory.get(endpoint)?;
+        let given_up = GivenUp { event, delivery, endpoint, reason, attempts: 0, last: None };
+        self.notices.event(&Notice::DeliveryExhausted(given_up))
     }
 
     /// Offers deliveries to their lanes; returns the endpoints whose delivery has to wait in the store.

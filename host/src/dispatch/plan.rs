@@ -11,7 +11,7 @@ use crate::store::Verdict;
 
 /// The verdict on a delivery that no plugin has a say in.
 pub(super) const fn send() -> Verdict {
-    Verdict { state: DeliveryState::Pending, due_at: None, plugins: Vec::new(), custom: None }
+    Verdict { state: DeliveryState::Pending, due_at: None, plugins: Vec::new(), custom: None, notice: None }
 }
 
 /// The verdict on a delivery that the endpoint's filter does not let through.
@@ -62,11 +62,11 @@ pub(super) fn verdict(
 }
 
 const fn held(reason: HoldReason, due_at: UnixMs, plugins: Vec<PluginRun>) -> Verdict {
-    Verdict { state: DeliveryState::Held(reason), due_at: Some(due_at), plugins, custom: None }
+    Verdict { state: DeliveryState::Held(reason), due_at: Some(due_at), plugins, custom: None, notice: None }
 }
 
 const fn closed(state: DeliveryState, plugins: Vec<PluginRun>) -> Verdict {
-    Verdict { state, due_at: None, plugins, custom: None }
+    Verdict { state, due_at: None, plugins, custom: None, notice: None }
 }
 
 #[cfg(test)]

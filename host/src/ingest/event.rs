@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::http::{Caller, Problem, parse};
-use crate::model::{TenantId, UnixMs};
+use crate::model::{TenantId, Topic, TopicError, UnixMs};
 use crate::store::NewEvent;
 
 /// What a producer sends. All optional here, so that what is missing is reported with its pointer.
@@ -34,7 +34,7 @@ struct Input<'a> {
 /// post for.
 pub(super) fn read(json: &str, body: &Bytes, caller: &Caller, now: UnixMs) -> Result<NewEvent, Problem> {
     let input: Input<'_> = parse(json)?;
-    let topic = field("/event", input.event, str::parse)?.ok_or_else(|| {
+    let topic = field("/event", input.event, topic)?.ok_or_else(|| {
         Problem::invalid("/event", "`event` is missing: the topic, for example `orders/created`")
     })?;
     let data = input.data.ok_or_else(|| {
@@ -59,6 +59,17 @@ fn field<T, E: Display>(
     read: fn(&str) -> Result<T, E>,
 ) -> Result<Option<T>, Problem> {
     text.map(|text| read(&text)).transpose().map_err(|error| Problem::invalid(pointer, error.to_string()))
+}
+
+/// Operational events come from the gateway alone, so that whoever gets one can trust it.
+fn topic(text: &str) -> Result<Topic, String> {
+    let topic: Topic = text.parse().map_err(|error: TopicError| error.to_string())?;
+    if topic.is_reserved() {
+        return Err(
+            "topics that begin with `hookway` are the gateway's own; use another first segment".into()
+        );
+    }
+    Ok(topic)
 }
 
 fn timestamp(text: &str) -> Result<jiff::Timestamp, &'static str> {
@@ -125,6 +136,8 @@ mod tests {
             (r#"{"event":5,"data":1}"#, "/event"),
             (r#"{"event":"a b","data":1}"#, "/event"),
             (r#"{"event":"a/*","data":1}"#, "/event"),
+            (r#"{"event":"hookway.endpoint.failed","data":1}"#, "/event"),
+            (r#"{"event":"hookw\u0061y/a","data":1}"#, "/event"),
             (r#"{"event":"a","data":1,"event_id":"a.b"}"#, "/event_id"),
             (r#"{"event":"a","data":1,"event_id":""}"#, "/event_id"),
             (r#"{"event":"a","data":1,"timestamp":"yesterday"}"#, "/timestamp"),

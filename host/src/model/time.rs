@@ -17,6 +17,12 @@ impl UnixMs {
         Self(self.0.saturating_add(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)))
     }
 
+    /// The point `wait` earlier; stays at the beginning of time rather than wrapping.
+    #[must_use]
+    pub fn before(self, wait: Duration) -> Self {
+        Self(self.0.saturating_sub(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)))
+    }
+
     /// How long it is from `earlier` until this point; zero when it is not later.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
@@ -51,6 +57,7 @@ mod tests {
     #[test]
     fn never_wraps() {
         assert_eq!(UnixMs(u64::MAX).after(Duration::from_secs(1)), UnixMs(u64::MAX));
+        assert_eq!(UnixMs(5).before(Duration::from_secs(1)), UnixMs(0));
         assert_eq!(UnixMs(5).since(UnixMs(9)), Duration::ZERO);
     }
 }

@@ -101,6 +101,12 @@ impl Plugins {
         self.registry.swaps()
     }
 
+    /// Tells that the status of some plugin changed, rejections included. What to look at is [`Plugins::list`].
+    #[must_use]
+    pub fn changes(&self) -> tokio::sync::watch::Receiver<()> {
+        self.registry.changes()
+    }
+
     /// Tells how plugins are used, so that a new version is tried with the configurations and patterns in use before it
     /// replaces the old one. Called while a plugin is loaded; must not block.
     pub fn set_in_use(&self, look_up: impl Fn(&PluginName) -> Vec<InUse> + Send + Sync + 'static) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use serde::Serialize;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 use tracing::{info, warn};
 
 use super::engine::Runtime;
@@ -27,6 +27,7 @@ pub(super) struct Registry {
     runtime: Arc<Runtime>,
     set: ArcSwap<PluginSet>,
     swaps: broadcast::Sender<PluginName>,
+    changed: watch::Sender<()>,
     in_use: Mutex<Option<LookUp>>,
 }
 
@@ -100,7 +101,8 @@ pub struct PluginStatus {
 impl Registry {
     pub(super) fn new(runtime: Arc<Runtime>) -> Self {
         let set = ArcSwap::from_pointee(PluginSet::empty(Arc::clone(&runtime)));
-        Self { runtime, set, swaps: broadcast::Sender::new(SWAPS_KEPT), in_use: Mutex::default() }
+        let (swaps, changed) = (broadcast::Sender::new(SWAPS_KEPT), watch::Sender::default());
+        Self { runtime, set, swaps, changed, in_use: Mutex::default() }
     }
 
     pub(super) fn snapshot(&self) -> Arc<PluginSet> {
@@ -109,6 +111,10 @@ impl Registry {
 
     pub(super) fn swaps(&self) -> broadcast::Receiver<PluginName> {
         self.swaps.subscribe()
+    }
+
+    pub(super) fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
     }
 
     pub(super) fn set_in_use(&self, look_up: LookUp) {
@@ -173,6 +179,7 @@ impl Registry {
 
     fn store(&self, plugin: &PluginName, entry: Option<Entry>) {
         self.set.store(Arc::new(self.snapshot().with(plugin, entry)));
+        self.changed.send_replace(());
     }
 
     fn retire(&self, plugin: &PluginName, before: Option<Arc<Version>>) {

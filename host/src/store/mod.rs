@@ -8,6 +8,8 @@
 //! - A write that resolved is seen by every read that starts later.
 //! - Verbs are idempotent where a crash can repeat them: a second `fan_out` of an event changes nothing, and so does
 //!   a `finish_attempt` of a delivery that is final.
+//! - An operational event that goes with a change is accepted in its transaction: both or neither, and neither when the
+//!   change changes nothing.
 
 #[cfg(test)]
 pub(crate) mod conformance;
@@ -152,11 +154,16 @@ pub trait Store: Send + Sync + 'static {
     /// [`Error::UrlTaken`] if the tenant has an endpoint with this URL.
     fn create_endpoint(&self, endpoint: Endpoint, audit: AuditEntry) -> StoreFuture<'_, ()>;
 
-    /// Replaces an endpoint, durably.
+    /// Replaces an endpoint, durably, and accepts the operational events about it; their ids are not looked at.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::UrlTaken`].
-    fn update_endpoint(&self, endpoint: Endpoint, audit: AuditEntry) -> StoreFuture<'_, ()>;
+    fn update_endpoint(
+        &self,
+        endpoint: Endpoint,
+        notices: Vec<NewEvent>,
+        audit: AuditEntry,
+    ) -> StoreFuture<'_, ()>;
 
     /// Deletes an endpoint, durably. Its deliveries stay in the log; those that wait are left to `cancel_waiting`.
     ///

@@ -78,6 +78,8 @@ pub struct Verdict {
     pub plugins: Vec<PluginRun>,
     /// What a transform made of the request.
     pub custom: Option<Arc<CustomRequest>>,
+    /// The operational event to accept with it. Its ids are not looked at.
+    pub notice: Option<NewEvent>,
 }
 
 /// A delivery that waits for its plugins, with its event.
@@ -170,6 +172,8 @@ pub struct FinishedAttempt {
     pub due_at: Option<UnixMs>,
     /// When this was decided.
     pub at: UnixMs,
+    /// The operational event to accept with it. Its ids are not looked at.
+    pub notice: Option<NewEvent>,
 }
 
 /// Which deliveries to list. Every field narrows.

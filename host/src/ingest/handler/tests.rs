@@ -92,7 +92,7 @@ impl Store for Shelf {
         release_unsigned(endpoint: EndpointId, now: UnixMs, until: UnixMs, limit: usize) -> usize;
         reseal(limit: usize) -> store::Resealed;
         create_endpoint(endpoint: Endpoint, audit: AuditEntry) -> ();
-        update_endpoint(endpoint: Endpoint, audit: AuditEntry) -> ();
+        update_endpoint(endpoint: Endpoint, notices: Vec<NewEvent>, audit: AuditEntry) -> ();
         delete_endpoint(id: EndpointId, audit: AuditEntry) -> ();
         endpoints() -> Vec<Endpoint>;
         create_key(key: ApiKeyRecord, audit: AuditEntry) -> ();

@@ -65,7 +65,7 @@ pub(crate) async fn every_filter_of_the_audit_log_narrows(store: &dyn Store) {
     let other = AuditEntry::new(T0, Actor::Gateway, "endpoint.updated", "a");
     let owned = Endpoint { tenant: acme.clone(), ..endpoint(1, URL) };
     store.create_endpoint(owned.clone(), mine).await.unwrap();
-    store.update_endpoint(owned, other).await.unwrap();
+    store.update_endpoint(owned, Vec::new(), other).await.unwrap();
     for (filter, number) in [
         (AuditFilter { tenant: Some(acme), ..AuditFilter::default() }, 1),
         (AuditFilter { action: Some("endpoint.updated".to_owned()), ..AuditFilter::default() }, 2),

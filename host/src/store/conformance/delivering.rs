@@ -157,6 +157,7 @@ fn unsigned(delivery: DeliveryId) -> FinishedAttempt {
         state: DeliveryState::Held(HoldReason::NoActiveSecret),
         due_at: Some(at(60)),
         at: at(1),
+        notice: None,
     }
 }
 
@@ -189,18 +190,25 @@ pub(crate) async fn activating_or_moving_an_endpoint_forgets_its_failures(store:
     assert_eq!(failed(1, 1).await, Some(at(1)));
     let reason = InactiveReason::Failing;
     let inactive = Endpoint { activity: Activity::Inactive { since: at(2), reason }, ..active.clone() };
-    store.update_endpoint(inactive.clone(), audit("endpoint.updated")).await.unwrap();
+    store.update_endpoint(inactive.clone(), Vec::new(), audit("endpoint.updated")).await.unwrap();
     assert_eq!(store.endpoints().await.unwrap(), [inactive]);
     assert_eq!(failed(2, 3).await, Some(at(1)), "what was in flight does not make it healthy");
-    store.update_endpoint(active.clone(), audit("endpoint.updated")).await.unwrap();
+    store.update_endpoint(active.clone(), Vec::new(), audit("endpoint.updated")).await.unwrap();
     assert_eq!(failed(3, 4).await, Some(at(4)));
     store
-        .update_endpoint(Endpoint { description: String::new(), ..active.clone() }, audit("endpoint.updated"))
+        .update_endpoint(
+            Endpoint { description: String::new(), ..active.clone() },
+            Vec::new(),
+            audit("endpoint.updated"),
+        )
         .await
         .unwrap();
     assert_eq!(failed(4, 5).await, Some(at(4)));
     let moved = "https://example.com/2".parse().unwrap();
-    store.update_endpoint(Endpoint { url: moved, ..active }, audit("endpoint.updated")).await.unwrap();
+    store
+        .update_endpoint(Endpoint { url: moved, ..active }, Vec::new(), audit("endpoint.updated"))
+        .await
+        .unwrap();
     assert_eq!(failed(5, 6).await, Some(at(6)));
 }
 

@@ -53,7 +53,7 @@ pub(crate) fn delivery(endpoint: EndpointId, state: DeliveryState, due_at: Optio
 }
 
 pub(crate) fn verdict(state: DeliveryState, due_at: Option<UnixMs>) -> Verdict {
-    Verdict { state, due_at, plugins: Vec::new(), custom: None }
+    Verdict { state, due_at, plugins: Vec::new(), custom: None, notice: None }
 }
 
 pub(crate) fn held_by(plugin: &str) -> DeliveryState {
@@ -101,6 +101,7 @@ pub(crate) fn retrying(delivery: DeliveryId, number: u16, due_at: UnixMs) -> Fin
         state: DeliveryState::Retrying,
         due_at: Some(due_at),
         at: at(1),
+        notice: None,
     }
 }
 
@@ -111,6 +112,7 @@ pub(crate) fn delivered(delivery: DeliveryId, number: u16) -> FinishedAttempt {
         state: DeliveryState::Delivered,
         due_at: None,
         at: at(2),
+        notice: None,
     }
 }
 

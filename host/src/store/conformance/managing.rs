@@ -38,7 +38,8 @@ pub(crate) async fn a_tenant_has_one_endpoint_per_url(store: &dyn Store) {
         .await
         .unwrap();
     store.create_endpoint(endpoint(4, "https://example.com/4"), audit("endpoint.created")).await.unwrap();
-    let refused = store.update_endpoint(endpoint(4, URL), audit("endpoint.updated")).await.unwrap_err();
+    let refused =
+        store.update_endpoint(endpoint(4, URL), Vec::new(), audit("endpoint.updated")).await.unwrap_err();
     assert!(matches!(refused, Error::UrlTaken(id) if id == endpoint_id(1)), "{refused}");
     let both = [
         store.create_endpoint(endpoint(5, "https://example.com/5"), audit("endpoint.created")),
@@ -55,9 +56,12 @@ pub(crate) async fn a_tenant_has_one_endpoint_per_url(store: &dyn Store) {
 pub(crate) async fn changing_or_deleting_an_endpoint_frees_its_url(store: &dyn Store) {
     store.create_endpoint(endpoint(1, URL), audit("endpoint.created")).await.unwrap();
     let changed = Endpoint { description: "new".to_owned(), ..endpoint(1, URL) };
-    store.update_endpoint(changed.clone(), audit("endpoint.updated")).await.unwrap();
+    store.update_endpoint(changed.clone(), Vec::new(), audit("endpoint.updated")).await.unwrap();
     assert_eq!(store.endpoints().await.unwrap(), [changed]);
-    store.update_endpoint(endpoint(1, "https://example.com/moved"), audit("endpoint.updated")).await.unwrap();
+    store
+        .update_endpoint(endpoint(1, "https://example.com/moved"), Vec::new(), audit("endpoint.updated"))
+        .await
+        .unwrap();
     store.create_endpoint(endpoint(2, URL), audit("endpoint.created")).await.unwrap();
     store.delete_endpoint(endpoint_id(2), audit("endpoint.deleted")).await.unwrap();
     store.create_endpoint(endpoint(3, URL), audit("endpoint.created")).await.unwrap();
@@ -67,7 +71,7 @@ pub(crate) async fn changing_or_deleting_an_endpoint_frees_its_url(store: &dyn S
 
 pub(crate) async fn what_is_not_there_is_not_found(store: &dyn Store) {
     assert!(matches!(
-        store.update_endpoint(endpoint(1, URL), audit("endpoint.updated")).await,
+        store.update_endpoint(endpoint(1, URL), Vec::new(), audit("endpoint.updated")).await,
         Err(Error::NotFound)
     ));
     assert!(matches!(

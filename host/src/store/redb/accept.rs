@@ -1,4 +1,5 @@
-//! `accept` and `accept_test`: events in, all of a call or none, each once.
+//! `accept` and `accept_test`: events in, all of a call or none, each once; [`notices`]: operational events in, with
+//! the change that causes them.
 //!
 //! A call is planned against what is stored and against itself, and written only if no event of it is refused.
 
@@ -46,13 +47,7 @@ impl Change for Accept {
     }
 
     fn apply(self, batch: &mut Batch<'_>) -> Result<Vec<Accepted>, Failure> {
-        let mut plan = Plan {
-            last: batch.progress.last(),
-            answers: Vec::with_capacity(self.0.len()),
-            claims: HashMap::new(),
-            created: Vec::with_capacity(self.0.len()),
-            reserved: BTreeSet::new(),
-        };
+        let mut plan = Plan::new(batch, self.0.len());
         for (index, new) in self.0.into_iter().enumerate() {
             plan.add(batch, index, new)?;
         }
@@ -79,7 +74,33 @@ impl Change for AcceptTest {
     }
 }
 
+/// Accepts the operational events of a change that has written already: they claim no id, so none can be refused.
+pub(super) fn notices(
+    batch: &mut Batch<'_>,
+    events: impl IntoIterator<Item = NewEvent>,
+) -> Result<(), Failure> {
+    let mut events = events.into_iter().peekable();
+    if events.peek().is_none() {
+        return Ok(());
+    }
+    let mut plan = Plan::new(batch, 1);
+    for (index, event) in events.enumerate() {
+        plan.add(batch, index, NewEvent { id: None, idempotency_key: None, ..event })?;
+    }
+    plan.write(batch).map(drop)
+}
+
 impl Plan {
+    fn new(batch: &Batch<'_>, events: usize) -> Self {
+        Self {
+            last: batch.progress.last(),
+            answers: Vec::with_capacity(events),
+            claims: HashMap::new(),
+            created: Vec::with_capacity(events),
+            reserved: BTreeSet::new(),
+        }
+    }
+
     fn add(&mut self, batch: &Batch<'_>, index: usize, new: NewEvent) -> Result<(), Failure> {
         let claims = Claim::of(&new);
         let hash = if claims.is_empty() { 0 } else { ids::content_hash(&new) };

@@ -4,6 +4,7 @@ use std::ops::Bound;
 
 use redb::ReadableTable as _;
 
+use super::accept;
 use super::codec::{self, DeliveryRow};
 use super::failure::Failure;
 use super::rows;
@@ -20,7 +21,8 @@ impl Change for FinishedAttempt {
     }
 
     fn apply(self, batch: &mut Batch<'_>) -> Result<Self::Output, Failure> {
-        let (id, tables) = (self.delivery, &mut batch.tables);
+        let id = self.delivery;
+        let tables = &mut batch.tables;
         let Some(mut row) = rows::delivery(&tables.deliveries, id)? else { return Ok(None) };
         if row.state.is_final() {
             return Ok(None);
@@ -33,8 +35,11 @@ impl Change for FinishedAttempt {
         }
         row.enter(self.state, self.due_at, self.at);
         tables.store_delivery(id, &row)?;
+        accept::notices(batch, self.notice)?;
         match &self.attempt {
-            Some(attempt) => note_ended(tables, row.endpoint, attempt.outcome.is_success(), self.at),
+            Some(attempt) => {
+                note_ended(&mut batch.tables, row.endpoint, attempt.outcome.is_success(), self.at)
+            }
             None => Ok(None),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::accept;
 use super::codec::DeliveryRow;
 use super::failure::Failure;
 use super::rows;
@@ -32,8 +33,10 @@ impl Change for FanOut {
         if !batch.progress.dispatch(self.event) {
             return Ok(());
         }
+        let mut notices = Vec::new();
         for (ordinal, new) in (0..=u16::MAX).zip(self.deliveries) {
-            let Verdict { state, due_at, plugins, custom } = new.verdict;
+            let Verdict { state, due_at, plugins, custom, notice } = new.verdict;
+            notices.extend(notice);
             let mut row = DeliveryRow {
                 endpoint: new.endpoint,
                 state: DeliveryState::Pending,
@@ -52,7 +55,7 @@ impl Change for FanOut {
             let id = DeliveryId { event: self.event, ordinal };
             batch.tables.insert_delivery(id, &row, custom.as_deref(), new.line)?;
         }
-        Ok(())
+        accept::notices(batch, notices)
     }
 }
 
@@ -82,14 +85,15 @@ impl Change for Redispatch {
             return Ok(());
         }
         tables.stop_waiting(self.id, &row)?;
-        let Verdict { state, due_at, plugins, custom } = self.verdict;
+        let Verdict { state, due_at, plugins, custom, notice } = self.verdict;
         row.enter(state, due_at, self.at);
         row.plugins = plugins;
         if let Some(custom) = &custom {
             row.has_custom = true;
             tables.custom.insert(delivery_key(self.id), codec::encode(custom.as_ref()).as_slice())?;
         }
-        tables.store_delivery(self.id, &row)
+        tables.store_delivery(self.id, &row)?;
+        accept::notices(batch, notice)
     }
 }
 

@@ -2,20 +2,23 @@
 
 use redb::{ReadTransaction, ReadableTable, WriteTransaction};
 
-use super::codec;
 use super::endpoint_row::{self, EndpointRow};
 use super::failure::Failure;
 use super::schema::{ENDPOINTS, KEYS, Tables};
 use super::writer::{Batch, Change};
+use super::{accept, codec};
 use crate::model::{ApiKeyRecord, Endpoint, EndpointId, KeyId, Scope, UnixMs};
-use crate::store::Error;
+use crate::store::{Error, NewEvent};
 use crate::vault::Vault;
 
 /// The verb.
 pub(super) struct CreateEndpoint(pub(super) EndpointRow);
 
 /// The verb.
-pub(super) struct UpdateEndpoint(pub(super) EndpointRow);
+pub(super) struct UpdateEndpoint {
+    pub(super) row: EndpointRow,
+    pub(super) notices: Vec<NewEvent>,
+}
 
 /// The verb.
 pub(super) struct DeleteEndpoint(pub(super) EndpointId);
@@ -63,10 +66,10 @@ impl Change for UpdateEndpoint {
     }
 
     fn apply(self, batch: &mut Batch<'_>) -> Result<(), Failure> {
-        let before = row(&batch.tables, self.0.id())?.ok_or(Error::NotFound)?.endpoint;
-        check_url(&batch.tables, &self.0.endpoint)?;
+        let before = row(&batch.tables, self.row.id())?.ok_or(Error::NotFound)?.endpoint;
+        let after = &self.row.endpoint;
+        check_url(&batch.tables, after)?;
         batch.tables.urls.remove((before.tenant.as_str(), before.url.as_str()))?;
-        let after = &self.0.endpoint;
         let activated = after.activity.is_active() && !before.activity.is_active();
         if activated || after.url != before.url {
             batch.tables.failing.remove(after.id.as_u128())?;
@@ -74,7 +77,8 @@ impl Change for UpdateEndpoint {
         if after.order() != before.order() {
             batch.tables.begin_order(after.id, after.order())?;
         }
-        insert(&mut batch.tables, &self.0)
+        insert(&mut batch.tables, &self.row)?;
+        accept::notices(batch, self.notices)
     }
 }
 

@@ -355,7 +355,7 @@ async fn no_secret_lies_in_the_file_in_clear() {
     let store = RedbStore::open(&path, vault(), clock(), &OPTIONS).unwrap();
     let endpoint = endpoint(1, "https://example.com/1");
     store.create_endpoint(endpoint.clone(), audit("endpoint.created")).await.unwrap();
-    store.update_endpoint(endpoint.clone(), audit("endpoint.updated")).await.unwrap();
+    store.update_endpoint(endpoint.clone(), Vec::new(), audit("endpoint.updated")).await.unwrap();
     store.close().unwrap();
     assert!(!shows_a_secret(&path));
     let reopened = RedbStore::open(&path, vault(), clock(), &OPTIONS).unwrap();

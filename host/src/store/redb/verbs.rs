@@ -130,8 +130,14 @@ impl Store for RedbStore {
         self.write(Audited { change: CreateEndpoint(EndpointRow::seal(endpoint, &self.vault)), audit })
     }
 
-    fn update_endpoint(&self, endpoint: Endpoint, audit: AuditEntry) -> StoreFuture<'_, ()> {
-        self.write(Audited { change: UpdateEndpoint(EndpointRow::seal(endpoint, &self.vault)), audit })
+    fn update_endpoint(
+        &self,
+        endpoint: Endpoint,
+        notices: Vec<NewEvent>,
+        audit: AuditEntry,
+    ) -> StoreFuture<'_, ()> {
+        let row = EndpointRow::seal(endpoint, &self.vault);
+        self.write(Audited { change: UpdateEndpoint { row, notices }, audit })
     }
 
     fn delete_endpoint(&self, id: EndpointId, audit: AuditEntry) -> StoreFuture<'_, ()> {
