@@ -169,8 +169,7 @@ impl App {
             self.settings.dispatch.clone(),
             Arc::clone(&self.store),
             (self.directory.clone(), self.plugins.clone()),
-            Arc::new(LanesOutbox(self.lanes.clone())),
-            self.notices.clone(),
+            (Arc::new(LanesOutbox(self.lanes.clone())), self.notices.clone()),
             self.clock,
         )
     }
@@ -266,5 +265,7 @@ impl Outbox for LanesOutbox {
     }
 }
 
+#[cfg(test)]
+mod loop_tests;
 #[cfg(test)]
 mod tests;

@@ -78,8 +78,7 @@ impl Dispatch {
         options: Options,
         store: Arc<dyn Store>,
         (directory, plugins): (Directory, Plugins),
-        outbox: Arc<dyn Outbox>,
-        notices: Notices,
+        (outbox, notices): (Arc<dyn Outbox>, Notices),
         clock: Clock,
     ) -> Self {
         Self {

@@ -11,6 +11,7 @@ pub(crate) mod logging;
 pub(crate) mod managing;
 pub(crate) mod ordering;
 pub(crate) mod persistence;
+pub(crate) mod telling;
 
 /// Calls the macro `$run` with every rule, as `module::function`.
 macro_rules! for_every_rule {
@@ -58,6 +59,9 @@ macro_rules! for_every_rule {
             delivering::an_endpoint_has_failed_since_the_first_failure_after_a_success,
             delivering::activating_or_moving_an_endpoint_forgets_its_failures,
             delivering::what_is_released_is_due_in_the_order_of_acceptance,
+            telling::an_operational_event_is_accepted_with_its_cause,
+            telling::what_changes_nothing_tells_nothing,
+            telling::an_operational_event_claims_no_id,
             managing::an_endpoint_is_read_back_as_it_was_written,
             managing::a_tenant_has_one_endpoint_per_url,
             managing::changing_or_deleting_an_endpoint_frees_its_url,

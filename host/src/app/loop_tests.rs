@@ -1,0 +1,149 @@
+//! Operational events lead to no others: the whole flow without its listener, over days of virtual time, with receivers
+//! that never take anything.
+
+use super::*;
+use crate::deliver::{Post, SendFuture, Sent};
+use crate::lanes;
+use crate::model::{AttemptOutcome, Binding, Endpoint, InactiveReason, OnFailure, RetrySchedule, TenantId};
+use crate::store::conformance::fixtures::{T0, audit, endpoint, new_event};
+use crate::store::redb::{self, RedbStore};
+use crate::store::{DeliveryFilter, NewEvent};
+
+const EXHAUSTED: &str = "hookway.delivery.exhausted";
+const STOPPED: [&str; 2] = ["hookway.endpoint.failed", "hookway.endpoint.deactivated"];
+
+/// Answers everything with one status.
+struct Always(u16);
+
+impl Transport for Always {
+    fn send<'a>(&'a self, _: &'a Post) -> SendFuture<'a> {
+        let outcome = AttemptOutcome::Answered {
+            status: self.0,
+            headers: Vec::new(),
+            body: bytes::Bytes::new(),
+            truncated: false,
+        };
+        Box::pin(async move { Sent { outcome, took: Duration::ZERO } })
+    }
+}
+
+/// The stages of an [`App`] on a store in memory.
+struct Flow {
+    store: Arc<dyn Store>,
+    directory: Directory,
+    accepted: handoff::Sender<Arc<Event>>,
+    shutdown: Shutdown,
+    _home: tempfile::TempDir,
+}
+
+/// An endpoint for everything whose secret does not expire.
+fn everything(n: u128, tenant: &str) -> Endpoint {
+    let mut endpoint = endpoint(n, &format!("https://example.com/{n}"));
+    endpoint.secrets[0].expires_at = None;
+    Endpoint { tenant: tenant.parse().unwrap(), ..endpoint }
+}
+
+impl Flow {
+    async fn start(status: u16, retry: RetrySchedule, endpoints: Vec<Endpoint>) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let mut settings = Settings { data_dir: home.path().to_owned(), ..Settings::default() };
+        settings.operations.tenant = Some("ops".parse().unwrap());
+        settings.deliver.retry = retry;
+        let (clock, shutdown, watching) = (Clock::starting_at(T0), Shutdown::new(), Shutdown::new());
+        let options = redb::Options { linger_ms: 0, ..redb::Options::default() };
+        let store: Arc<dyn Store> = Arc::new(RedbStore::in_memory(clock, &options));
+        for endpoint in endpoints {
+            store.create_endpoint(endpoint, audit("endpoint.created")).await.unwrap();
+        }
+        let mut app = App::start(settings, Arc::clone(&store), clock, watching.clone()).await.unwrap();
+        // Nobody looks at the plugin directory every 2 s of virtual time; the lanes go on.
+        watching.request();
+        app.transport = Arc::new(Always(status));
+        let (options, directory) = (lanes::Options::default(), app.directory.clone());
+        app.lanes = Lanes::start(options, Arc::clone(&store), directory.clone(), clock, shutdown.clone())
+            .await
+            .unwrap();
+        shutdown.spawn(deliver::run(app.deliver(), shutdown.clone()));
+        let (dispatch, accepted) = (app.dispatch(), app.accepted.clone());
+        shutdown.spawn(dispatch.run(app.events, shutdown.clone()));
+        Self { store, directory, accepted, shutdown, _home: home }
+    }
+
+    async fn send(&self, tenant: &str) {
+        let tenant = tenant.parse().unwrap();
+        let accepted = self.store.accept(vec![NewEvent { tenant, ..new_event() }]).await.unwrap();
+        self.accepted.offer(Arc::clone(&accepted[0].event));
+    }
+
+    /// Lets days pass, hour by hour: the store's thread does not live in virtual time and gets its turn in between.
+    async fn days(&self, days: u32) {
+        for _ in 0..days * 24 {
+            tokio::time::sleep(Duration::from_hours(1)).await;
+            self.store.note_key_uses(Vec::new()).await.unwrap();
+        }
+    }
+
+    /// The topics of all events of the tenant that gets operational events, the oldest first.
+    async fn told(&self) -> Vec<String> {
+        let tenant: TenantId = "ops".parse().unwrap();
+        let filter = DeliveryFilter { tenant: Some(tenant), ..DeliveryFilter::default() };
+        let page = self.store.deliveries(filter, None, 1_000).await.unwrap();
+        let topics = page.rows.iter().rev().map(|row| row.event.topic.to_string());
+        topics.filter(|topic| topic != new_event().topic.as_str()).collect()
+    }
+}
+
+fn every_four_hours() -> RetrySchedule {
+    RetrySchedule::new(vec![Duration::from_hours(4); 50])
+}
+
+fn one_retry() -> RetrySchedule {
+    RetrySchedule::new(vec![Duration::from_hours(1)])
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_operational_events_cause_is_not_told() {
+    for (case, status, retry, from, expected) in [
+        ("both are deactivated by 410", 410, every_four_hours(), "shop", STOPPED.to_vec()),
+        ("both fail for three days", 500, every_four_hours(), "shop", STOPPED.to_vec()),
+        ("the deliveries of both are exhausted", 500, one_retry(), "shop", vec![EXHAUSTED]),
+        ("the endpoint that is told is the one that fails", 500, one_retry(), "ops", vec![EXHAUSTED]),
+        ("the endpoint that is told is gone", 410, one_retry(), "ops", STOPPED.to_vec()),
+    ] {
+        let flow = Flow::start(status, retry, vec![everything(1, "shop"), everything(2, "ops")]).await;
+        flow.send(from).await;
+        flow.days(8).await;
+        assert_eq!(flow.told().await, expected, "{case}");
+        flow.shutdown.request();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_that_operational_events_deactivate_is_deactivated_all_the_same() {
+    let flow = Flow::start(410, one_retry(), vec![everything(1, "shop"), everything(2, "ops")]).await;
+    flow.send("shop").await;
+    flow.days(1).await;
+    for endpoint in flow.directory.list() {
+        let crate::model::Activity::Inactive { reason, .. } = endpoint.activity else {
+            panic!("{} is active", endpoint.tenant);
+        };
+        assert_eq!(reason, InactiveReason::Gone);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delivery_that_a_plugin_never_judged_is_told() {
+    let absent = Binding {
+        plugin: "absent".parse().unwrap(),
+        config: "{}".into(),
+        topics: Vec::new(),
+        on_failure: OnFailure::Hold,
+    };
+    let held = Endpoint { plugins: vec![absent], ..everything(1, "shop") };
+    let flow = Flow::start(200, one_retry(), vec![held, everything(2, "ops")]).await;
+    flow.send("shop").await;
+    flow.days(2).await;
+    assert!(flow.told().await.is_empty());
+    flow.days(4).await;
+    assert_eq!(flow.told().await, [EXHAUSTED]);
+}
