@@ -16,6 +16,7 @@ mod ingest;
 mod leaks;
 mod limits;
 mod load;
+mod operational_events;
 mod ordering;
 mod plugins;
 mod reload;

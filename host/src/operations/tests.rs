@@ -55,9 +55,12 @@ impl Scene {
         self.settle().await;
     }
 
-    /// Everything that was written before is committed: the store's thread does not live in virtual time.
+    /// Waits until everything that was written before is committed. The store's thread does not live in virtual time,
+    /// and while a task blocks, that time stands still.
     async fn settle(&self) {
-        self.operations.store.note_key_uses(Vec::new()).await.unwrap();
+        let (store, runtime) = (Arc::clone(&self.operations.store), tokio::runtime::Handle::current());
+        let settling = move || runtime.block_on(store.note_key_uses(Vec::new()));
+        tokio::task::spawn_blocking(settling).await.unwrap().unwrap();
     }
 
     /// Lets time pass, hour by hour.
@@ -194,8 +197,8 @@ async fn of_two_marks_that_have_passed_only_the_nearer_is_told_and_none_of_an_ex
 #[tokio::test(start_paused = true)]
 async fn another_expiry_is_told_anew() {
     let mut scene = Scene::of_secrets().await;
-    scene.start();
     let endpoint = scene.secret_until(Some(T0.after(DAY / 2))).await;
+    scene.start();
     scene.wait_for(1).await;
     let expires_at = T0.after(20 * DAY);
     scene.expire(&endpoint, expires_at).await;
