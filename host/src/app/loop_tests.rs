@@ -1,5 +1,7 @@
-//! Operational events lead to no others: the whole flow without its listener, over days of virtual time, with receivers
-//! that never take anything.
+//! Operational events lead to no others, and telling of them repeats nothing: the whole flow without its listener, over
+//! days of virtual time, with receivers that never take anything.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 use crate::deliver::{Post, SendFuture, Sent};
@@ -12,13 +14,17 @@ use crate::store::{DeliveryFilter, NewEvent};
 const EXHAUSTED: &str = "hookway.delivery.exhausted";
 const STOPPED: [&str; 2] = ["hookway.endpoint.failed", "hookway.endpoint.deactivated"];
 
-/// Answers everything with one status.
-struct Always(u16);
+/// Answers everything with one status, and counts.
+struct Always {
+    status: u16,
+    posts: Arc<AtomicUsize>,
+}
 
 impl Transport for Always {
     fn send<'a>(&'a self, _: &'a Post) -> SendFuture<'a> {
+        self.posts.fetch_add(1, Ordering::SeqCst);
         let outcome = AttemptOutcome::Answered {
-            status: self.0,
+            status: self.status,
             headers: Vec::new(),
             body: bytes::Bytes::new(),
             truncated: false,
@@ -32,6 +38,7 @@ struct Flow {
     store: Arc<dyn Store>,
     directory: Directory,
     accepted: handoff::Sender<Arc<Event>>,
+    posts: Arc<AtomicUsize>,
     shutdown: Shutdown,
     _home: tempfile::TempDir,
 }
@@ -58,7 +65,8 @@ impl Flow {
         let mut app = App::start(settings, Arc::clone(&store), clock, watching.clone()).await.unwrap();
         // Nobody looks at the plugin directory every 2 s of virtual time; the lanes go on.
         watching.request();
-        app.transport = Arc::new(Always(status));
+        let posts = Arc::<AtomicUsize>::default();
+        app.transport = Arc::new(Always { status, posts: Arc::clone(&posts) });
         let (options, directory) = (lanes::Options::default(), app.directory.clone());
         app.lanes = Lanes::start(options, Arc::clone(&store), directory.clone(), clock, shutdown.clone())
             .await
@@ -66,7 +74,7 @@ impl Flow {
         shutdown.spawn(deliver::run(app.deliver(), shutdown.clone()));
         let (dispatch, accepted) = (app.dispatch(), app.accepted.clone());
         shutdown.spawn(dispatch.run(app.events, shutdown.clone()));
-        Self { store, directory, accepted, shutdown, _home: home }
+        Self { store, directory, accepted, posts, shutdown, _home: home }
     }
 
     async fn send(&self, tenant: &str) {
@@ -147,4 +155,21 @@ async fn a_delivery_that_a_plugin_never_judged_is_told() {
     flow.send("shop").await;
     flow.days(6).await;
     assert_eq!(flow.told().await, [EXHAUSTED]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_under_way_when_dispatch_reads_the_store_is_not_sent_twice() {
+    const EVENTS: usize = 1_000;
+    let flow = Flow::start(200, one_retry(), vec![everything(1, "shop")]).await;
+    for _ in 0..EVENTS {
+        flow.send("shop").await;
+        flow.accepted.note_missed();
+    }
+    let delivered = DeliveryFilter { state: Some("delivered".to_owned()), ..DeliveryFilter::default() };
+    while flow.store.deliveries(delivered.clone(), None, EVENTS).await.unwrap().rows.len() < EVENTS {
+        tokio::task::yield_now().await;
+    }
+    flow.shutdown.request();
+    assert!(flow.shutdown.finished(Duration::from_secs(30)).await);
+    assert_eq!(flow.posts.load(Ordering::SeqCst), EVENTS);
 }

@@ -125,6 +125,9 @@ impl Dispatch {
         let mut last = caught_up_to;
         let mut after = None;
         while !shutdown.is_requested() {
+            // What is under way before the page is read may be fanned out, and no longer be under way, by the time it is
+            // come to: it would be sent twice. All others are started here only.
+            let under_way = self.under_way().clone();
             let page = match self.store.undispatched(after, PAGE).await {
                 Ok(page) => page,
                 Err(error) => {
@@ -136,7 +139,9 @@ impl Dispatch {
             let complete = page.len() < PAGE;
             for event in page {
                 after = Some(event.key);
-                self.start(event, permits, shutdown).await;
+                if !under_way.contains(&event.key) {
+                    self.start(event, permits, shutdown).await;
+                }
             }
             last = last.max(after);
             if complete {
