@@ -119,10 +119,10 @@ async fn running(store: Arc<RedbStore>, home: tempfile::TempDir) -> Gateway {
     let app = App::start(settings, Arc::clone(&store), clock, shutdown.clone()).await.unwrap();
     let admin = ApiKey::new(clock.now(), rand::random(), rand::random());
     app.keys.insert(admin.record(crate::model::Scope::Admin, "", clock.now()));
-    let (accepted, events) = handoff::channel(HANDOFF_EVENTS);
+    let (router, dispatch) = (app.router(), app.dispatch());
     shutdown.spawn(deliver::run(app.deliver(), shutdown.clone()));
-    shutdown.spawn(app.dispatch().run(events, shutdown.clone()));
-    Gateway { router: app.router(accepted), store, shutdown, admin: admin.reveal(), _home: home }
+    shutdown.spawn(dispatch.run(app.events, shutdown.clone()));
+    Gateway { router, store, shutdown, admin: admin.reveal(), _home: home }
 }
 
 impl Gateway {

@@ -23,7 +23,7 @@ fn with_order(endpoint: Endpoint, ordering: Ordering, key: Option<&str>) -> Endp
 }
 
 async fn change(store: &dyn Store, endpoint: &Endpoint) {
-    store.update_endpoint(endpoint.clone(), audit("endpoint.updated")).await.unwrap();
+    store.update_endpoint(endpoint.clone(), Vec::new(), audit("endpoint.updated")).await.unwrap();
 }
 
 fn by_key() -> OrderId {

@@ -33,7 +33,7 @@ pub(crate) async fn an_operational_event_is_accepted_with_its_cause(store: &dyn 
     assert_eq!(told(store).await, ["hookway.failed", "hookway.deactivated"]);
 
     let event = accept(store, new_event()).await.key;
-    let refused = NewDelivery { endpoint: endpoint_id(1), verdict: given_up("refused") };
+    let refused = NewDelivery { verdict: given_up("refused"), ..pending(endpoint_id(1)) };
     let held = delivery(endpoint_id(1), held_by("jq"), Some(at(10)));
     let deliveries = vec![pending(endpoint_id(1)), refused, held];
     store.fan_out(FanOut { event, at: T0, deliveries, durable: false }).await.unwrap();
@@ -52,7 +52,7 @@ pub(crate) async fn what_changes_nothing_tells_nothing(store: &dyn Store) {
     let again = FinishedAttempt { notice: Some(notice("exhausted")), ..delivered(nth(event, 0), 1) };
     store.finish_attempt(again.clone()).await.unwrap();
     store.finish_attempt(FinishedAttempt { delivery: nth(event, 7), ..again }).await.unwrap();
-    let deliveries = vec![NewDelivery { endpoint: endpoint_id(1), verdict: given_up("refused") }];
+    let deliveries = vec![NewDelivery { verdict: given_up("refused"), ..pending(endpoint_id(1)) }];
     store.fan_out(FanOut { event, at: T0, deliveries, durable: true }).await.unwrap();
     store.redispatch(nth(event, 0), given_up("redispatched"), false).await.unwrap();
     store.create_endpoint(endpoint(1, URL), audit("endpoint.created")).await.unwrap();
