@@ -107,6 +107,7 @@ impl<'a> Notice<'a> {
             timestamp: None,
             received_at: at,
             data: Bytes::from(self.data().to_string()),
+            test_of: None,
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::model::{EnvelopeCache, EventKey, Secret, SigningKey};
+use crate::model::{EnvelopeCache, EventKey, HmacKey, Secret, SigningKey};
 
 const AT: UnixMs = UnixMs(1_710_513_000_000);
 
@@ -16,7 +16,7 @@ fn endpoint() -> Endpoint {
 fn with_secrets(expiries: &[Option<UnixMs>]) -> Endpoint {
     let secret = |expires_at| Secret {
         id: SecretId::new(AT, 1),
-        key: SigningKey::new(vec![1; 32]).unwrap(),
+        key: SigningKey::Hmac(HmacKey::new(vec![1; 32]).unwrap()),
         created_at: AT,
         expires_at,
     };
@@ -33,6 +33,7 @@ fn event(topic: &str) -> Event {
         timestamp: jiff::Timestamp::UNIX_EPOCH,
         accepted_at: AT,
         data: Bytes::new(),
+        test_of: None,
         envelope: EnvelopeCache::default(),
     }
 }
