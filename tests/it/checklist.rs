@@ -1,12 +1,13 @@
 //! The checklist of docs/security.md names a test for each of its items. Those tests are there.
 
 use std::fs;
+use std::ops::RangeInclusive;
 
 use anyhow::{Context, Result, ensure};
 use hookway_tests::workspace;
 
 /// The items that the page promises.
-const ITEMS: std::ops::RangeInclusive<u32> = 11..=24;
+const ITEMS: &[RangeInclusive<u32>] = &[1..=24, 33..=33, 36..=36];
 
 /// A row of the table: its items, and `file::test` for each test that it names.
 struct Row {
@@ -27,7 +28,7 @@ fn rows(page: &str) -> Vec<Row> {
 #[test]
 fn every_test_that_the_checklist_names_exists() -> Result<()> {
     let rows = rows(&fs::read_to_string(workspace().join("docs/security.md"))?);
-    for item in ITEMS {
+    for item in ITEMS.iter().cloned().flatten() {
         ensure!(rows.iter().any(|row| row.items.contains(&item)), "item {item} has no row");
     }
     for row in &rows {
