@@ -83,15 +83,9 @@ impl Flow {
         self.accepted.offer(Arc::clone(&accepted[0].event));
     }
 
-    /// Lets days pass, hour by hour: the store's thread does not live in virtual time and gets its turn in between, in
-    /// which that time stands still, as a task blocks.
+    /// Lets days pass.
     async fn days(&self, days: u32) {
-        for _ in 0..days * 24 {
-            tokio::time::sleep(Duration::from_hours(1)).await;
-            let (store, runtime) = (Arc::clone(&self.store), tokio::runtime::Handle::current());
-            let settling = move || runtime.block_on(store.note_key_uses(Vec::new()));
-            tokio::task::spawn_blocking(settling).await.unwrap().unwrap();
-        }
+        tokio::time::sleep(Duration::from_hours(24) * days).await;
     }
 
     /// The topics of all events of the tenant that gets operational events, the oldest first.

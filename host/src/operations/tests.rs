@@ -52,23 +52,11 @@ impl Scene {
         self.shutdown.request();
         assert!(self.shutdown.finished(DAY).await);
         self.shutdown = Shutdown::new();
-        self.settle().await;
     }
 
-    /// Waits until everything that was written before is committed. The store's thread does not live in virtual time,
-    /// and while a task blocks, that time stands still.
-    async fn settle(&self) {
-        let (store, runtime) = (Arc::clone(&self.operations.store), tokio::runtime::Handle::current());
-        let settling = move || runtime.block_on(store.note_key_uses(Vec::new()));
-        tokio::task::spawn_blocking(settling).await.unwrap().unwrap();
-    }
-
-    /// Lets time pass, hour by hour.
+    /// Lets time pass.
     async fn until(&self, at: UnixMs) {
-        while self.operations.clock.now() < at {
-            tokio::time::sleep(at.since(self.operations.clock.now()).min(Duration::from_hours(1))).await;
-            self.settle().await;
-        }
+        tokio::time::sleep(at.since(self.operations.clock.now())).await;
     }
 
     /// What was told so far; nobody dispatches here.

@@ -144,9 +144,7 @@ impl RedbStore {
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let sent = writer.as_ref().is_some_and(|writer| writer.commands.send(command).is_ok());
         drop(writer);
-        Box::pin(
-            async move { if sent { answer.await.unwrap_or(Err(Error::Closed)) } else { Err(Error::Closed) } },
-        )
+        Box::pin(async move { if sent { writer::answered(answer).await } else { Err(Error::Closed) } })
     }
 
     /// Reads from a snapshot of what is committed when the read starts.

@@ -73,6 +73,19 @@ pub(super) fn command<C: Change>(change: C) -> (Box<dyn Command>, Answer<C::Outp
     (Box::new(Pending { change: Some(change), outcome: None, caller }), answer)
 }
 
+/// Waits for the answer to a command.
+#[cfg(not(test))]
+pub(super) async fn answered<T>(answer: Answer<T>) -> Result<T, Error> {
+    answer.await.unwrap_or(Err(Error::Closed))
+}
+
+/// The same on a thread that blocks: virtual time, which runs on whenever all tasks wait, stands still while one does.
+#[cfg(test)]
+pub(super) async fn answered<T: Send + 'static>(answer: Answer<T>) -> Result<T, Error> {
+    let waiting = tokio::task::spawn_blocking(move || answer.blocking_recv());
+    waiting.await.expect("waiting does not panic").unwrap_or(Err(Error::Closed))
+}
+
 struct Pending<C: Change> {
     change: Option<C>,
     outcome: Option<Result<C::Output, Error>>,
