@@ -29,7 +29,7 @@ const MAX_METADATA: usize = 32;
 const MAX_METADATA_KEY_BYTES: usize = 64;
 const MAX_METADATA_VALUE_BYTES: usize = 1024;
 
-/// The body of `POST /v1/endpoints`.
+/// The body of `POST /v1/endpoints` and `PUT /v1/endpoints/{id}`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Create {
@@ -88,6 +88,29 @@ pub(super) struct Patch {
 }
 
 impl Create {
+    /// Whether this could replace the fields of an endpoint: what never changes and what is changed elsewhere is not in it.
+    ///
+    /// # Errors
+    /// 422 for secrets, and for another tenant.
+    pub(super) fn check_keeps(&self, endpoint: &Endpoint) -> Result<(), Problem> {
+        let given = [
+            ("/secret", self.secret.is_some()),
+            ("/secret_expires_at", self.secret_expires_at.is_some()),
+            ("/secrets", self.secrets.is_some()),
+        ];
+        if let Some((pointer, _)) = given.into_iter().find(|(_, is_given)| *is_given) {
+            let detail =
+                "the secrets of an endpoint are changed at `/v1/endpoints/{id}/secrets`; leave them out";
+            return Err(Problem::invalid(pointer, detail));
+        }
+        match &self.tenant {
+            Some(tenant) if tenant != endpoint.tenant.as_str() => {
+                Err(Problem::invalid("/tenant", "an endpoint stays with its tenant; leave `tenant` out"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// All but the tenant and what is about secrets, as changes to an endpoint that has nothing yet; and its checked URL.
     ///
     /// # Errors

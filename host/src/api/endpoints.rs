@@ -1,4 +1,4 @@
-//! `/v1/endpoints`: create, list, get, change, delete.
+//! `/v1/endpoints`: create, list, get, change, replace, delete.
 
 use std::sync::Arc;
 
@@ -10,12 +10,14 @@ use http::header::LOCATION;
 use serde::Deserialize;
 
 use super::Api;
+use super::dry_run::DryRun;
 use super::endpoint_input::{Create, Patch};
 use super::endpoint_view::EndpointView;
 use super::page::Page;
 use super::secret_input::{self, SecretInput};
 use crate::http::{Caller, Json as Input, Limit, PathText, Problem, Query, uninterrupted};
 use crate::model::{AuditEntry, Endpoint, EndpointId, TenantId};
+use crate::store;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -29,6 +31,7 @@ pub(super) struct Params {
 pub(super) async fn create(
     State(api): State<Api>,
     caller: Caller,
+    Query(dry_run): Query<DryRun>,
     Input(mut input): Input<Create>,
 ) -> Result<Response, Problem> {
     let tenant = tenant(input.tenant.take())?;
@@ -45,6 +48,10 @@ pub(super) async fn create(
     let blank = Endpoint { secrets, ..Endpoint::new(EndpointId::new(now, rand::random()), tenant, url, now) };
     let endpoint = patch.apply(blank.clone(), &api.target_check)?;
     api.check_plugins(&blank, &endpoint).await?;
+    if dry_run.is_asked() {
+        api.check_url_is_free(&endpoint)?;
+        return Ok(Json(show(&endpoint)?).into_response());
+    }
     let audit = api.created(&caller, &endpoint)?;
     let endpoint = uninterrupted(async move { api.directory.create(endpoint, audit).await }).await?;
     tracing::info!(endpoint = %endpoint.id, tenant = %endpoint.tenant, "endpoint created");
@@ -86,16 +93,38 @@ pub(super) async fn update(
     State(api): State<Api>,
     caller: Caller,
     PathText(id): PathText,
+    dry_run: Result<Query<DryRun>, Problem>,
     Input(patch): Input<Patch>,
 ) -> Result<Json<EndpointView>, Problem> {
     let before = api.find(&caller, &id)?;
-    let mut after = patch.apply(Endpoint::clone(&before), &api.target_check)?;
-    after.updated_at = api.clock.now();
-    api.check_plugins(&before, &after).await?;
-    let audit = api.updated(&caller, &*before, &after)?;
-    let endpoint = uninterrupted(api.exchange(before, after, audit)).await?;
-    tracing::info!(endpoint = %endpoint.id, tenant = %endpoint.tenant, "endpoint changed");
-    show(&endpoint).map(Json)
+    let Query(dry_run) = dry_run?;
+    let after = patch.apply(Endpoint::clone(&before), &api.target_check)?;
+    api.settle(caller, before, after, dry_run).await
+}
+
+/// Replaces all fields that people write: what is not named goes back to its default. Secrets, state and health stay.
+pub(super) async fn replace(
+    State(api): State<Api>,
+    caller: Caller,
+    PathText(id): PathText,
+    dry_run: Result<Query<DryRun>, Problem>,
+    Input(input): Input<Create>,
+) -> Result<Json<EndpointView>, Problem> {
+    let before = api.find(&caller, &id)?;
+    let Query(dry_run) = dry_run?;
+    input.check_keeps(&before)?;
+    let (url, patch) = input.into_patch()?;
+    // What stays is not asked again: the operator may allow less than before.
+    let url = if url == before.url.as_str() { Ok(before.url.clone()) } else { (api.target_check)(&url) };
+    let url = url.map_err(|reason| Problem::invalid("/url", reason))?;
+    let blank = Endpoint {
+        secrets: before.secrets.clone(),
+        activity: before.activity,
+        created_at: before.created_at,
+        ..Endpoint::new(before.id, before.tenant.clone(), url, before.updated_at)
+    };
+    let after = patch.apply(blank, &api.target_check)?;
+    api.settle(caller, before, after, dry_run).await
 }
 
 /// Deletes one; what waits for it is cancelled, its log stays.
@@ -114,6 +143,37 @@ impl Api {
     pub(super) fn find(&self, caller: &Caller, id: &str) -> Result<Arc<Endpoint>, Problem> {
         let endpoint = id.parse().ok().and_then(|id| self.directory.get(id));
         endpoint.filter(|endpoint| caller.manages(&endpoint.tenant)).ok_or_else(no_such_endpoint)
+    }
+
+    /// Ends a change that its owner wrote: plugins are asked, then it is stored, or only shown.
+    async fn settle(
+        self,
+        caller: Caller,
+        before: Arc<Endpoint>,
+        mut after: Endpoint,
+        dry_run: DryRun,
+    ) -> Result<Json<EndpointView>, Problem> {
+        self.check_plugins(&before, &after).await?;
+        if dry_run.is_asked() {
+            self.check_url_is_free(&after)?;
+            return show(&after).map(Json);
+        }
+        if after != *before {
+            after.updated_at = self.clock.now();
+        }
+        let audit = self.updated(&caller, &*before, &after)?;
+        let endpoint = uninterrupted(self.exchange(before, after, audit)).await?;
+        tracing::info!(endpoint = %endpoint.id, tenant = %endpoint.tenant, "endpoint changed");
+        show(&endpoint).map(Json)
+    }
+
+    /// Whether no other endpoint of the tenant has this URL now; the store asks again when it writes.
+    fn check_url_is_free(&self, endpoint: &Endpoint) -> Result<(), Problem> {
+        let others = self.directory.list();
+        let same = |other: &&Arc<Endpoint>| {
+            other.id != endpoint.id && other.tenant == endpoint.tenant && other.url == endpoint.url
+        };
+        others.iter().find(same).map_or(Ok(()), |other| Err(store::Error::UrlTaken(other.id).into()))
     }
 
     /// Changes an endpoint as it is now. For changes that need no one's consent, so that two never collide.

@@ -5,6 +5,7 @@
 //! - Lists are `{data, next_cursor}` and take `limit` and `cursor`; a cursor is an opaque text.
 //! - Times are RFC 3339 in UTC. A signing secret is shown in the answer to its creation and never again.
 //! - What changes something is written down in the audit log by the same transaction ([`audited`]).
+//! - `?dry_run=true` asks what a change of configuration would do: it is checked as a whole, and changes nothing ([`dry_run`]).
 //! - What changes something either changes all of it or nothing; a refusal names the field by a JSON pointer.
 
 mod activity;
@@ -15,6 +16,7 @@ mod audited;
 mod binding_input;
 mod deliveries;
 mod delivery_view;
+mod dry_run;
 mod endpoint_check;
 mod endpoint_input;
 mod endpoint_view;

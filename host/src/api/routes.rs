@@ -20,6 +20,7 @@ pub(super) const ROUTES: &[Route<Api>] = routes! {
     GET get "/v1/endpoints" => endpoints::list;
     POST post "/v1/endpoints" => endpoints::create;
     GET get "/v1/endpoints/{id}" => endpoints::get;
+    PUT put "/v1/endpoints/{id}" => endpoints::replace;
     PATCH patch "/v1/endpoints/{id}" => endpoints::update;
     DELETE delete "/v1/endpoints/{id}" => endpoints::delete;
     GET get "/v1/endpoints/{id}/secrets" => secrets::list;

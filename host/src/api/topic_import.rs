@@ -29,19 +29,33 @@ pub async fn import_topics(
         let verb = if before.is_some() { "updated" } else { "created" };
         audited::entry((at, actor.clone()), verb, after, [before, Some(after)]).map_err(Refused::Problem)
     };
-    catalogue.import(entries, audit).await.map_err(|refused| match refused {
-        Refused::Problem(problem) => problem,
-        Refused::Catalogue(Error::Refused { index, refusal }) => {
-            inside(Problem::invalid(refusal.pointer, refusal.reason), index)
-        }
-        Refused::Catalogue(error) => error.into(),
-    })
+    catalogue.import(entries, audit).await.map_err(Refused::into_problem)
+}
+
+/// What that would do; nothing is changed.
+///
+/// # Errors
+/// The same, but for those of the store.
+pub(super) async fn try_import(catalogue: &Catalogue, entries: Vec<TopicEntry>) -> Result<Imported, Problem> {
+    catalogue.try_import(entries).await.map_err(|error| Refused::Catalogue(error).into_problem())
 }
 
 /// Why an import did not happen: an entry of the catalogue still lacks its place in the file.
 enum Refused {
     Problem(Problem),
     Catalogue(Error),
+}
+
+impl Refused {
+    fn into_problem(self) -> Problem {
+        match self {
+            Self::Problem(problem) => problem,
+            Self::Catalogue(Error::Refused { index, refusal }) => {
+                inside(Problem::invalid(refusal.pointer, refusal.reason), index)
+            }
+            Self::Catalogue(error) => error.into(),
+        }
+    }
 }
 
 impl From<Error> for Refused {

@@ -11,9 +11,10 @@ use http::header::LOCATION;
 use serde::{Deserialize, Serialize};
 
 use super::Api;
+use super::dry_run::DryRun;
 use super::page::Page;
 use super::topic_file::FileFormat;
-use super::topic_import::{import_topics, read_topics};
+use super::topic_import::{import_topics, read_topics, try_import};
 use super::topic_input::{Create, Patch};
 use super::topic_view::TopicView;
 use crate::http::{
@@ -81,6 +82,7 @@ pub(super) async fn create(
 pub(super) async fn import(
     State(api): State<Api>,
     caller: Caller,
+    Query(dry_run): Query<DryRun>,
     request: Request,
 ) -> Result<Json<ImportedView>, Problem> {
     caller.must_be_admin()?;
@@ -96,10 +98,14 @@ pub(super) async fn import(
     let body = read_body(request.into_body(), MAX_FILE_BYTES).await?;
     let at = api.clock.now();
     let entries = read_topics(format, text(&body)?, at)?;
-    let imported =
-        uninterrupted(async move { import_topics(&api.catalogue, entries, caller.actor(), at).await })
-            .await?;
-    tracing::info!(?imported, "topics imported");
+    let imported = if dry_run.is_asked() {
+        try_import(&api.catalogue, entries).await?
+    } else {
+        let import = async move { import_topics(&api.catalogue, entries, caller.actor(), at).await };
+        let imported = uninterrupted(import).await?;
+        tracing::info!(?imported, "topics imported");
+        imported
+    };
     Ok(Json(ImportedView {
         created: imported.created,
         updated: imported.updated,

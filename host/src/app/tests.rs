@@ -302,6 +302,9 @@ async fn every_route_that_changes_something_writes_one_audit_row() {
             (Method::POST, "/v1/endpoints") => {
                 json!({ "url": "http://127.0.0.1:9999/new", "topics": ["**"] })
             }
+            (Method::PUT, "/v1/endpoints/{id}") => {
+                json!({ "url": "http://127.0.0.1:9999/hook", "topics": ["replaced/*"] })
+            }
             (Method::POST, "/v1/keys") => json!({ "scope": "events:write" }),
             (Method::POST, "/v1/topics") => json!({ "topic": "new" }),
             (Method::PUT, "/v1/topics") => json!({ "topics": [{ "topic": "imported" }] }),

@@ -139,35 +139,26 @@ impl Catalogue {
         let known = known::prepare(entries).await?;
         let _turn = self.writer.lock().await;
         let before = self.topics.load_full();
-        let mut imported = Imported::default();
-        let (mut written, mut rows) = (Vec::new(), Vec::new());
-        for known in known {
+        let (imported, written) = compare(&before, known)?;
+        let row = |known: &Arc<KnownTopic>| {
             let old = before.get(&known.entry().topic).map(|old| old.entry());
-            let known = match old {
-                Some(old) if known.entry().clone().with_times_of(old) == *old => {
-                    imported.unchanged += 1;
-                    continue;
-                }
-                Some(old) => {
-                    imported.updated += 1;
-                    known.created_at(old.created_at)
-                }
-                None => {
-                    imported.created += 1;
-                    known
-                }
-            };
-            rows.push((known.entry().clone(), audit(old, known.entry())?));
-            written.push(known);
-        }
-        if before.len() + imported.created > MAX_TOPICS {
-            return Err(Error::Full.into());
-        }
+            Ok::<_, E>((known.entry().clone(), audit(old, known.entry())?))
+        };
+        let rows = written.iter().map(row).collect::<Result<Vec<_>, _>>()?;
         if !rows.is_empty() {
             self.store.import_topics(rows).await.map_err(Error::from)?;
             self.put(written);
         }
         Ok(imported)
+    }
+
+    /// What an import would do now; nothing is written.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with the place of the entry among `entries`, [`Error::Full`].
+    pub async fn try_import(&self, entries: Vec<TopicEntry>) -> Result<Imported, Error> {
+        let known = known::prepare(entries).await?;
+        compare(&self.topics.load(), known).map(|(imported, _)| imported)
     }
 
     /// Called with `writer` held, so no other swap can come between the load and the store.
@@ -176,6 +167,29 @@ impl Catalogue {
         topics.extend(known.into_iter().map(|known| (known.entry().topic.clone(), known)));
         self.topics.store(Arc::new(topics));
     }
+}
+
+/// What an import does to the topics `before`, and the entries that it writes.
+fn compare(before: &Topics, known: Vec<Arc<KnownTopic>>) -> Result<(Imported, Vec<Arc<KnownTopic>>), Error> {
+    let mut imported = Imported::default();
+    let mut written = Vec::new();
+    for known in known {
+        match before.get(&known.entry().topic).map(|old| old.entry()) {
+            Some(old) if known.entry().clone().with_times_of(old) == *old => imported.unchanged += 1,
+            Some(old) => {
+                imported.updated += 1;
+                written.push(known.created_at(old.created_at));
+            }
+            None => {
+                imported.created += 1;
+                written.push(known);
+            }
+        }
+    }
+    if before.len() + imported.created > MAX_TOPICS {
+        return Err(Error::Full);
+    }
+    Ok((imported, written))
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use http::uri::PathAndQuery;
 use url::{Host, Position, Url};
 
 use super::Policy;
+use crate::model::normalised_url;
 
 /// Longer than any receiver's URL, short enough for an index key.
 const MAX_URL_LEN: usize = 2_000;
@@ -90,7 +91,7 @@ pub fn check_target(raw: &str, policy: &Policy) -> Result<Url, TargetError> {
     if raw.chars().any(|c| c.is_control() || c.is_whitespace() || c == '\\') {
         return Err(TargetError::Character);
     }
-    let url = without_final_dot(Url::parse(raw)?)?;
+    let url = normalised_url(raw)?;
     check_url(&url, policy)?;
     Ok(url)
 }
@@ -139,16 +140,4 @@ fn check_literal(ip: IpAddr, port: u16, policy: &Policy) -> Result<(), TargetErr
     } else {
         Err(TargetError::Address)
     }
-}
-
-/// `example.com.` and `example.com` are one host; certificates and comparisons know the second.
-fn without_final_dot(mut url: Url) -> Result<Url, TargetError> {
-    let Some(Host::Domain(name)) = url.host() else { return Ok(url) };
-    let Some(name) = name.strip_suffix('.') else { return Ok(url) };
-    if name.is_empty() || name.ends_with('.') {
-        return Err(TargetError::HostName);
-    }
-    let name = name.to_owned();
-    url.set_host(Some(&name))?;
-    Ok(url)
 }
