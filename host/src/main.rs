@@ -32,8 +32,9 @@ fn main() -> ExitCode {
         Command::Serve(args) => serve(args).map_err(|failure| (format!("cannot start:\n{failure}"), 1)),
         Command::Client(command) => {
             let world = World { environment: config::environment(), clock: Clock::system() };
-            client::run(command, world).or_else(|error| {
-                if error.is_silent() { Ok(()) } else { Err((error.to_string(), error.exit_code())) }
+            client::run(command, world).map_err(|error| {
+                let sentence = if error.is_silent() { String::new() } else { error.to_string() };
+                (sentence, error.exit_code())
             })
         }
         Command::Completions { shell } => {
@@ -43,8 +44,10 @@ fn main() -> ExitCode {
         }
     };
     let Err((sentence, code)) = done else { return ExitCode::SUCCESS };
-    // Nobody to tell that telling failed.
-    let _ = writeln!(std::io::stderr(), "hookway: {sentence}");
+    if !sentence.is_empty() {
+        // Nobody to tell that telling failed.
+        let _ = writeln!(std::io::stderr(), "hookway: {sentence}");
+    }
     code.into()
 }
 

@@ -88,6 +88,14 @@ impl Api {
         self.call(Method::POST, route, json.map(|json| ("application/json", json)))
     }
 
+    /// PUT.
+    ///
+    /// # Errors
+    /// No answer, or a refusal.
+    pub(super) fn put(&self, route: &Route, json: String) -> Result<String, Error> {
+        self.call(Method::PUT, route, Some(("application/json", json)))
+    }
+
     /// PATCH.
     ///
     /// # Errors

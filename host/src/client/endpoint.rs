@@ -12,8 +12,17 @@ use super::line::{Line, Tone};
 use super::output::Row;
 use super::session::{ListArgs, Session};
 
+const EXAMPLES: &str = "\
+Examples:
+  hookway endpoint create https://hooks.acme.example/orders --tenant acme --topic 'orders/*'
+  hookway endpoint create --from endpoint.json
+  hookway endpoint update ep_01J... --set rate_limit=50 --set 'retry=[\"5s\",\"1h\"]' --set filter=null
+  hookway endpoint list --tenant acme
+  hookway endpoint test ep_01J...";
+
 /// What can be done with endpoints.
 #[derive(Debug, Subcommand)]
+#[command(after_help = EXAMPLES)]
 pub enum Command {
     /// List them, the oldest first.
     List {

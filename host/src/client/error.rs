@@ -21,6 +21,9 @@ pub enum Error {
     /// A signature or the audit log is not what it should be.
     #[error("{0}")]
     Unverified(String),
+    /// Something would change, which is what was asked.
+    #[error("something would change")]
+    Pending,
     /// Anything else: a file that cannot be read, an answer that makes no sense.
     #[error("{0}")]
     Failed(String),
@@ -60,13 +63,14 @@ impl Error {
             },
             Self::Unreachable(_) => 6,
             Self::Unverified(_) => 7,
+            Self::Pending => 8,
         }
     }
 
-    /// Whether there is nothing to tell.
+    /// Whether there is nothing to tell: all was said, or nobody listens.
     #[must_use]
     pub const fn is_silent(&self) -> bool {
-        matches!(self, Self::OutputClosed)
+        matches!(self, Self::OutputClosed | Self::Pending)
     }
 }
 
@@ -118,6 +122,7 @@ mod tests {
         assert_eq!(Error::Usage(String::new()).exit_code(), 2);
         assert_eq!(Error::Unreachable(String::new()).exit_code(), 6);
         assert_eq!(Error::Unverified(String::new()).exit_code(), 7);
+        assert_eq!(Error::Pending.exit_code(), 8);
     }
 
     #[test]

@@ -9,12 +9,15 @@ use serde_json::value::RawValue;
 use super::line::{Line, Tone};
 use super::pretty::on_one_line;
 
-/// The fields of an object as they were written.
-struct Fields(Vec<(String, Box<RawValue>)>);
+/// The fields of an object in their order, as they were written.
+pub(super) struct InOrder(pub(super) OrderedFields);
+
+/// Names and values, in an order of their own.
+pub(super) type OrderedFields = Vec<(String, Box<RawValue>)>;
 
 /// A line for each field; a text that is no object is one line.
 pub(super) fn fields(json: &str) -> Vec<Line> {
-    let Ok(Fields(fields)) = serde_json::from_str(json) else { return vec![Line::from(json)] };
+    let Ok(InOrder(fields)) = serde_json::from_str(json) else { return vec![Line::from(json)] };
     let width = fields.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let line = |(name, value): (String, Box<RawValue>)| {
         Line::new(Tone::Faint, format!("{name:width$}  ")).and(Tone::Plain, shown(value.get()))
@@ -33,25 +36,25 @@ fn shown(value: &str) -> String {
     serde_json::from_str::<Vec<String>>(value).map_or_else(|_| on_one_line(value), |texts| texts.join(", "))
 }
 
-impl<'de> Deserialize<'de> for Fields {
+impl<'de> Deserialize<'de> for InOrder {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct InOrder;
-        impl<'de> Visitor<'de> for InOrder {
-            type Value = Fields;
+        struct Members;
+        impl<'de> Visitor<'de> for Members {
+            type Value = InOrder;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<InOrder, A::Error> {
                 let mut fields = Vec::new();
                 while let Some(field) = map.next_entry()? {
                     fields.push(field);
                 }
-                Ok(Fields(fields))
+                Ok(InOrder(fields))
             }
         }
-        deserializer.deserialize_map(InOrder)
+        deserializer.deserialize_map(Members)
     }
 }
 

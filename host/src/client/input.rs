@@ -96,7 +96,7 @@ pub(super) fn is_stdin(path: &Path) -> bool {
 ///
 /// # Errors
 /// It cannot be opened.
-fn open(path: &Path) -> Result<Box<dyn Read>, Error> {
+pub(super) fn open(path: &Path) -> Result<Box<dyn Read>, Error> {
     if is_stdin(path) {
         return Ok(Box::new(io::stdin()));
     }

@@ -8,8 +8,15 @@ use super::error::Error;
 use super::output::Row;
 use super::session::{ListArgs, Session};
 
+const EXAMPLES: &str = "\
+Examples:
+  hookway key create --scope events:write --description 'the shop'
+  hookway key create --scope tenant:acme --expires-at 2030-01-31T12:00:00Z
+  hookway key delete key_01J...";
+
 /// What can be done with API keys.
 #[derive(Debug, Subcommand)]
+#[command(after_help = EXAMPLES)]
 pub enum Command {
     /// List them, the oldest first; never their texts.
     List {

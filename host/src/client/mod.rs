@@ -7,7 +7,9 @@
 
 mod api;
 mod audit;
+mod declared;
 mod delivery;
+mod diff;
 mod duration;
 mod endpoint;
 mod error;
@@ -22,6 +24,7 @@ mod output;
 mod plugin;
 mod pretty;
 mod profile;
+mod same_json;
 mod secret;
 mod session;
 mod sign;
@@ -32,13 +35,14 @@ mod topic;
 use clap::Subcommand;
 
 pub use self::error::Error;
-use self::session::Remote;
+use self::session::{Direct, Remote};
 use crate::clock::Clock;
 
 /// The exit codes, for `--help`.
 pub const EXIT_CODES: &str = "\
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 refused (no key, or not for this), 5 conflict with what is \
-stored, 6 no answer from the gateway, 7 a signature or the audit log is not what it should be";
+stored, 6 no answer from the gateway, 7 a signature or the audit log is not what it should be, 8 something would change \
+(apply --exit-code)";
 
 /// What is outside of the process.
 #[derive(Debug, Clone)]
@@ -70,6 +74,10 @@ pub enum Command {
     Audit(Remote<audit::Command>),
     /// Plugins of the gateway.
     Plugin(Remote<plugin::Command>),
+    /// Bring topics and endpoints to what files say: shows what changes, asks, and changes it.
+    Apply(Direct<declared::ApplyArgs>),
+    /// Write topics and endpoints as a file that `apply` takes.
+    Export(Direct<declared::ExportArgs>),
     /// Run a receiver: prints each request and answers as it is told.
     Listen(listen::ListenArgs),
     /// Print the three headers of a signed request.
@@ -93,6 +101,8 @@ pub fn run(command: Command, world: World) -> Result<(), Error> {
         Command::Tenant(remote) => remote.run(world, tenant::run),
         Command::Audit(remote) => remote.run(world, audit::run),
         Command::Plugin(remote) => remote.run(world, plugin::run),
+        Command::Apply(direct) => direct.run(world, declared::apply),
+        Command::Export(direct) => direct.run(world, declared::export),
         Command::Listen(args) => listen::run(args, world),
         Command::Sign(args) => sign::sign(args, &world),
         Command::Verify(args) => sign::verify(args, &world),

@@ -57,6 +57,24 @@ impl Output {
         self.lines([line.into()])
     }
 
+    /// A line that an answer is typed behind.
+    ///
+    /// # Errors
+    /// Nobody reads.
+    pub(super) fn unfinished_line(&mut self, line: Line) -> Result<(), Error> {
+        write!(self.out, "{}", line.render(self.colour))?;
+        Ok(self.out.flush()?)
+    }
+
+    /// A text that is a file: as it is.
+    ///
+    /// # Errors
+    /// Nobody reads.
+    pub(super) fn text(&mut self, text: &str) -> Result<(), Error> {
+        write!(self.out, "{text}")?;
+        Ok(self.out.flush()?)
+    }
+
     /// JSON for scripts, on one line.
     ///
     /// # Errors

@@ -11,8 +11,15 @@ use super::input::{FieldArgs, read_text};
 use super::output::Row;
 use super::session::Session;
 
+const EXAMPLES: &str = "\
+Examples:
+  hookway secret add ep_01J...                                        a new one, which signs at once
+  hookway secret add ep_01J... --value-from old.secret --expires-at 2030-01-31T12:00:00Z
+  hookway secret expire ep_01J... sec_01J...                          the old one signs nothing from now on";
+
 /// What can be done with signing secrets.
 #[derive(Debug, Subcommand)]
+#[command(after_help = EXAMPLES)]
 pub enum Command {
     /// List those of an endpoint, the newest first; never their values.
     List { endpoint: String },

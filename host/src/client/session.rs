@@ -1,6 +1,7 @@
 //! What every command over the API shares: its flags, one connection, one output, and how lists are read.
 
 use clap::{Args, Subcommand};
+use serde::de::DeserializeOwned;
 
 use super::World;
 use super::api::{Api, Page, Route};
@@ -8,7 +9,7 @@ use super::duration::Duration;
 use super::error::Error;
 use super::fields::fields;
 use super::line::{Line, Tone, lines};
-use super::output::{Output, Row, hint};
+use super::output::{Output, Row, hint, not_understood};
 use super::pretty::pretty;
 use super::profile::{Flags, Target};
 
@@ -22,6 +23,15 @@ pub struct Remote<C: Subcommand> {
     common: Common,
     #[command(subcommand)]
     command: C,
+}
+
+/// A command without a noun, with the same flags.
+#[derive(Debug, Args)]
+pub struct Direct<A: Args> {
+    #[command(flatten)]
+    args: A,
+    #[command(flatten)]
+    common: Common,
 }
 
 #[derive(Debug, Args)]
@@ -75,17 +85,57 @@ impl<C: Subcommand> Remote<C> {
         world: World,
         perform: impl FnOnce(C, &mut Session) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let Common { address, key, profile, request_timeout, json } = self.common;
+        perform(self.command, &mut self.common.session(world)?)
+    }
+}
+
+impl<A: Args> Direct<A> {
+    /// Performs the command.
+    ///
+    /// # Errors
+    /// Those of the command, and a connection that is not described well.
+    pub(super) fn run(
+        self,
+        world: World,
+        perform: impl FnOnce(A, &mut Session) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        perform(self.args, &mut self.common.session(world)?)
+    }
+}
+
+impl Common {
+    fn session(self, world: World) -> Result<Session, Error> {
+        let Self { address, key, profile, request_timeout, json } = self;
         if key.is_some() {
             hint("note: other processes can see flags; HOOKWAY_KEY or a profile keeps the key to yourself");
         }
         let target = Target::find(Flags { address, key, profile }, &world.environment)?;
         let api = Api::new(target.address, target.key, request_timeout.into());
-        perform(self.command, &mut Session { api, out: Output::standard(&world.environment, json), world })
+        Ok(Session { api, out: Output::standard(&world.environment, json), world })
     }
 }
 
 impl Session {
+    /// All elements of a list, page after page, read as this.
+    ///
+    /// # Errors
+    /// No answer, a refusal, or another form.
+    pub(super) fn all<T: DeserializeOwned>(&self, route: &Route) -> Result<Vec<T>, Error> {
+        let route = route.clone().with("limit", Some(MAX_LIMIT));
+        let mut all = Vec::new();
+        let mut cursor = None;
+        loop {
+            let page: Page = self.api.read(&route.clone().with("cursor", cursor))?;
+            for element in &page.data {
+                all.push(serde_json::from_str(element.get()).map_err(|error| not_understood(&error))?);
+            }
+            cursor = page.next_cursor;
+            if cursor.is_none() {
+                return Ok(all);
+            }
+        }
+    }
+
     /// Shows a list as it was asked for.
     ///
     /// # Errors

@@ -36,8 +36,17 @@ struct MessageArgs {
     id: String,
 }
 
+const SIGN_EXAMPLE: &str = "\
+Example:
+  hookway sign body.json --id order-42 --secret-file acme.secret";
+
+const VERIFY_EXAMPLE: &str = "\
+Example: a request as its receiver has it
+  hookway verify body.json --id order-42 --timestamp 1710513000 --signature 'v1,...' --secret-file acme.secret";
+
 /// Print the three headers of a signed request.
 #[derive(Debug, Args)]
+#[command(after_help = SIGN_EXAMPLE)]
 pub struct SignArgs {
     #[command(flatten)]
     message: MessageArgs,
@@ -53,6 +62,7 @@ pub struct SignArgs {
 
 /// Say whether a request is signed with a secret; exit code 7 if it is not.
 #[derive(Debug, Args)]
+#[command(after_help = VERIFY_EXAMPLE)]
 pub struct VerifyArgs {
     #[command(flatten)]
     message: MessageArgs,

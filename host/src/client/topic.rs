@@ -12,8 +12,15 @@ use super::input::{FieldArgs, read_text, texts};
 use super::output::Row;
 use super::session::{ListArgs, Session};
 
+const EXAMPLES: &str = "\
+Examples:
+  hookway topic create orders/created --description 'an order was placed' --available-for Sellers
+  hookway topic update orders/created --set 'schema={\"type\":\"object\"}'
+  hookway topic import topics.toml";
+
 /// What can be done with the catalogue.
 #[derive(Debug, Subcommand)]
+#[command(after_help = EXAMPLES)]
 pub enum Command {
     /// List the topics.
     List {

@@ -43,6 +43,21 @@ async fn a_delivery_is_heard_and_verified_and_answered_as_told() -> Result<()> {
 }
 
 #[tokio::test]
+async fn answers_are_given_one_after_the_other() -> Result<()> {
+    let listen =
+        ["listen", "--port", "0", "--fail-first", "1", "--status", "201,404,204", "--delay", "1ms,0s"];
+    let mut listening = Hookway::default().start(&listen)?;
+    let address =
+        listening.find("it listens", |line| line.strip_prefix("listening on ").map(str::to_owned)).await?;
+    let receiver = hookway_tests::client::Client::new(address, "hk_none");
+    for status in [500, 201, 404, 204, 204] {
+        assert_eq!(receiver.get("/").await?.status, status);
+    }
+    Hookway::default().run(&["listen", "--status", "200,oops"]).await?.ends(2, "--status")?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn signatures_are_made_and_verified_by_hand() -> Result<()> {
     let hookway = Hookway::default();
     let sign = ["sign", "--secret", SECRET, "--id", ID, "--timestamp", "1614265330", "--json"];

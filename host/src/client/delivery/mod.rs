@@ -1,6 +1,5 @@
 //! `hookway delivery`: the delivery log.
 
-mod diff;
 mod filter;
 mod seen;
 mod show;
@@ -15,8 +14,15 @@ use super::duration::Duration;
 use super::error::Error;
 use super::session::{ListArgs, Session};
 
+const EXAMPLES: &str = "\
+Examples:
+  hookway delivery list --tenant acme --status failed --since 2024-03-15T00:00:00Z
+  hookway delivery show dlv_01J..._0
+  hookway delivery tail --endpoint ep_01J...";
+
 /// What can be done with deliveries.
 #[derive(Debug, Subcommand)]
+#[command(after_help = EXAMPLES)]
 pub enum Command {
     /// List them, the newest first.
     List {

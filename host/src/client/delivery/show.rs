@@ -1,7 +1,7 @@
 //! `hookway delivery show`: everything about one delivery, in the order in which it happened.
 
-use super::diff::diff;
 use super::view::{Attempt, Delivery, PluginRun, Record, Response, state_tone};
+use crate::client::diff::diff;
 use crate::client::duration::shown;
 use crate::client::error::Error;
 use crate::client::event::Event;

@@ -16,8 +16,15 @@ pub(super) use self::view::Event;
 use super::error::Error;
 use super::session::Session;
 
+const EXAMPLES: &str = "\
+Examples:
+  hookway event why --tenant acme order-42       did it arrive, and if not, why not?
+  hookway event send events.ndjson --rate 100/s
+  echo '{\"event\": \"orders/created\", \"event_id\": \"order-42\", \"tenant\": \"acme\", \"data\": {}}' | hookway event send -";
+
 /// What can be done with events.
 #[derive(Debug, Subcommand)]
+#[command(after_help = EXAMPLES)]
 pub enum Command {
     /// Send the events of a file: one of JSON, or many as NDJSON, one a line.
     Send(send::SendArgs),

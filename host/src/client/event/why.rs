@@ -6,13 +6,11 @@
 use serde::Serialize;
 
 use super::view::Event;
-use crate::client::api::Page;
 use crate::client::delivery::{Delivery, Record, state_tone};
 use crate::client::endpoint::Endpoint;
 use crate::client::error::{Error, Problem};
 use crate::client::line::{Line, Tone};
-use crate::client::output::not_understood;
-use crate::client::session::{MAX_LIMIT, Session};
+use crate::client::session::Session;
 use crate::model::{Topic, TopicPattern};
 
 /// What became of the event at one endpoint.
@@ -34,9 +32,10 @@ pub(super) fn run(
     endpoint: Option<&str>,
     session: &mut Session,
 ) -> Result<(), Error> {
-    let route = session.api.at(&["events", id]).with("tenant", tenant);
-    let event: Event = session.api.read(&route).map_err(explain_absence)?;
-    let mut endpoints = endpoints_of(&event.tenant, session)?;
+    let route = session.api.at(&["events", id]).with("tenant", tenant.as_ref());
+    let event: Event = session.api.read(&route).map_err(|error| explain_absence(error, tenant.is_some()))?;
+    let of_tenant = session.api.at(&["endpoints"]).with("tenant", Some(&event.tenant));
+    let mut endpoints: Vec<Endpoint> = session.all(&of_tenant)?;
     endpoints.retain(|one| endpoint.is_none_or(|id| one.id == id));
     let mut answers = Vec::new();
     for delivery in event.deliveries.iter().filter(|one| endpoint.is_none_or(|id| one.endpoint_id == id)) {
@@ -57,29 +56,14 @@ pub(super) fn run(
 }
 
 /// An event that is not there is the first answer to the question.
-fn explain_absence(error: Error) -> Error {
+fn explain_absence(error: Error, has_tenant: bool) -> Error {
     let Error::Problem(problem) = error else { return error };
     if problem.status != 404 {
         return Error::Problem(problem);
     }
-    let hint = "It was never accepted under this id: look for its answer in the log of the producer";
-    Error::Problem(Problem { detail: format!("{}. {hint}", problem.detail), ..problem })
-}
-
-fn endpoints_of(tenant: &str, session: &Session) -> Result<Vec<Endpoint>, Error> {
-    let route = session.api.at(&["endpoints"]).with("tenant", Some(tenant)).with("limit", Some(MAX_LIMIT));
-    let mut all = Vec::new();
-    let mut cursor = None;
-    loop {
-        let page: Page = session.api.read(&route.clone().with("cursor", cursor))?;
-        for endpoint in &page.data {
-            all.push(serde_json::from_str(endpoint.get()).map_err(|error| not_understood(&error))?);
-        }
-        cursor = page.next_cursor;
-        if cursor.is_none() {
-            return Ok(all);
-        }
-    }
+    let elsewhere = if has_tenant { "" } else { " If it is of another tenant, say which with --tenant." };
+    let hint = "It was never accepted under this id: look for its answer in the log of the producer.";
+    Error::Problem(Problem { detail: format!("{}. {hint}{elsewhere}", problem.detail), ..problem })
 }
 
 fn delivered(record: &Record, endpoints: &[Endpoint]) -> Answer {
@@ -256,7 +240,8 @@ mod tests {
     fn an_event_that_is_not_there_leads_to_the_producer() {
         let problem =
             Problem { status: 404, detail: "none".to_owned(), pointer: None, line: None, request_id: None };
-        let error = explain_absence(Error::Problem(problem));
-        assert!(error.to_string().contains("producer") && error.exit_code() == 3);
+        let told = |has_tenant| explain_absence(Error::Problem(problem.clone()), has_tenant);
+        assert!(told(true).to_string().contains("producer") && told(true).exit_code() == 3);
+        assert!(told(false).to_string().contains("--tenant") && !told(true).to_string().contains("--tenant"));
     }
 }

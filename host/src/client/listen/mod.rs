@@ -6,7 +6,7 @@ mod report;
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use clap::Args;
 use http::{Request, Response, StatusCode};
@@ -33,8 +33,16 @@ const REPORTS: usize = 64;
 /// What `--fail-first` answers.
 const FAILURE: StatusCode = StatusCode::INTERNAL_SERVER_ERROR;
 
+const EXAMPLES: &str = "\
+Examples:
+  hookway listen                                        print what arrives at http://127.0.0.1:9000, answer 200
+  hookway listen --secret-file acme.secret              say of each request whether its signature is right
+  hookway listen --fail-first 3 --delay 2s              fail three times, each answer after two seconds
+  hookway listen --status 200,201,500,200               one answer after the other; the last one from then on";
+
 /// How to listen and what to answer.
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub struct ListenArgs {
     /// The port; 0 takes a free one.
     #[arg(long, default_value_t = 9000)]
@@ -47,15 +55,15 @@ pub struct ListenArgs {
     /// How far `webhook-timestamp` may be from now.
     #[arg(long, value_name = "DURATION", default_value = "5m")]
     tolerance: Duration,
-    /// The status of each answer.
-    #[arg(long, value_name = "CODE", default_value = "200")]
-    status: StatusCode,
-    /// How long to wait before each answer.
-    #[arg(long, value_name = "DURATION", default_value = "0s")]
-    delay: Duration,
+    /// The status of each answer; of several, one after the other, and the last from then on.
+    #[arg(long, value_name = "CODE,...", default_value = "200", value_delimiter = ',')]
+    status: Vec<StatusCode>,
+    /// How long to wait before each answer; several as with `--status`.
+    #[arg(long, value_name = "DURATION,...", default_value = "0s", value_delimiter = ',')]
+    delay: Vec<Duration>,
     /// Answer the first N requests with 500.
     #[arg(long, value_name = "N", default_value_t = 0)]
-    fail_first: u64,
+    fail_first: usize,
     /// Print one JSON object for each request.
     #[arg(long)]
     json: bool,
@@ -65,10 +73,10 @@ pub struct ListenArgs {
 struct Receiver {
     check: Check,
     clock: Clock,
-    status: StatusCode,
-    delay: std::time::Duration,
-    fail_first: u64,
-    arrived: AtomicU64,
+    statuses: Vec<StatusCode>,
+    delays: Vec<Duration>,
+    fail_first: usize,
+    arrived: AtomicUsize,
     reports: mpsc::Sender<Received>,
 }
 
@@ -94,10 +102,10 @@ async fn listen(args: ListenArgs, world: World) -> Result<(), Error> {
     let receiver = Arc::new(Receiver {
         check: Check::new(args.secrets.keys()?, args.tolerance.into()),
         clock: world.clock,
-        status: args.status,
-        delay: args.delay.into(),
+        statuses: args.status,
+        delays: args.delay,
         fail_first: args.fail_first,
-        arrived: AtomicU64::new(0),
+        arrived: AtomicUsize::new(0),
         reports,
     });
     let stop = tokio::signal::ctrl_c();
@@ -130,14 +138,28 @@ impl Receiver {
             hint("a request was too large or broke off");
             return Ok(empty(StatusCode::PAYLOAD_TOO_LARGE));
         };
-        let is_failed = self.arrived.fetch_add(1, Ordering::Relaxed) < self.fail_first;
-        let status = if is_failed { FAILURE } else { self.status };
+        let (status, delay) = self.answer_to(self.arrived.fetch_add(1, Ordering::Relaxed));
         let received = Received::new(&head, body.to_bytes(), &self.check, self.clock.wall(), status);
         // The printer has gone only when the process ends.
         let _ = self.reports.send(received).await;
-        tokio::time::sleep(self.delay).await;
+        tokio::time::sleep(delay).await;
         Ok(empty(status))
     }
+
+    /// The status of the answer to the request of this number, counted from 0, and how long it takes. Requests that fail
+    /// first come before those that the lists are about.
+    fn answer_to(&self, request: usize) -> (StatusCode, std::time::Duration) {
+        let delay = nth(&self.delays, request).copied().map(Into::into).unwrap_or_default();
+        match request.checked_sub(self.fail_first) {
+            None => (FAILURE, delay),
+            Some(request) => (nth(&self.statuses, request).copied().unwrap_or_default(), delay),
+        }
+    }
+}
+
+/// The element of this number, or the last.
+fn nth<T>(list: &[T], number: usize) -> Option<&T> {
+    list.get(number).or(list.last())
 }
 
 fn empty(status: StatusCode) -> Response<Empty<Bytes>> {

@@ -1,10 +1,10 @@
-//! What a transform changed: the lines that differ, with a few around them.
+//! What differs between two texts: the lines that do, with a few around them.
 
 use std::time::Duration;
 
 use similar::{ChangeTag, TextDiff};
 
-use crate::client::line::{Line, Tone};
+use super::line::{Line, Tone};
 
 /// Lines shown around each change.
 const CONTEXT: usize = 3;
@@ -12,9 +12,9 @@ const CONTEXT: usize = 3;
 /// wrong.
 const TIME_LIMIT: Duration = Duration::from_secs(2);
 
-/// `-` for what only the event has, `+` for what only the body has.
-pub(super) fn diff(event: &str, body: &str) -> Vec<Line> {
-    let diff = TextDiff::configure().timeout(TIME_LIMIT).diff_lines(event, body);
+/// `-` for what only the old text has, `+` for what only the new one has.
+pub(super) fn diff(old: &str, new: &str) -> Vec<Line> {
+    let diff = TextDiff::configure().timeout(TIME_LIMIT).diff_lines(old, new);
     let mut lines = Vec::new();
     for (n, group) in diff.grouped_ops(CONTEXT).iter().enumerate() {
         if n > 0 {
