@@ -326,7 +326,10 @@ async fn read_on(mut lines: Lines<BufReader<ChildStdout>>) {
 }
 
 /// `target/PROFILE/hookway`: this program is `target/PROFILE/xtask` or `target/PROFILE/deps/it-...`.
-pub(crate) fn beside_this_program() -> Result<PathBuf> {
+///
+/// # Errors
+/// It is not built.
+pub fn beside_this_program() -> Result<PathBuf> {
     let program = std::env::current_exe().context("where this program lies is unknown")?;
     let name = format!("hookway{}", std::env::consts::EXE_SUFFIX);
     let places = program.ancestors().skip(1).take(2).map(|folder| folder.join(&name));

@@ -1,0 +1,18 @@
+//! The pages of docs/ that are scripts, command by command: each is run against the real binary, and prints what the page says.
+
+mod reader;
+mod steps;
+
+use anyhow::Result;
+use hookway_tests::receiver::{Answer, Receiver};
+
+use self::reader::{Page, follow};
+
+#[tokio::test]
+async fn every_command_of_the_guide_does_what_the_page_says() -> Result<()> {
+    let receiver = Receiver::start().await?;
+    receiver.script("/broken", [Answer::status(500)]);
+    follow(&Page { name: "docs/guide.md", text: include_str!("../../../docs/guide.md") }, &receiver).await?;
+    assert_eq!(receiver.requests("/repaired").len(), 1, "what was held for the failed endpoint");
+    Ok(())
+}
