@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use serde_json::Value;
 use tokio::net::TcpListener;
 
 use crate::api::Api;
@@ -20,16 +21,18 @@ use crate::config::Settings;
 use crate::deliver::{Attempts, Deliver, HttpTransport, Transport};
 use crate::directory::Directory;
 use crate::dispatch::{Dispatch, Outbox};
-use crate::http::Keys;
+use crate::http::{Keys, Problem};
 use crate::ingest::Ingest;
 use crate::lanes::Lanes;
 use crate::model::{ApiKey, EndpointId, Event, Job, PluginName, UnixMs};
 use crate::notices::Notices;
+use crate::openapi::{Described, document};
 use crate::operations::Operations;
 use crate::plugins::{InUse, Plugins};
+use crate::reference::Reference;
 use crate::shutdown::Shutdown;
 use crate::store::Store;
-use crate::{api, catalogue, deliver, handoff, http, ingest, operations, plugins, store};
+use crate::{api, catalogue, deliver, handoff, http, ingest, operations, plugins, reference, store};
 
 /// Events that wait in memory for dispatch; more wait in the store.
 const HANDOFF_EVENTS: usize = 4096;
@@ -150,7 +153,8 @@ impl App {
     }
 
     fn router(&self) -> Router {
-        ingest::router(self.ingest()).merge(api::router(self.api()))
+        let reference = reference::router(Reference::new(&openapi()));
+        ingest::router(self.ingest()).merge(api::router(self.api())).merge(reference)
     }
 
     fn ingest(&self) -> Ingest {
@@ -215,6 +219,17 @@ impl App {
             max_event_bytes: self.settings.ingest.max_event_bytes,
         }
     }
+}
+
+/// What is said of every route of the gateway.
+fn described() -> Vec<Described> {
+    ingest::described().chain(api::described()).chain(reference::described()).collect()
+}
+
+/// The API as an OpenAPI 3.1 document.
+#[must_use]
+pub fn openapi() -> Value {
+    document::<Problem>(&described())
 }
 
 /// How endpoints use a plugin, so that a new version is tried with that before it replaces the old one.

@@ -24,6 +24,10 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     #[command(flatten)]
     Client(client::Command),
+    /// Print the reference of the HTTP API as OpenAPI 3.1: `hookway openapi > openapi.json`.
+    ///
+    /// It is what a gateway of this version serves at /openapi.json. Generators of clients read it.
+    Openapi,
     /// Print the completions of a shell: `hookway completions bash > /etc/bash_completion.d/hookway`.
     Completions {
         /// Which shell.

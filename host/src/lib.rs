@@ -19,6 +19,7 @@
 //! - [`vault`]: seals signing secrets before they are stored.
 //! - [`clock`], [`shutdown`], [`handoff`], [`telemetry`]: what every stage needs.
 //! - [`store`]: durable state, one verb = one transaction; [`store::redb`] keeps it in one file.
+//! - [`openapi`]: what is said of the routes, as one document.
 //! - [`http`]: what everything that speaks HTTP to producers and operators shares: connections, keys, bodies, problems.
 //! - [`ingest`]: events in over HTTP.
 //! - [`json`]: values of events, parsed where somebody looks; [`filter`]: conditions over them, without a plugin.
@@ -31,6 +32,7 @@
 //! - [`lanes`]: what may be sent when, fair per endpoint.
 //! - [`deliver`]: sign, guard, POST, classify.
 //! - [`api`]: management over HTTP.
+//! - [`reference`]: serves that document, to programs and to people.
 //! - [`config`]: file + environment + flags -> options.
 //! - [`client`]: the command line over the HTTP API; knows nothing of the gateway but its words.
 //! - [`app`]: the composition root, the only place that knows all stages.
@@ -53,9 +55,11 @@ pub mod lanes;
 pub mod matching;
 pub mod model;
 pub mod notices;
+pub mod openapi;
 pub mod operations;
 pub mod ordering;
 pub mod plugins;
+pub mod reference;
 pub mod shutdown;
 pub mod store;
 pub mod telemetry;

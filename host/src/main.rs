@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{CommandFactory as _, Parser as _};
-use hookway::app::App;
+use hookway::app::{self, App};
 use hookway::client::{self, World};
 use hookway::clock::Clock;
 use hookway::config::{self, Settings};
@@ -40,8 +40,9 @@ fn main() -> ExitCode {
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "hookway", &mut script);
-            std::io::stdout().write_all(&script).map_err(|error| (format!("cannot write: {error}"), 1))
+            print(&script)
         }
+        Command::Openapi => print(format!("{:#}\n", app::openapi()).as_bytes()),
     };
     let Err((sentence, code)) = done else { return ExitCode::SUCCESS };
     if !sentence.is_empty() {
@@ -49,6 +50,10 @@ fn main() -> ExitCode {
         let _ = writeln!(std::io::stderr(), "hookway: {sentence}");
     }
     code.into()
+}
+
+fn print(text: &[u8]) -> Result<(), (String, u8)> {
+    std::io::stdout().write_all(text).map_err(|error| (format!("cannot write: {error}"), 1))
 }
 
 fn serve(mut args: ServeArgs) -> Result<(), Failure> {

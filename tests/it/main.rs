@@ -16,6 +16,7 @@ mod ingest;
 mod leaks;
 mod limits;
 mod load;
+mod openapi;
 mod operational_events;
 mod ordering;
 mod pages;

@@ -1,5 +1,8 @@
 //! The HTTP API as the tests and the demo use it.
 
+use std::fmt;
+use std::sync::Arc;
+
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
@@ -11,12 +14,16 @@ use crate::patience::{eventually, within};
 const PAGE: usize = 250;
 
 /// Calls the API with one key. Cheap to clone; clones share their connections.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
     base: String,
     key: Option<String>,
+    check: Option<Check>,
 }
+
+/// Whether this may be the answer to a request of this method for this path.
+pub type Check = Arc<dyn Fn(&Method, &str, &Answer) -> Result<()> + Send + Sync>;
 
 /// What the API answered.
 #[derive(Debug, Clone)]
@@ -42,13 +49,19 @@ impl Client {
     /// A client for the gateway at `base` (`http://127.0.0.1:7400`).
     #[must_use]
     pub fn new(base: impl Into<String>, key: &str) -> Self {
-        Self { http: reqwest::Client::new(), base: base.into(), key: Some(key.to_owned()) }
+        Self { http: reqwest::Client::new(), base: base.into(), key: Some(key.to_owned()), check: None }
     }
 
     /// The same with another key, or without one.
     #[must_use]
     pub fn with_key(&self, key: Option<&str>) -> Self {
         Self { key: key.map(str::to_owned), ..self.clone() }
+    }
+
+    /// The same, with every answer held against something.
+    #[must_use]
+    pub fn with_check(self, check: Check) -> Self {
+        Self { check: Some(check), ..self }
     }
 
     /// GET.
@@ -88,7 +101,7 @@ impl Client {
     /// Any request with exactly these headers (and the key) and bytes.
     ///
     /// # Errors
-    /// No answer.
+    /// No answer, or one that the check does not let pass.
     pub async fn call(
         &self,
         method: Method,
@@ -97,7 +110,7 @@ impl Client {
         body: Option<Bytes>,
     ) -> Result<Answer> {
         let what = format!("{method} {path}");
-        let mut request = self.http.request(method, format!("{}{path}", self.base));
+        let mut request = self.http.request(method.clone(), format!("{}{path}", self.base));
         if let Some(key) = &self.key {
             request = request.bearer_auth(key);
         }
@@ -112,7 +125,11 @@ impl Client {
             let (status, headers) = (response.status(), response.headers().clone());
             anyhow::Ok(Answer { status, headers, body: as_json(&response.bytes().await?) })
         };
-        within(&what, answering).await?.with_context(|| format!("{what} got no answer"))
+        let answer = within(&what, answering).await?.with_context(|| format!("{what} got no answer"))?;
+        if let Some(check) = &self.check {
+            check(&method, path, &answer)?;
+        }
+        Ok(answer)
     }
 
     /// Creates an endpoint.
@@ -216,6 +233,13 @@ impl Client {
     /// It does not come to that in time.
     pub async fn plugin_active(&self, name: &str) -> Result<Value> {
         self.plugin_when(name, "is active", |status| status["state"] == "active").await
+    }
+}
+
+/// Not the key.
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Client({})", self.base)
     }
 }
 

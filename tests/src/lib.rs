@@ -7,7 +7,7 @@
 //! - [`client`]: the HTTP API. [`command`]: the command line over it.
 //! - [`receiver`]: a scripted receiver that records every request.
 //! - [`guests`]: the built components. [`events`]: something to send.
-//! - [`verifiers`]: the Standard Webhooks libraries of other languages.
+//! - [`toolbox`]: programs of other languages; [`verifiers`]: of them, the Standard Webhooks libraries.
 //! - [`patience`]: how long a wait may last.
 
 pub mod client;
@@ -17,6 +17,7 @@ pub mod gateway;
 pub mod guests;
 pub mod patience;
 pub mod receiver;
+pub mod toolbox;
 pub mod verifiers;
 
 use std::path::{Path, PathBuf};

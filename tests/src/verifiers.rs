@@ -1,13 +1,8 @@
 //! The Standard Webhooks libraries of PyPI and npm as judges of what the gateway sent: programs beside it, asked over pipes.
-//!
-//! `cargo xtask test` puts the libraries into `target/verifiers`, in the versions of `tests/verifiers`. Whether they are
-//! there and current is known by a copy of the files that pin them, which is written last.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
-use std::{env, fs};
 
 use anyhow::{Context, Result, ensure};
 use base64::Engine as _;
@@ -18,21 +13,10 @@ use tokio::process::Command;
 
 use crate::patience::within;
 use crate::receiver::Received;
-use crate::workspace;
+use crate::toolbox::{PYTHON, VERIFIERS};
 
-/// Where the libraries are, relative to the workspace.
-pub const PREPARED: &str = "target/verifiers";
-/// The scripts and what pins the libraries, relative to the workspace.
-pub const SOURCES: &str = "tests/verifiers";
-/// The files that pin the libraries.
-pub const PINS: [&str; 3] = ["requirements.txt", "package.json", "package-lock.json"];
-/// The virtual environment of Python, relative to [`PREPARED`].
-pub const PYTHON: &str = "python";
 /// Requests that a library is asked about at once: few enough for a slow machine to answer in time.
 const PORTION: usize = 2000;
-/// The name of the copy of [`PINS`] in [`PREPARED`].
-const STAMP: &str = "prepared";
-
 /// The libraries, ready to be asked.
 #[derive(Debug)]
 pub struct Verifiers {
@@ -81,18 +65,7 @@ impl Verifiers {
     /// # Errors
     /// They are missing although this is a run of record (`CI=true`).
     pub fn find(what: &str) -> Result<Option<Self>> {
-        let prepared = workspace().join(PREPARED);
-        if stamped(&prepared)? {
-            return Ok(Some(Self { prepared }));
-        }
-        let missing = format!(
-            "{what}: the libraries of PyPI and npm are not in {PREPARED}, or not in the versions of {SOURCES}; run \
-             `cargo xtask test`, which needs python3 with venv, node and npm"
-        );
-        ensure!(!is_run_of_record(), "{missing}");
-        // Not by a macro: the test runner captures those and would hide the line of a test that passes.
-        writeln!(io::stderr(), "LEFT OUT: {missing}")?;
-        Ok(None)
+        Ok(VERIFIERS.find(what)?.map(|prepared| Self { prepared }))
     }
 
     /// Asks a library about all these requests.
@@ -139,7 +112,7 @@ impl Verifiers {
             Library::Npm => (PathBuf::from("node"), "verify.mjs"),
         };
         let mut command = Command::new(program);
-        command.arg(workspace().join(SOURCES).join(script)).current_dir(&self.prepared).kill_on_drop(true);
+        command.arg(VERIFIERS.sources().join(script)).current_dir(&self.prepared).kill_on_drop(true);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
@@ -166,56 +139,6 @@ impl Check {
     }
 }
 
-/// Whether nothing may be left out: `CI=true`.
-#[must_use]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "whoever runs the tests says so, not the configuration of the gateway"
-)]
-pub fn is_run_of_record() -> bool {
-    env::var("CI").is_ok_and(|value| value == "true")
-}
-
-/// Whether the libraries in this folder are those that are pinned now.
-///
-/// # Errors
-/// A pinning file cannot be read.
-pub fn stamped(prepared: &Path) -> Result<bool> {
-    let pins = pins()?;
-    Ok(fs::read_to_string(prepared.join(STAMP)).is_ok_and(|stamp| stamp == pins))
-}
-
-/// Notes that the libraries in this folder are those that are pinned now.
-///
-/// # Errors
-/// The file system refuses.
-pub fn stamp(prepared: &Path) -> Result<()> {
-    fs::write(prepared.join(STAMP), pins()?).context("the libraries could not be noted as prepared")
-}
-
-fn pins() -> Result<String> {
-    let read = |name: &&str| {
-        let path = workspace().join(SOURCES).join(name);
-        fs::read_to_string(&path).with_context(|| format!("{} could not be read", path.display()))
-    };
-    PINS.iter().map(read).collect()
-}
-
 fn as_base64<S: serde::Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&STANDARD.encode(bytes))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_stamp_of_other_versions_does_not_count() {
-        let folder = tempfile::tempdir().unwrap();
-        assert!(!stamped(folder.path()).unwrap());
-        stamp(folder.path()).unwrap();
-        assert!(stamped(folder.path()).unwrap());
-        fs::write(folder.path().join(STAMP), "standardwebhooks==1.0.0").unwrap();
-        assert!(!stamped(folder.path()).unwrap());
-    }
 }

@@ -9,8 +9,8 @@ mod demo;
 mod plugins;
 mod progress;
 mod test;
+mod toolboxes;
 mod tools;
-mod verifiers;
 
 use std::process::ExitCode;
 

@@ -3,8 +3,8 @@
 use anyhow::Result;
 
 use crate::plugins::{build_guests, build_shipped};
+use crate::toolboxes;
 use crate::tools::{cargo, ensure_wasm_target};
-use crate::verifiers;
 
 /// What is tested: all members except this program, which is tested apart because it cannot be replaced while it runs.
 const ALL_BUT_THIS: [&str; 3] = ["--workspace", "--exclude", "xtask"];
@@ -30,7 +30,7 @@ impl Arguments {
 /// Installs what is missing, builds plugins, guests and the binary, and runs all tests.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     ensure_wasm_target()?;
-    verifiers::prepare()?;
+    toolboxes::prepare()?;
     build_shipped()?;
     build_guests()?;
     // Together with the tests, so that dependencies have the same features in both steps and are built once.

@@ -2,6 +2,8 @@
 //!
 //! Both may be repeated: what is active already stays as it is, and so does the reason of what is inactive already.
 
+pub(super) mod docs;
+
 use std::sync::Arc;
 
 use axum::Json;

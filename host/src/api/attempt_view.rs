@@ -4,61 +4,97 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::delivery_view::DeliveryView;
 use crate::model::{Attempt, AttemptErrorClass, AttemptOutcome, Header};
+use crate::openapi::Time;
 use crate::store::DeliveryRecord;
 
 /// A delivery with all that is known about it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "DeliveryRecord")]
 pub(super) struct RecordView {
     #[serde(flatten)]
     delivery: DeliveryView,
+    /// The status of the last attempt; `null` where there was none, or no answer.
     last_status: Option<u16>,
+    /// How long the last attempt took.
     last_duration_ms: Option<u128>,
+    /// Every attempt, the first one first.
     attempt_log: Vec<AttemptView>,
+    /// The body of every attempt.
     request_body: String,
+    /// How that body became a text.
     request_body_encoding: Encoding,
 }
 
-#[derive(Debug, Serialize)]
+/// One POST of a delivery.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Attempt")]
 struct AttemptView {
+    /// Counts from 1.
     number: u16,
+    /// When it began.
+    #[schemars(with = "Time")]
     started_at: String,
+    /// How long it took.
     duration_ms: u128,
+    /// The status of the answer; `null` where there was none.
     status: Option<u16>,
+    /// Why there is no complete answer.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "ErrorView")]
     error: Option<ErrorView>,
+    /// What was sent, besides the body.
     request: RequestView,
+    /// What came back.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "ResponseView")]
     response: Option<ResponseView>,
 }
 
-#[derive(Debug, Serialize)]
+/// Why an attempt has no complete answer.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "AttemptError")]
 struct ErrorView {
+    /// The kind.
     class: AttemptErrorClass,
+    /// A sentence for people.
     message: String,
 }
 
-#[derive(Debug, Serialize)]
+/// What was sent in an attempt.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "AttemptRequest")]
 struct RequestView {
+    /// The headers; values that the endpoint's owner gave are `[redacted]`.
     headers: BTreeMap<String, String>,
 }
 
-#[derive(Debug, Serialize)]
+/// What came back in an attempt.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "AttemptResponse")]
 struct ResponseView {
+    /// The headers; those of one name are joined by `, `.
     headers: BTreeMap<String, String>,
+    /// The body, at most its first 16 KiB.
     body: String,
+    /// How the body became a text.
     body_encoding: Encoding,
+    /// Whether there was more of the body than is kept.
     truncated: bool,
 }
 
-/// How bytes became a JSON string.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+/// How bytes became a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(rename = "BodyEncoding")]
 enum Encoding {
+    /// They are UTF-8.
     Text,
+    /// They are not, and stand as base64.
     Base64,
 }
 

@@ -1,9 +1,12 @@
 //! `GET /v1/audit`: who changed what, newest first; `GET /v1/audit/verify`: whether the rows are what was written.
 
+pub(super) mod docs;
+
 use std::fmt::Write as _;
 
 use axum::Json;
 use axum::extract::State;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Api;
@@ -11,25 +14,35 @@ use super::audit_view::RowView;
 use super::page::Page;
 use crate::http::{Caller, Limit, Problem, Query};
 use crate::model::{TenantId, UnixMs};
+use crate::openapi::Time;
 use crate::store::AuditFilter;
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Params {
+    /// Of this tenant only.
     tenant: Option<TenantId>,
+    /// Only changes of this kind, for example `endpoint.updated`.
     action: Option<String>,
+    /// Made at this time or later.
     #[serde(deserialize_with = "super::deliveries::time")]
+    #[schemars(with = "Time")]
     since: Option<UnixMs>,
     limit: Limit,
+    /// The `next_cursor` of the page before.
     #[serde(deserialize_with = "super::deliveries::parsed")]
     cursor: Option<u64>,
 }
 
 /// What a walk over the whole log found.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "AuditChain")]
 pub(super) struct ChainView {
+    /// Whether every row is what was written.
     intact: bool,
+    /// How many rows there are.
     rows: u64,
+    /// The hash of the last row.
     head: String,
     /// The number of the first row that is missing or is not what was written.
     broken_at: Option<u64>,

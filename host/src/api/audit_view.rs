@@ -2,32 +2,52 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::audit::hex;
 use crate::http::Caller;
-use crate::model::{Actor, FieldChange};
+use crate::model::{Actor, FieldChange, KeyId, TenantId};
+use crate::openapi::Time;
 use crate::store::AuditRow;
 
 /// A change.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "AuditRow")]
 pub(super) struct RowView {
+    /// Counts from 1, without gaps.
     number: u64,
+    /// When.
+    #[schemars(with = "Time")]
     at: String,
+    /// What was done, for example `endpoint.updated`.
     action: String,
+    /// The id of what it was done to.
     target: String,
+    /// Whose that is; `null` when it is no single tenant's.
+    #[schemars(with = "Option<TenantId>")]
     tenant: Option<String>,
+    /// Who did it.
     actor: ActorView,
+    /// The fields that differ. What is secret is `[redacted]`.
     changes: BTreeMap<String, FieldChange>,
+    /// SHA-256 over the hash of the row before, the number and the row, in hex.
     hash: String,
 }
 
-/// Who did it.
-#[derive(Debug, Serialize)]
+/// Who changed something.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Actor")]
 struct ActorView {
+    /// The holder of a key, or the gateway by a rule of its own.
+    #[schemars(extend("enum" = ["key", "gateway"]))]
     kind: &'static str,
+    /// What the key may do.
     scope: Option<String>,
+    /// The key; `null` for whoever may not know it.
+    #[schemars(with = "Option<KeyId>")]
     key: Option<String>,
+    /// The other end of the connection: the caller, or the proxy before the gateway.
     address: Option<String>,
 }
 

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::endpoint_input::{at_most, plugin_name};
 use crate::http::Problem;
-use crate::model::{Binding, OnFailure, TopicPattern};
+use crate::model::{Binding, OnFailure, PluginName, TopicPattern};
+use crate::openapi::Anything;
 
 /// Instances of a plugin are pooled by the text of their configuration, and each keeps its own.
 const MAX_CONFIG_BYTES: usize = 64 * 1024;
@@ -15,13 +17,20 @@ const MAX_CONFIG_BYTES: usize = 64 * 1024;
 const MAX_TOPICS: usize = 100;
 
 /// One element of `plugins`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(rename = "NewBinding", extend("required" = ["plugin"]))]
 pub(super) struct BindingInput {
+    /// The plugin.
+    #[schemars(with = "PluginName")]
     plugin: Option<String>,
-    /// Kept as it was written; absent or `null` = `{}`.
+    /// Its configuration, kept as it was written, at most 64 KiB; absent or `null` = `{}`.
+    #[schemars(with = "Anything")]
     config: Option<Box<RawValue>>,
+    /// Patterns of the topics that it is for; empty = for all.
+    #[schemars(with = "Vec<TopicPattern>")]
     topics: Vec<String>,
+    /// What becomes of a delivery that it could not judge.
     on_failure: OnFailure,
 }
 

@@ -1,7 +1,10 @@
 //! `GET /v1/deliveries`: the delivery log.
 
+pub(super) mod docs;
+
 use axum::Json;
 use axum::extract::State;
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de};
 
 use super::Api;
@@ -10,26 +13,39 @@ use super::delivery_view::RowView;
 use super::page::Page;
 use crate::http::{Caller, Limit, PathText, Problem, Query};
 use crate::model::{DeliveryId, EndpointId, EventId, TenantId, Topic, UnixMs};
+use crate::openapi::Time;
 use crate::store::DeliveryFilter;
 
 /// The words of [`crate::model::DeliveryState::name`].
-const STATES: [&str; 7] = ["pending", "retrying", "delivered", "failed", "held", "filtered", "cancelled"];
+pub(super) const STATES: [&str; 7] =
+    ["pending", "retrying", "delivered", "failed", "held", "filtered", "cancelled"];
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Params {
+    /// Of this tenant only.
     tenant: Option<TenantId>,
+    /// To this endpoint only.
     #[serde(deserialize_with = "parsed")]
     endpoint: Option<EndpointId>,
+    /// In this state only.
     #[serde(deserialize_with = "state")]
+    #[schemars(with = "String", extend("enum" = STATES))]
     status: Option<String>,
+    /// Of events of this topic only.
     topic: Option<Topic>,
+    /// Of this event only.
     event_id: Option<EventId>,
+    /// Made at this time or later.
     #[serde(deserialize_with = "time")]
+    #[schemars(with = "Time")]
     since: Option<UnixMs>,
+    /// Made before this time.
     #[serde(deserialize_with = "time")]
+    #[schemars(with = "Time")]
     until: Option<UnixMs>,
     limit: Limit,
+    /// The `next_cursor` of the page before.
     #[serde(deserialize_with = "parsed")]
     cursor: Option<DeliveryId>,
 }

@@ -1,48 +1,87 @@
 //! How the delivery log is shown.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::model::{
-    Delivery, DeliveryState, Event, FailReason, FilteredBy, HoldReason, PluginRun, PluginRunOutcome,
+    Delivery, DeliveryId, DeliveryState, EndpointId, Event, EventId, FailReason, FilteredBy, HoldReason,
+    PluginName, PluginRun, PluginRunOutcome, TenantId, Topic,
 };
+use crate::openapi::Time;
 use crate::store::DeliverySummary;
 
 /// A delivery, without its attempts.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Delivery")]
 pub(super) struct DeliveryView {
+    /// Its id.
+    #[schemars(with = "DeliveryId")]
     id: String,
+    /// The event that is delivered.
+    #[schemars(with = "EventId")]
     event_id: String,
+    /// The event's topic.
+    #[schemars(with = "Topic")]
     topic: String,
+    /// Whose it is.
+    #[schemars(with = "TenantId")]
     tenant: String,
+    /// Where it goes; the endpoint may have been deleted since.
+    #[schemars(with = "EndpointId")]
     endpoint_id: String,
     /// Whether its event tests the endpoint.
     test: bool,
+    /// Its state.
+    #[schemars(extend("enum" = super::deliveries::STATES))]
     status: &'static str,
+    /// Why it stands where it stands, in a sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     reason: Option<String>,
+    /// How many attempts there were.
     attempts: u16,
+    /// When the event was matched with the endpoint.
+    #[schemars(with = "Time")]
     created_at: String,
+    /// When it is tried next; `null` once it has ended.
+    #[schemars(with = "Option<Time>")]
     due_at: Option<String>,
+    /// When it ended; `null` before.
+    #[schemars(with = "Option<Time>")]
     finished_at: Option<String>,
+    /// What each plugin said, in their order.
     plugins: Vec<PluginRunView>,
 }
 
 /// A row of the log.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "DeliveryRow")]
 pub(super) struct RowView {
     #[serde(flatten)]
     delivery: DeliveryView,
+    /// The status of the last attempt; `null` where there was none, or no answer.
     last_status: Option<u16>,
+    /// How long the last attempt took.
     last_duration_ms: Option<u128>,
 }
 
-#[derive(Debug, Serialize)]
+/// What a plugin said of a delivery.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "PluginRun")]
 struct PluginRunView {
+    /// The plugin.
+    #[schemars(with = "PluginName")]
     plugin: String,
+    /// Its version: the start of the hash of its file.
     version: String,
+    /// What it said.
+    #[schemars(extend("enum" = ["passed", "dropped", "unchanged", "replaced", "failed"]))]
     outcome: &'static str,
+    /// Why it dropped the event or failed, in a sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     detail: Option<String>,
+    /// How long it took, in microseconds.
     duration_us: u128,
 }
 

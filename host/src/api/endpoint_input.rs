@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
@@ -12,7 +13,8 @@ use super::signature_input::{self, SignatureInput};
 use super::{TargetCheck, request_input};
 use crate::filter::Filter;
 use crate::http::Problem;
-use crate::model::{Endpoint, Ordering, OrderingKey, OrderingKeyError, PluginName, Subscription};
+use crate::model::{Endpoint, Ordering, OrderingKey, OrderingKeyError, PluginName, Subscription, TenantId};
+use crate::openapi::{Anything, Time};
 
 /// An index over all patterns of all endpoints is kept in memory.
 const MAX_TOPICS: usize = 100;
@@ -30,59 +32,99 @@ const MAX_METADATA_KEY_BYTES: usize = 64;
 const MAX_METADATA_VALUE_BYTES: usize = 1024;
 
 /// The body of `POST /v1/endpoints` and `PUT /v1/endpoints/{id}`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(rename = "NewEndpoint", extend("required" = ["url", "topics"]))]
 pub(super) struct Create {
+    /// Whose it is; that of the key, else `default`, where nobody says.
+    #[schemars(with = "Option<TenantId>")]
     pub(super) tenant: Option<String>,
+    /// The value of its one signing secret; without it and `secrets` one is generated.
     pub(super) secret: Option<SecretText>,
+    /// When that secret expires: a time to come.
+    #[schemars(with = "Option<Time>")]
     pub(super) secret_expires_at: Option<String>,
+    /// Its signing secrets in place of `secret`, newest first; 1 to 10.
     pub(super) secrets: Option<Vec<SecretInput>>,
+    /// Where deliveries are sent to: HTTPS and a public address, unless the operator allows more. One endpoint per URL.
+    #[schemars(with = "String")]
     url: Option<String>,
+    /// Patterns of the topics that it wants: exact, `*` for one segment, `**` for any number; 1 to 100.
+    #[schemars(with = "Vec<String>", length(min = 1, max = 100))]
     topics: Option<Vec<String>>,
+    /// The plugin in whose language the patterns are, in place of the gateway's own.
+    #[schemars(with = "Option<PluginName>")]
     matcher: Option<String>,
+    /// The plugins that its events go through, in this order, filters before transforms; at most 16.
     plugins: Option<Vec<BindingInput>>,
+    /// For people; at most 1024 bytes.
     description: Option<String>,
+    /// Labels of your own; at most 32.
     metadata: Option<BTreeMap<String, String>>,
+    /// Attempts that may start in any second, at most 100000; 0 = no limit.
     rate_limit: Option<u32>,
+    /// Attempts that may be under way at the same time, at most 100000; 0 = no limit.
     burst_limit: Option<u32>,
+    /// In which order its deliveries are made.
+    #[schemars(with = "Option<Ordering>")]
     ordering: Option<String>,
+    /// With `fifo`, the JSON pointer into `data` of the value by which it orders, at most 256 bytes.
     ordering_key: Option<String>,
-    /// Kept as it was written.
+    /// A condition that an event has to satisfy; kept as it was written.
+    #[schemars(with = "Anything")]
     filter: Option<Box<RawValue>>,
+    /// Headers that each request carries; at most 32 of 4 KiB.
     headers: Option<BTreeMap<String, String>>,
+    /// The time for a whole attempt, as `20s`, at most 30 s.
     timeout: Option<String>,
+    /// The waits before a failed attempt is repeated, as `["5s", "1h"]`; 1 to 50 of at most 72 h.
     retry: Option<Vec<String>>,
+    /// The signature beside that of Standard Webhooks.
     signature: Option<SignatureInput>,
 }
 
 /// The body of `PATCH /v1/endpoints/{id}`: what is absent stays as it is.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(rename = "EndpointPatch")]
 pub(super) struct Patch {
+    /// Where deliveries are sent to.
     url: Option<String>,
+    /// Patterns of the topics that it wants; 1 to 100.
     topics: Option<Vec<String>>,
-    /// `Some(None)` = `null`: back to our own patterns.
+    /// The plugin in whose language the patterns are; `null`: back to the gateway's own.
     #[serde(deserialize_with = "even_null")]
+    #[schemars(with = "Option<PluginName>")]
     matcher: Option<Option<String>>,
+    /// The plugins that its events go through; at most 16.
     plugins: Option<Vec<BindingInput>>,
+    /// For people.
     description: Option<String>,
+    /// Labels of your own.
     metadata: Option<BTreeMap<String, String>>,
+    /// Attempts that may start in any second; 0 = no limit.
     rate_limit: Option<u32>,
+    /// Attempts that may be under way at the same time; 0 = no limit.
     burst_limit: Option<u32>,
+    /// In which order its deliveries are made.
+    #[schemars(with = "Option<Ordering>")]
     ordering: Option<String>,
-    /// `Some(None)` = `null`: the whole endpoint is one line.
+    /// By what `fifo` orders; `null`: the whole endpoint is one line.
     #[serde(deserialize_with = "even_null")]
     ordering_key: Option<Option<String>>,
-    /// `Some(None)` = `null`: every event passes.
+    /// A condition that an event has to satisfy; `null`: every event passes.
     #[serde(deserialize_with = "even_null")]
+    #[schemars(with = "Anything")]
     filter: Option<Option<Box<RawValue>>>,
+    /// Headers that each request carries.
     headers: Option<BTreeMap<String, String>>,
-    /// `Some(None)` = `null`: back to what the gateway says; so with `retry`.
+    /// The time for a whole attempt; `null`: back to the gateway's.
     #[serde(deserialize_with = "even_null")]
     timeout: Option<Option<String>>,
+    /// The waits before a failed attempt is repeated; `null`: back to the gateway's.
     #[serde(deserialize_with = "even_null")]
     retry: Option<Option<Vec<String>>>,
-    /// `Some(None)` = `null`: that of Standard Webhooks alone.
+    /// The signature beside that of Standard Webhooks; `null`: none.
     #[serde(deserialize_with = "even_null")]
     signature: Option<Option<SignatureInput>>,
 }

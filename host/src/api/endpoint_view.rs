@@ -2,50 +2,94 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::request_input::duration_text;
 use super::secret_view::SecretView;
 use crate::model::{
-    Activity, Binding, Endpoint, Health, InactiveReason, OnFailure, Ordering, OrderingKey, RequestOptions,
-    Secret, SignatureStyle,
+    Activity, Binding, Endpoint, EndpointId, Health, InactiveReason, OnFailure, Ordering, OrderingKey,
+    PluginName, RequestOptions, Secret, SignatureStyle, TenantId,
 };
+use crate::openapi::{Anything, Time};
 
 /// An endpoint.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Endpoint")]
 pub(super) struct EndpointView {
+    /// Its id.
+    #[schemars(with = "EndpointId")]
     id: String,
+    /// Whose it is.
+    #[schemars(with = "TenantId")]
     tenant: String,
+    /// Where deliveries are sent to, normalised.
     url: String,
+    /// For people.
     description: String,
+    /// The patterns of topics that it wants.
     topics: Vec<String>,
+    /// The plugin in whose language the patterns are; `null` for the gateway's own.
+    #[schemars(with = "Option<PluginName>")]
     matcher: Option<String>,
+    /// The plugins that its events go through, in this order, filters before transforms.
     plugins: Vec<BindingView>,
+    /// Labels of the owner's.
     metadata: BTreeMap<String, String>,
+    /// Its signing secrets, newest first. Their values are shown at creation only.
     secrets: Vec<SecretView>,
+    /// Attempts that may start in any second; 0 = no limit.
     rate_limit: u32,
+    /// Attempts that may be under way at the same time; 0 = no limit.
     burst_limit: u32,
+    /// In which order its deliveries are made.
     ordering: Ordering,
+    /// Where in `data` the value stands by which they are ordered: a JSON pointer; `null` for all of them together.
+    #[schemars(with = "Option<String>")]
     ordering_key: Option<OrderingKey>,
+    /// The condition that an event has to satisfy, as it was written; `null` if there is none.
+    #[schemars(with = "Anything")]
     filter: Option<Box<RawValue>>,
+    /// Whether it is sent to.
+    #[schemars(extend("enum" = ["active", "inactive"]))]
     state: &'static str,
+    /// Whether its receiver works, as far as the gateway acts on it.
     health: Health,
+    /// Why it is inactive; `null` while it is active.
     inactive_reason: Option<InactiveReason>,
+    /// Since when it is inactive; `null` while it is active.
+    #[schemars(with = "Option<Time>")]
     inactive_since: Option<String>,
+    /// Headers that each request carries.
     headers: BTreeMap<String, String>,
+    /// The time for a whole attempt; `null` for the gateway's.
     timeout: Option<String>,
+    /// The waits before a failed attempt is repeated; `null` for the gateway's.
     retry: Option<Vec<String>>,
+    /// The signature beside that of Standard Webhooks.
     signature: SignatureStyle,
+    /// When it was made.
+    #[schemars(with = "Time")]
     created_at: String,
+    /// When it was last changed.
+    #[schemars(with = "Time")]
     updated_at: String,
 }
 
-#[derive(Debug, Serialize)]
+/// The use of a plugin by an endpoint.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Binding")]
 struct BindingView {
+    /// The plugin.
+    #[schemars(with = "PluginName")]
     plugin: String,
+    /// Its configuration, as it was written.
+    #[schemars(with = "Anything")]
     config: Box<RawValue>,
+    /// Patterns of the topics that it is for; empty = for all.
     topics: Vec<String>,
+    /// What becomes of a delivery that it could not judge.
     on_failure: OnFailure,
 }
 
@@ -129,9 +173,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::model::{
-        Ed25519Key, EndpointId, HmacKey, SecretId, SigningKey, Subscription, TenantId, UnixMs,
-    };
+    use crate::model::{Ed25519Key, HmacKey, SecretId, SigningKey, Subscription, UnixMs};
 
     fn endpoint() -> Endpoint {
         let at = UnixMs(1_710_513_000_000);

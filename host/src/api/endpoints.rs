@@ -1,5 +1,7 @@
 //! `/v1/endpoints`: create, list, get, change, replace, delete.
 
+pub(super) mod docs;
+
 use std::sync::Arc;
 
 use axum::Json;
@@ -7,6 +9,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use http::header::LOCATION;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Api;
@@ -19,11 +22,14 @@ use crate::http::{Caller, Json as Input, Limit, PathText, Problem, Query, uninte
 use crate::model::{AuditEntry, Endpoint, EndpointId, TenantId};
 use crate::store;
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Params {
+    /// Of this tenant only.
     tenant: Option<TenantId>,
     limit: Limit,
+    /// The `next_cursor` of the page before.
+    #[schemars(with = "EndpointId")]
     cursor: Option<String>,
 }
 

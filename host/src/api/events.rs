@@ -1,32 +1,55 @@
 //! `GET /v1/events/{id}`: what became of an event.
 
+pub(super) mod docs;
+
 use axum::Json;
 use axum::extract::State;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::Api;
 use super::delivery_view::DeliveryView;
 use crate::http::{Caller, PathText, Problem, Query};
-use crate::model::{EventId, TenantId};
+use crate::model::{EventId, TenantId, Topic};
+use crate::openapi::{Anything, Time};
 use crate::store::EventRecord;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
+    /// Whose event it is; that of the key, else `default`, where nobody says.
     tenant: Option<TenantId>,
 }
 
-#[derive(Debug, Serialize)]
+/// An event with its deliveries.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Event")]
 pub(super) struct EventView {
+    /// Its id, which receivers get as `webhook-id`.
+    #[schemars(with = "EventId")]
     event_id: String,
+    /// What happened.
+    #[schemars(with = "Topic")]
     topic: String,
+    /// Whose it is.
+    #[schemars(with = "TenantId")]
     tenant: String,
+    /// When it happened.
+    #[schemars(with = "Time")]
     timestamp: String,
+    /// When the gateway took it.
+    #[schemars(with = "Time")]
     accepted_at: String,
+    /// The payload, byte for byte.
+    #[schemars(with = "Anything")]
     data: Box<RawValue>,
+    /// `accepted` until it was matched with the endpoints, then `dispatched`.
+    #[schemars(extend("enum" = ["accepted", "dispatched"]))]
     status: &'static str,
+    /// Whether it tests an endpoint.
     test: bool,
+    /// One for each endpoint that wanted it.
     deliveries: Vec<DeliveryView>,
 }
 

@@ -1,10 +1,13 @@
 //! `/v1/keys`: make, list, look at and revoke API keys. For administrators only.
 
+pub(super) mod docs;
+
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use http::header::LOCATION;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Api;
@@ -13,22 +16,30 @@ use super::key_view::{KeyView, NewKeyView};
 use super::page::Page;
 use crate::http::{Caller, Json as Input, Limit, PathText, Problem, Query, uninterrupted};
 use crate::model::{ApiKey, ApiKeyRecord, KeyId, Scope, ScopeError, UnixMs};
+use crate::openapi::Time;
 
 const MAX_DESCRIPTION_BYTES: usize = 1024;
 
 /// The body of `POST /v1/keys`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(rename = "NewKey", extend("required" = ["scope"]))]
 pub(super) struct Create {
+    /// What it may do: `admin`, `tenant:NAME`, `events:write` or `events:write:NAME`.
+    #[schemars(with = "String", extend("pattern" = Scope::PATTERN))]
     scope: Option<String>,
+    /// For people; at most 1024 bytes.
     description: String,
+    /// A time to come, from when on it opens nothing; never if it is absent.
+    #[schemars(with = "Option<Time>")]
     expires_at: Option<String>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Params {
     limit: Limit,
+    /// The `next_cursor` of the page before.
     #[serde(deserialize_with = "super::deliveries::parsed")]
     cursor: Option<KeyId>,
 }

@@ -44,7 +44,6 @@ mod topics;
 
 use std::sync::Arc;
 
-use ::http::Method;
 use axum::Router;
 use axum::extract::FromRef;
 use url::Url;
@@ -57,6 +56,7 @@ use crate::directory::Directory;
 use crate::handoff;
 use crate::http::{self, Keys};
 use crate::model::Event;
+use crate::openapi::Described;
 use crate::plugins::Plugins;
 use crate::store::Store;
 
@@ -97,9 +97,9 @@ pub fn router(api: Api) -> Router {
     http::router(routes::ROUTES, api)
 }
 
-/// The method and path of every route, with parameters in braces.
-pub fn routes() -> impl Iterator<Item = (Method, &'static str)> {
-    routes::ROUTES.iter().map(|route| (route.method.clone(), route.path))
+/// What is said of every route.
+pub fn described() -> impl Iterator<Item = Described> {
+    http::described(routes::ROUTES)
 }
 
 impl FromRef<Api> for Keys {

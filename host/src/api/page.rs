@@ -1,9 +1,11 @@
 //! The one form of every list.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// A page of a list.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "{T}Page")]
 pub(super) struct Page<T> {
     /// The items.
     pub(super) data: Vec<T>,

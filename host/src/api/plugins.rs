@@ -1,5 +1,7 @@
 //! `GET /v1/plugins`: what is loaded, and why what is not loaded is not.
 
+pub(super) mod docs;
+
 use axum::Json;
 use axum::extract::State;
 

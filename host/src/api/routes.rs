@@ -9,9 +9,15 @@ use super::{
 };
 use crate::http::Route;
 
+/// The handler `MODULE::NAME` is described by `MODULE::docs::NAME`.
 macro_rules! routes {
-    ($($method:ident $verb:ident $path:literal => $handler:path;)*) => {
-        &[$(Route { method: Method::$method, path: $path, handler: || $verb($handler) },)*]
+    ($($method:ident $verb:ident $path:literal => $module:ident :: $name:ident;)*) => {
+        &[$(Route {
+            method: Method::$method,
+            path: $path,
+            handler: || $verb($module::$name),
+            operation: $module::docs::$name,
+        },)*]
     };
 }
 

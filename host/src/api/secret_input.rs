@@ -7,6 +7,7 @@
 use std::fmt;
 
 use http::StatusCode;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use zeroize::Zeroizing;
@@ -16,37 +17,44 @@ use crate::http::Problem;
 use crate::model::{
     Ed25519Key, Endpoint, HmacKey, MAX_SECRETS, Secret, SecretError, SecretId, SecretType, SigningKey, UnixMs,
 };
+use crate::openapi::Time;
 
 /// Bytes of a secret that is made here: a seed of ed25519; for HMAC as many as SHA-256 gives, the middle of what
 /// receivers take.
 const GENERATED_BYTES: usize = 32;
 
 /// The body of `POST /v1/endpoints/{id}/secrets`, and an element of `secrets` of a new endpoint.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(rename = "NewSecret")]
 pub(super) struct SecretInput {
     /// That of the value; symmetric if both are absent.
     #[serde(rename = "type")]
     pub(super) kind: Option<SecretType>,
     /// `whsec_...` or `whsk_...`; generated if it is absent.
     pub(super) value: Option<SecretText>,
-    /// RFC 3339; never if it is absent.
+    /// A time to come, from when on it signs nothing; never if it is absent.
+    #[schemars(with = "Option<Time>")]
     pub(super) expires_at: Option<String>,
 }
 
 /// A secret on its way in. `Debug` does not show it, and its memory is wiped when it is dropped.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(transparent)]
-pub(super) struct SecretText(Zeroizing<String>);
+#[schemars(inline)]
+pub(super) struct SecretText(#[schemars(with = "String")] Zeroizing<String>);
 
 /// The body of `PATCH /v1/endpoints/{id}/secrets/{secret}`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(rename = "SecretPatch", extend("required" = ["expires_at"]))]
 pub(super) struct SecretPatch {
-    /// `Some(None)` = `null`: never.
+    /// A time to come, or `null`: it does not expire.
     #[serde(deserialize_with = "even_null")]
+    #[schemars(with = "Option<Time>")]
     expires_at: Option<Option<String>>,
     /// Taken only to say why it is not. What it is must not be kept or shown.
+    #[schemars(skip)]
     value: Option<IgnoredAny>,
 }
 

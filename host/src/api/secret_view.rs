@@ -3,21 +3,35 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::model::{HmacKey, Secret, SecretType, SigningKey};
+use crate::model::{HmacKey, Secret, SecretId, SecretType, SigningKey};
+use crate::openapi::Time;
 
-/// A secret.
-#[derive(Serialize)]
+/// A signing secret.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Secret")]
 pub(super) struct SecretView {
+    /// Its id.
+    #[schemars(with = "SecretId")]
     id: String,
+    /// How it signs.
     #[serde(rename = "type")]
     kind: SecretType,
+    /// What verifies the signatures of an ed25519 secret: `whpk_` and base64.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     public_key: Option<String>,
+    /// What verifies the signatures of a symmetric one: `whsec_` and base64. In the answer to its creation only.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     value: Option<String>,
+    /// When it was added.
+    #[schemars(with = "Time")]
     created_at: String,
+    /// From when on it signs nothing; `null` = it does not expire.
+    #[schemars(with = "Option<Time>")]
     expires_at: Option<String>,
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Whether a secret is active is asked of the wall clock, as it is when a delivery is signed.
 
+pub(super) mod docs;
+
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};

@@ -1,5 +1,6 @@
 //! What callers say about the form in which requests to an endpoint are signed.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::request_input::header_name;
@@ -10,19 +11,29 @@ use crate::model::{RequestOptions, SignatureStyle};
 const MAX_PREFIX_BYTES: usize = 32;
 
 /// The field `signature` of an endpoint.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(rename = "NewSignature", extend("required" = ["style"]))]
 pub(super) struct SignatureInput {
+    /// The form of the signature.
+    #[schemars(with = "StyleName")]
     style: Option<StyleName>,
+    /// The header that the receiver reads it from; not with `standard`.
     header: Option<String>,
+    /// What stands before the hex; with `hmac-hex` only.
     prefix: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, Deserialize)]
+/// In which form requests are signed, beside that of Standard Webhooks.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schemars(rename = "SignatureStyleName")]
 enum StyleName {
+    /// In no other.
     Standard,
+    /// The hex HMAC-SHA256 of the body, as GitHub signs.
     HmacHex,
+    /// `t=SECONDS,v1=HEX`: the hex HMAC-SHA256 of `SECONDS.BODY`, as Stripe signs.
     Timestamped,
 }
 

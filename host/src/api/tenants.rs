@@ -1,9 +1,12 @@
 //! `GET /v1/tenants`: the tenants that have endpoints or keys. There is nothing else to a tenant than what names it.
 
+pub(super) mod docs;
+
 use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Api;
@@ -11,10 +14,11 @@ use super::page::Page;
 use crate::http::{Caller, Limit, Problem, Query};
 use crate::model::TenantId;
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Params {
     limit: Limit,
+    /// The `next_cursor` of the page before.
     cursor: Option<TenantId>,
 }
 
@@ -24,10 +28,16 @@ struct Counts {
     keys: usize,
 }
 
-#[derive(Debug, Serialize)]
+/// A tenant that has something.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Tenant")]
 pub(super) struct TenantView {
+    /// What it is called.
+    #[schemars(with = "TenantId")]
     name: String,
+    /// How many endpoints it has.
     endpoints: usize,
+    /// How many API keys are for it alone.
     keys: usize,
 }
 

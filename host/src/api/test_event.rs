@@ -5,6 +5,8 @@
 //! - It says that it is a test in the log, to the receiver in `hookway-test`, and in the payload unless the caller gives one.
 //! - It is stored and written down in the audit log before it is answered, like every event and every change.
 
+pub(super) mod docs;
+
 use std::sync::Arc;
 
 use axum::Json;
@@ -13,6 +15,7 @@ use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use http::StatusCode;
 use http::header::LOCATION;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -21,7 +24,8 @@ use super::Api;
 use crate::http::{
     Caller, Media, PathText, Problem, media_type, parse, read_body, refuse_encoding, text, uninterrupted,
 };
-use crate::model::{DeliveryId, Endpoint, Event, Topic};
+use crate::model::{DeliveryId, Endpoint, Event, EventId, Topic};
+use crate::openapi::Anything;
 use crate::store::NewEvent;
 
 /// The topic of a test of an endpoint that names none in full.
@@ -31,19 +35,31 @@ const PAYLOAD: &[u8] =
     br#"{"test":true,"message":"A test from Hookway, sent to this endpoint alone. Nothing happened."}"#;
 
 /// What the caller may say of the event.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "TestEvent")]
 struct Input {
+    /// The topic; without it the first that the endpoint names in full, else `test/ping`.
+    #[schemars(with = "Option<Topic>")]
     event: Option<String>,
+    /// Any JSON; without it a small object that says that it is a test.
     #[serde(default, deserialize_with = "even_null")]
+    #[schemars(with = "Anything")]
     data: Option<Box<RawValue>>,
 }
 
-#[derive(Debug, Serialize)]
+/// A test that is on its way.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "SentTest")]
 struct Sent {
+    /// The event.
+    #[schemars(with = "EventId")]
     event_id: String,
     /// Not in the log before the event is dispatched, some milliseconds later.
+    #[schemars(with = "DeliveryId")]
     delivery_id: String,
+    /// Its topic.
+    #[schemars(with = "Topic")]
     topic: String,
 }
 

@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::value::{RawValue, to_raw_value};
 use toml::{Table, Value};
@@ -21,9 +22,12 @@ pub enum FileFormat {
     Toml,
 }
 
-#[derive(Debug, Deserialize)]
+/// A catalogue.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct File {
+#[schemars(rename = "TopicFile")]
+pub(super) struct File {
+    /// The topics to add or replace.
     topics: Vec<Create>,
 }
 

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -10,6 +11,7 @@ use super::endpoint_input::{at_most, even_null};
 use crate::catalogue::MAX_SCHEMA_BYTES;
 use crate::http::Problem;
 use crate::model::{Topic, TopicEntry, UnixMs};
+use crate::openapi::Anything;
 
 const MAX_DESCRIPTION_BYTES: usize = 1024;
 const MAX_USE_CASES: usize = 16;
@@ -21,29 +23,44 @@ const MAX_EXAMPLES: usize = 16;
 const MAX_EXAMPLE_BYTES: usize = 64 * 1024;
 
 /// The body of `POST /v1/topics`, and an element of `topics` in a file.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(rename = "NewTopic", extend("required" = ["topic"]))]
 pub(super) struct Create {
+    /// Its name.
+    #[schemars(with = "Topic")]
     topic: Option<String>,
+    /// When it occurs; at most 1024 bytes.
     description: Option<String>,
+    /// What receivers do with it; at most 16 sentences of 1024 bytes.
     use_cases: Option<Vec<String>>,
+    /// Labels of your own, for people and for the filter of the list; at most 16 of 64 bytes.
     available_for: Option<Vec<String>>,
-    /// Kept as they were written.
+    /// Payloads, kept as they were written; at most 16 of 64 KiB. Each has to satisfy the schema.
+    #[schemars(with = "Option<Vec<Anything>>")]
     examples: Option<Vec<Box<RawValue>>>,
-    /// The same.
+    /// A JSON Schema, at most 64 KiB, that `data` of each event has to satisfy.
+    #[schemars(with = "Anything")]
     schema: Option<Box<RawValue>>,
 }
 
 /// The body of `PATCH /v1/topics/{topic}`: what is absent stays as it is.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(rename = "TopicPatch")]
 pub(super) struct Patch {
+    /// When it occurs.
     description: Option<String>,
+    /// What receivers do with it.
     use_cases: Option<Vec<String>>,
+    /// Labels.
     available_for: Option<Vec<String>>,
+    /// Payloads.
+    #[schemars(with = "Option<Vec<Anything>>")]
     examples: Option<Vec<Box<RawValue>>>,
-    /// `Some(None)` = `null`: every payload is taken.
+    /// The JSON Schema; `null`: every payload is taken.
     #[serde(deserialize_with = "even_null")]
+    #[schemars(with = "Anything")]
     schema: Option<Option<Box<RawValue>>>,
 }
 

@@ -1,21 +1,37 @@
 //! How a topic of the catalogue is shown.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use crate::model::TopicEntry;
+use crate::model::{Topic, TopicEntry};
+use crate::openapi::{Anything, Time};
 
 /// A topic. Examples and schema are shown as they were written, byte for byte.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Topic")]
 pub(super) struct TopicView<'a> {
+    /// Its name.
+    #[schemars(with = "Topic")]
     topic: &'a str,
+    /// When it occurs.
     description: &'a str,
+    /// What receivers do with it.
     use_cases: &'a [String],
+    /// Labels of the platform's.
     available_for: &'a [String],
+    /// Payloads, byte for byte as they were written.
+    #[schemars(with = "Vec<Anything>")]
     examples: Vec<&'a RawValue>,
+    /// A JSON Schema that `data` of each event has to satisfy; `null` if there is none.
+    #[schemars(with = "Anything")]
     schema: Option<&'a RawValue>,
+    /// When it was added.
+    #[schemars(with = "Time")]
     created_at: String,
+    /// When it was last changed.
+    #[schemars(with = "Time")]
     updated_at: String,
 }
 

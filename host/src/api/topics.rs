@@ -1,6 +1,8 @@
 //! `/v1/topics`: the catalogue. Every key may read it, as producers and receivers alike need to know what there is;
 //! administrators change it.
 
+pub(super) mod docs;
+
 use std::ops::Bound;
 
 use axum::Json;
@@ -8,6 +10,7 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use http::header::LOCATION;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Api;
@@ -26,19 +29,25 @@ use crate::model::{Topic, TopicEntry};
 /// A catalogue of thousands of topics with schemas.
 const MAX_FILE_BYTES: usize = 8 * 1024 * 1024;
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Params {
+    /// Only topics with this label.
     available_for: Option<String>,
     limit: Limit,
+    /// The `next_cursor` of the page before.
     cursor: Option<Topic>,
 }
 
 /// What an import did.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ImportedTopics")]
 pub(super) struct ImportedView {
+    /// How many topics are new.
     created: usize,
+    /// How many have another content than before.
     updated: usize,
+    /// How many were there with the same content.
     unchanged: usize,
 }
 

@@ -11,13 +11,14 @@ use crate::deliver::AllowedNetwork;
 use crate::store::redb::{Options, RedbStore};
 use crate::store::{AuditFilter, DeliveryFilter};
 
+mod reference;
 mod rotation;
 mod urls;
 
 const TOPIC: &str = "/v1/topics/{*topic}";
 const SECRET: &str = "/v1/endpoints/{id}/secrets/{secret}";
 /// What answers without a key.
-const OPEN: [&str; 2] = ["/healthz", "/readyz"];
+const OPEN: [&str; 5] = ["/healthz", "/readyz", "/openapi.json", "/docs", "/docs/style.css"];
 
 struct Gateway {
     router: Router,
@@ -56,7 +57,7 @@ async fn gateway_allowing(networks: Vec<AllowedNetwork>) -> Gateway {
 }
 
 fn all_routes() -> Vec<(Method, &'static str)> {
-    api::routes().chain(ingest::routes()).collect()
+    described().into_iter().map(|route| (route.method, route.path)).collect()
 }
 
 impl Gateway {

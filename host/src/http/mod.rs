@@ -39,7 +39,7 @@ pub use self::keys::{Keys, ensure_admin_key};
 pub use self::path::PathText;
 pub use self::problem::Problem;
 pub use self::query::{Limit, Query};
-pub use self::route::{Route, router};
+pub use self::route::{Route, described, router};
 pub use self::server::serve;
 pub use self::uninterrupted::uninterrupted;
 

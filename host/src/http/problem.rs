@@ -3,12 +3,14 @@
 //! `code` is for programs and never changes its meaning; `detail` is a sentence that says what to change. Causes
 //! inside the gateway are logged under a request id, and only the id is shown.
 
+use std::borrow::Cow;
 use std::error::Error;
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 
 use crate::store;
@@ -27,19 +29,30 @@ pub struct Problem {
     request_id: Option<String>,
 }
 
-/// RFC 9457, section 3.1, with our extensions. `about:blank` says that `title` is the phrase of the status.
-#[derive(Serialize)]
+/// An error, as RFC 9457 has it (section 3.1), with extensions.
+#[derive(Serialize, JsonSchema)]
 struct Body<'a> {
+    /// Always `about:blank`: `title` is the phrase of the status, and `code` says what it is.
     r#type: &'static str,
+    /// The phrase of the status.
     title: &'static str,
+    /// The status, here too.
     status: u16,
+    /// A sentence for people that says what to change.
     detail: &'a str,
+    /// The word for programs. It never changes its meaning.
     code: &'static str,
+    /// The JSON pointer (RFC 6901) of the field that is wrong; empty for the whole body.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "&str")]
     pointer: Option<&'a str>,
+    /// The line of NDJSON that is wrong, counted from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "usize")]
     line: Option<usize>,
+    /// Under which the log of the gateway has the cause.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "&str")]
     request_id: Option<&'a str>,
 }
 
@@ -192,6 +205,17 @@ impl From<store::Error> for Problem {
                 Self::unavailable(&error)
             }
         }
+    }
+}
+
+/// That of its body.
+impl JsonSchema for Problem {
+    fn schema_name() -> Cow<'static, str> {
+        "Problem".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Body::json_schema(generator)
     }
 }
 

@@ -1,8 +1,11 @@
 //! Query parameters: typed, and unknown ones are errors, because a filter with a typing error shows too much.
 
+use std::borrow::Cow;
+
 use axum::extract::FromRequestParts;
 use http::StatusCode;
 use http::request::Parts;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -46,6 +49,26 @@ impl TryFrom<usize> for Limit {
 
     fn try_from(limit: usize) -> Result<Self, LimitError> {
         if (1..=MAX_LIMIT).contains(&limit) { Ok(Self(limit)) } else { Err(LimitError) }
+    }
+}
+
+impl JsonSchema for Limit {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Limit".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "integer",
+            "description": "How many items a page has.",
+            "minimum": 1,
+            "maximum": MAX_LIMIT,
+            "default": DEFAULT_LIMIT,
+        })
     }
 }
 

@@ -4,26 +4,40 @@ use std::borrow::Cow;
 use std::fmt::Display;
 
 use bytes::Bytes;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::http::{Caller, Problem, parse};
-use crate::model::{TenantId, Topic, TopicError, UnixMs};
+use crate::model::{EventId, TenantId, Topic, TopicError, UnixMs};
+use crate::openapi::{Anything, Time};
 use crate::store::NewEvent;
 
 /// What a producer sends. All optional here, so that what is missing is reported with its pointer.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Input<'a> {
+#[schemars(rename = "NewEvent", extend("required" = ["event", "data"]))]
+pub(super) struct Input<'a> {
+    /// The topic.
     #[serde(borrow)]
+    #[schemars(with = "Topic")]
     event: Option<Cow<'a, str>>,
+    /// An id of your own, which receivers get as `webhook-id`; made if it is absent. The same id with the same content is
+    /// accepted once.
     #[serde(borrow)]
+    #[schemars(with = "Option<EventId>")]
     event_id: Option<Cow<'a, str>>,
+    /// When it happened; when it was accepted if it is absent.
     #[serde(borrow)]
+    #[schemars(with = "Option<Time>")]
     timestamp: Option<Cow<'a, str>>,
+    /// Whose it is; that of the key, else `default`, where nobody says.
     #[serde(borrow)]
+    #[schemars(with = "Option<TenantId>")]
     tenant: Option<Cow<'a, str>>,
+    /// The payload: any JSON. Receivers get it byte for byte.
     #[serde(borrow, default, deserialize_with = "even_null")]
+    #[schemars(with = "Anything")]
     data: Option<&'a RawValue>,
 }
 

@@ -5,23 +5,46 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Ingest, event, idempotency, ndjson};
 use crate::http::{Caller, Media, Problem, media_type, read_body, refuse_encoding, text, uninterrupted};
+use crate::model::EventId;
 use crate::store::{self, Accepted, NewEvent};
 
-#[derive(Serialize)]
-struct One {
+/// An event that was accepted.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "AcceptedEvent")]
+pub(super) struct One {
+    /// Its id, which receivers get as `webhook-id`.
+    #[schemars(with = "EventId")]
     event_id: String,
+    /// Whether it was accepted before, with the same content.
     duplicate: bool,
 }
 
-#[derive(Serialize)]
-struct Many {
+/// Events that were accepted together.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "AcceptedEvents")]
+pub(super) struct Many {
+    /// How many are new.
     accepted: usize,
+    /// How many were accepted before.
     duplicates: usize,
+    /// All of them, in their order.
     events: Vec<One>,
+}
+
+/// What a request is answered with.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(inline)]
+pub(super) enum Taken {
+    /// The event of a body that is one.
+    One(One),
+    /// The events of a body with many.
+    Many(Many),
 }
 
 impl Ingest {
@@ -65,7 +88,7 @@ async fn one(ingest: &Ingest, caller: &Caller, request: Request) -> Result<Respo
     let event = event::read(text(&body)?, &body, caller, ingest.clock.now())?;
     ingest.expects(&event).await?;
     let accepted = ingest.accept(vec![NewEvent { idempotency_key, ..event }]).await?;
-    let answer = accepted.iter().map(One::from).next();
+    let answer = accepted.iter().map(One::from).next().map(Taken::One);
     Ok((StatusCode::ACCEPTED, axum::Json(answer)).into_response())
 }
 
@@ -85,7 +108,7 @@ async fn many(ingest: &Ingest, caller: &Caller, request: Request) -> Result<Resp
     let accepted = ingest.accept(events).await.map_err(|error| on_its_line(error, &lines))?;
     let duplicates = accepted.iter().filter(|event| event.duplicate).count();
     let events = accepted.iter().map(One::from).collect();
-    let answer = Many { accepted: accepted.len() - duplicates, duplicates, events };
+    let answer = Taken::Many(Many { accepted: accepted.len() - duplicates, duplicates, events });
     Ok((StatusCode::ACCEPTED, axum::Json(answer)).into_response())
 }
 

@@ -6,6 +6,7 @@
 //! - An event whose topic has a schema in the catalogue must satisfy it.
 //! - Whatever is refused has changed nothing, and the answer names the field and, in NDJSON, the line.
 
+mod docs;
 mod event;
 mod expected;
 mod handler;
@@ -25,6 +26,7 @@ use crate::clock::Clock;
 use crate::handoff;
 use crate::http::{self, Keys, Route};
 use crate::model::Event;
+use crate::openapi::Described;
 use crate::store::Store;
 
 /// How much is taken at once.
@@ -70,17 +72,21 @@ pub struct Ingest {
 }
 
 /// The routes of ingest.
-const ROUTES: &[Route<Ingest>] =
-    &[Route { method: Method::POST, path: "/v1/events", handler: || post(handler::post_events) }];
+const ROUTES: &[Route<Ingest>] = &[Route {
+    method: Method::POST,
+    path: "/v1/events",
+    handler: || post(handler::post_events),
+    operation: docs::post_events,
+}];
 
 /// The router of ingest.
 pub fn router(ingest: Ingest) -> Router {
     http::router(ROUTES, ingest)
 }
 
-/// The method and path of every route.
-pub fn routes() -> impl Iterator<Item = (Method, &'static str)> {
-    ROUTES.iter().map(|route| (route.method.clone(), route.path))
+/// What is said of every route.
+pub fn described() -> impl Iterator<Item = Described> {
+    http::described(ROUTES)
 }
 
 impl Default for Options {

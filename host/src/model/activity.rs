@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{AttemptOutcome, UnixMs};
@@ -29,7 +30,7 @@ pub enum Activity {
 }
 
 /// Why an endpoint is inactive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum InactiveReason {
     /// Somebody deactivated it.
@@ -41,7 +42,7 @@ pub enum InactiveReason {
 }
 
 /// Whether the receiver of an endpoint works, as far as the gateway acts on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Health {
     /// As far as anyone knows it works.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::text::checked_text;
@@ -13,7 +14,10 @@ checked_text!(
     /// The name of a plugin: its file name without `.wasm`, `[a-z0-9][a-z0-9_-]{0,62}`.
     PluginName,
     PluginNameError,
-    check
+    check,
+    MAX_LEN,
+    "^[a-z0-9][a-z0-9_-]*$",
+    "cel-filter"
 );
 
 /// Why a text is not a plugin's name.
@@ -37,7 +41,7 @@ pub struct Binding {
 }
 
 /// What becomes of a delivery when a plugin traps, runs out of its limits or is missing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnFailure {
     /// It waits, is tried again with backoff, and is released by a new version of the plugin.

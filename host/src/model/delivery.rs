@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{DeliveryId, EndpointId, Event, Header, Line, PluginName, PluginNameError, UnixMs};
@@ -211,7 +212,7 @@ pub struct AttemptError {
 }
 
 /// The kinds of attempts without a complete answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AttemptErrorClass {
     /// The address is one that deliveries must not go to.

@@ -14,7 +14,10 @@ checked_text!(
     /// producer or made by us. It never has a `.`, which separates the parts of a signed message.
     EventId,
     EventIdError,
-    check
+    check,
+    MAX_ID_LEN,
+    "^[A-Za-z0-9_-]+$",
+    "order-42"
 );
 
 /// Why a text is not an event id.

@@ -1,8 +1,10 @@
 //! Ids: prefixed, ordered by time, free of `.` (the Standard Webhooks separator), 128 bits inside.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use ulid::Ulid;
 
@@ -40,6 +42,24 @@ macro_rules! prefixed_id {
             #[must_use]
             pub const fn new(at: super::UnixMs, random: u128) -> Self {
                 Self(Ulid::from_parts(at.0, random).0)
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({
+                    "type": "string",
+                    "pattern": concat!("^", $prefix, "[0-7][0-9A-HJKMNP-TV-Z]{25}$"),
+                    "examples": [concat!($prefix, "01JDB6ZK3V8M2Q4R5S6T7V8W9X")],
+                })
             }
         }
 
@@ -98,6 +118,24 @@ pub struct DeliveryId {
     pub event: EventKey,
     /// Counts the deliveries of that event from 0.
     pub ordinal: u16,
+}
+
+impl JsonSchema for DeliveryId {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "DeliveryId".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "pattern": "^dlv_[0-7][0-9A-HJKMNP-TV-Z]{25}_(0|[1-9][0-9]{0,4})$",
+            "examples": ["dlv_01JDB6ZK3V8M2Q4R5S6T7V8W9X_0"],
+        })
+    }
 }
 
 impl fmt::Display for DeliveryId {

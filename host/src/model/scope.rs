@@ -31,6 +31,9 @@ pub enum ScopeError {
 }
 
 impl Scope {
+    /// How people write one, as a regular expression.
+    pub const PATTERN: &str = "^(admin|tenant:[A-Za-z0-9_-]{1,64}|events:write(:[A-Za-z0-9_-]{1,64})?)$";
+
     /// Whether it may manage what belongs to this tenant and read its log.
     #[must_use]
     pub fn manages(&self, tenant: &TenantId) -> bool {

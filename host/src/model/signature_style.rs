@@ -1,12 +1,13 @@
 //! In which form requests are signed: as Standard Webhooks ask, and for receivers that are yet to move there, in the form that
 //! they know from a sender before Hookway as well.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::SigningKey;
 
 /// The signature that a request carries beside that of Standard Webhooks. Only symmetric secrets make one.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "style", rename_all = "kebab-case")]
 pub enum SignatureStyle {
     /// None.

@@ -10,7 +10,10 @@ checked_text!(
     /// The name of a tenant: 1 to 64 characters of `A-Z a-z 0-9 _ -`. `default` where nobody says otherwise.
     TenantId,
     TenantIdError,
-    check
+    check,
+    MAX_LEN,
+    "^[A-Za-z0-9_-]+$",
+    "acme"
 );
 
 /// Why a text is not a tenant's name.

@@ -1,9 +1,9 @@
 //! Texts that were checked once, where they came in, and are trusted from then on.
 
-/// A text type: cheap to clone, serialised as its text, made only from what `check` accepts. The macro is the one place
-/// that knows how.
+/// A text type: cheap to clone, serialised as its text, made only from what `check` accepts, which the schema says by its
+/// length, a pattern and an example. The macro is the one place that knows how.
 macro_rules! checked_text {
-    ($(#[$doc:meta])* $name:ident, $error:ty, $check:path) => {
+    ($(#[$doc:meta])* $name:ident, $error:ty, $check:path, $max:ident, $pattern:literal, $example:literal) => {
         $(#[$doc])*
         #[derive(
             Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
@@ -39,6 +39,25 @@ macro_rules! checked_text {
         impl From<$name> for String {
             fn from(text: $name) -> Self {
                 text.0.as_ref().to_owned()
+            }
+        }
+
+        impl schemars::JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({
+                    "type": "string",
+                    "maxLength": $max,
+                    "pattern": $pattern,
+                    "examples": [$example],
+                })
             }
         }
 

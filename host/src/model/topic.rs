@@ -5,10 +5,12 @@
 //! accept `orders/created`; what `**` swallows may be joined by either. Nothing stands before the first segment of a
 //! topic, so `**/updated` accepts `updated`.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use super::text::{checked_text, is_word};
@@ -24,7 +26,10 @@ checked_text!(
     /// What happened: 1 to 256 characters, at most 32 segments of `A-Z a-z 0-9 _ -`.
     Topic,
     TopicError,
-    check
+    check,
+    MAX_LEN,
+    "^[A-Za-z0-9_-]+([/.][A-Za-z0-9_-]+){0,31}$",
+    "orders/created"
 );
 
 /// Why a text is not a topic.
@@ -229,6 +234,25 @@ impl TryFrom<String> for TopicPattern {
 impl From<TopicPattern> for String {
     fn from(pattern: TopicPattern) -> Self {
         pattern.text.as_ref().to_owned()
+    }
+}
+
+impl JsonSchema for TopicPattern {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "TopicPattern".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "maxLength": MAX_LEN,
+            "pattern": r"^(\*{1,2}|[A-Za-z0-9_-]+)([/.](\*{1,2}|[A-Za-z0-9_-]+)){0,31}$",
+            "examples": ["orders/*"],
+        })
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use wasmtime::AsContextMut;
@@ -25,7 +26,7 @@ const INIT_ON_EVENT: Duration = Duration::from_millis(500);
 const NO_CONFIG: &str = "{}";
 
 /// What a plugin can do: an interface that its component exports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Capability {
     /// `filter`: decides whether an event goes to an endpoint.

@@ -1,40 +1,43 @@
-//! The Standard Webhooks libraries of PyPI and npm, for the tests that ask them: a virtual environment and a
-//! `node_modules` in `target/verifiers`, made anew when the pinned versions change.
+//! The programs of PyPI and npm that tests ask, toolbox by toolbox: a virtual environment and a `node_modules` in a folder
+//! of `target`, made anew when the pinned versions change.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::{fs, io};
 
 use anyhow::{Context, Result, bail, ensure};
-use hookway_tests::verifiers::{PINS, PREPARED, PYTHON, SOURCES, is_run_of_record, stamp, stamped};
-use hookway_tests::workspace;
+use hookway_tests::toolbox::{ALL, PINS, PYTHON, Toolbox, is_run_of_record};
 
 use crate::tools::step;
 
-/// Puts the libraries in place, if they are not there. What stands in the way is said in a sentence and no error, so
-/// that the other tests run on a machine without Python and Node.
+/// Puts them in place, if they are not there. What stands in the way is said in a sentence and no error, so that the other
+/// tests run on a machine without Python and Node.
 ///
 /// # Errors
 /// They cannot be put in place although this is a run of record (`CI=true`).
 pub(crate) fn prepare() -> Result<()> {
-    let folder = workspace().join(PREPARED);
-    if stamped(&folder)? {
+    ALL.iter().try_for_each(prepare_one)
+}
+
+fn prepare_one(toolbox: &Toolbox) -> Result<()> {
+    let folder = toolbox.prepared();
+    if toolbox.is_stamped(&folder)? {
         return Ok(());
     }
-    step("getting the Standard Webhooks libraries of PyPI and npm");
-    match install(&folder) {
+    step(&format!("getting {}", toolbox.what));
+    match install(toolbox, &folder) {
         Err(error) if !is_run_of_record() => {
-            step(&format!("deliveries are not verified by the libraries of PyPI and npm: {error:#}"));
+            step(&format!("tests that ask {} are left out: {error:#}", toolbox.what));
             Ok(())
         }
         outcome => outcome,
     }
 }
 
-fn install(folder: &Path) -> Result<()> {
+fn install(toolbox: &Toolbox, folder: &Path) -> Result<()> {
     ensure_tools()?;
     clear(folder)?;
-    let sources = workspace().join(SOURCES);
+    let sources = toolbox.sources();
     for name in PINS {
         fs::copy(sources.join(name), folder.join(name))
             .with_context(|| format!("{name} cannot be copied"))?;
@@ -44,7 +47,7 @@ fn install(folder: &Path) -> Result<()> {
     let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"];
     run(folder, &folder.join(python), &[&pip[..], &["--require-hashes", "-r", PINS[0]]].concat())?;
     run(folder, Path::new("npm"), &["ci", "--silent", "--ignore-scripts", "--no-audit", "--no-fund"])?;
-    stamp(folder)
+    toolbox.stamp(folder)
 }
 
 /// An environment of other versions, or half of one, is no start for this one.
