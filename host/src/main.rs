@@ -33,7 +33,7 @@ fn main() -> ExitCode {
         Command::Client(command) => {
             let world = World { environment: config::environment(), clock: Clock::system() };
             client::run(command, world).map_err(|error| {
-                let sentence = if error.is_silent() { String::new() } else { error.to_string() };
+                let sentence = if error.is_silent() { String::new() } else { error.sentence() };
                 (sentence, error.exit_code())
             })
         }

@@ -175,11 +175,10 @@ impl Api {
 
     /// Whether no other endpoint of the tenant has this URL now; the store asks again when it writes.
     fn check_url_is_free(&self, endpoint: &Endpoint) -> Result<(), Problem> {
-        let others = self.directory.list();
-        let same = |other: &&Arc<Endpoint>| {
-            other.id != endpoint.id && other.tenant == endpoint.tenant && other.url == endpoint.url
-        };
-        others.iter().find(same).map_or(Ok(()), |other| Err(store::Error::UrlTaken(other.id).into()))
+        let tenant = self.directory.tenant(&endpoint.tenant);
+        let mut others = tenant.iter().flat_map(|tenant| tenant.index().endpoints());
+        let same = others.find(|other| other.id != endpoint.id && other.url == endpoint.url);
+        same.map_or(Ok(()), |other| Err(store::Error::UrlTaken(other.id).into()))
     }
 
     /// Changes an endpoint as it is now. For changes that need no one's consent, so that two never collide.

@@ -115,6 +115,10 @@ pub(super) fn run(command: Command, session: &mut Session) -> Result<(), Error> 
             session.object(&json)
         }
         Command::Create { url, topics, tenant, description, fields } => {
+            if fields.is_empty() && (url.is_none() || topics.is_empty()) {
+                let usage = "say where to send and what: hookway endpoint create URL --topic 'orders/*'";
+                return Err(Error::Usage(usage.to_owned()));
+            }
             let named = [("tenant", tenant), ("url", url), ("description", description)];
             let mut named = named.map(|(name, text)| (name, text.map(Value::from))).to_vec();
             named.push(("topics", texts(topics)));

@@ -6,6 +6,8 @@ use std::io;
 
 use serde::Deserialize;
 
+use super::line::harmless;
+
 /// What goes wrong on this side of the API, and what the API says.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -67,6 +69,13 @@ impl Error {
         }
     }
 
+    /// What to show people. Files and gateways have texts of others, and a terminal obeys control characters.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let text = self.to_string();
+        text.lines().map(harmless).collect::<Vec<_>>().join("\n")
+    }
+
     /// Whether there is nothing to tell: all was said, or nobody listens.
     #[must_use]
     pub const fn is_silent(&self) -> bool {
@@ -123,6 +132,12 @@ mod tests {
         assert_eq!(Error::Unreachable(String::new()).exit_code(), 6);
         assert_eq!(Error::Unverified(String::new()).exit_code(), 7);
         assert_eq!(Error::Pending.exit_code(), 8);
+    }
+
+    #[test]
+    fn no_control_character_of_others_is_shown() {
+        let error = Error::Failed("a.toml: `\u{1b}]0;x`\nb.toml: `\u{202e}`".to_owned());
+        assert_eq!(error.sentence(), "a.toml: `\\u{1b}]0;x`\nb.toml: `\\u{202e}`");
     }
 
     #[test]

@@ -34,6 +34,11 @@ pub(super) struct Field(String, Box<RawValue>);
 type Object = BTreeMap<String, Box<RawValue>>;
 
 impl FieldArgs {
+    /// Whether nothing was given.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.from.is_none() && self.set.is_empty()
+    }
+
     /// A field that is JSON of the caller.
     ///
     /// # Errors

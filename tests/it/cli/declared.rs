@@ -59,7 +59,7 @@ headers = {{ Authorization = {{ env = "TOKEN" }} }}
 tenant = "globex"
 url = "{base}/all"
 topics = ["**"]
-filter = {{ data = {{ total = {{ gt = 100 }} }} }}
+filter = {{ data = {{ total = {{ "$gt" = 100 }} }} }}
 "#
     )
 }
@@ -72,7 +72,7 @@ endpoints:
 - tenant: globex
   url: {base}/all
   topics: ["**"]
-  filter: {{data: {{total: {{gt: 100}}}}}}
+  filter: {{data: {{total: {{$gt: 100}}}}}}
 - tenant: acme
   url: {base}/orders
   topics: [orders/*]
@@ -246,7 +246,7 @@ fn with_every_field(base: &str) -> Value {
         "burst_limit": 3,
         "ordering": "fifo",
         "ordering_key": "/customer/id",
-        "filter": { "data": { "total": { "gt": "BIG" } } },
+        "filter": { "data": { "total": { "$gt": "BIG" } } },
         "signature": { "style": "hmac-hex", "header": "X-Sig", "prefix": "sha256=" },
         "secrets": [{ "type": "ed25519" }, { "type": "hmac-sha256" }],
     })

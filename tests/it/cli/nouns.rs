@@ -18,6 +18,9 @@ async fn an_endpoint_lives_from_create_to_delete() -> Result<()> {
     let scene = Scene::start().await?;
     let hookway = Hookway::of(&scene.gateway);
     let url = scene.receiver.url("/a");
+    for half in [&["endpoint", "create"][..], &["endpoint", "create", &url]] {
+        hookway.run(half).await?.ends(2, "hookway endpoint create URL --topic")?;
+    }
     let create =
         ["endpoint", "create", &url, "--topic", "orders/*", "--tenant", "acme", "--set", r#"retry=["1h"]"#];
     let endpoint = hookway.json(&create).await?;

@@ -26,7 +26,7 @@ async fn why_an_event_did_not_arrive_is_said_for_each_endpoint() -> Result<()> {
 
     let why = hookway.ok(&["event", "why", "--tenant", "acme", "order-42"]).await?;
     let why = why.says("The event order-42 (orders/created) of the tenant acme was accepted at ")?;
-    let why = why.says("the receiver answered 200.")?.says("after 1 attempt(s); the next one is due at ")?;
+    let why = why.says("the receiver answered 200.")?.says("after 1 attempt; the next one is due at ")?;
     let why = why.says("answered 500.")?.says("its topics (products/*) do not accept orders/created.")?;
     why.says("It was not sent on purpose: the endpoint's filter does not let it through")?;
     let only = hookway.json(&["event", "why", "--tenant", "acme", "order-42", "--endpoint", &broken]).await?;

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::view::Event;
+use super::view::{Event, explain_absence};
 use crate::client::delivery::Delivery;
 use crate::client::error::Error;
 use crate::client::line::{Line, Tone, lines};
@@ -18,7 +18,8 @@ struct Deliveries {
 }
 
 pub(super) fn run(id: &str, tenant: Option<String>, session: &mut Session) -> Result<(), Error> {
-    let json = session.api.get(&session.api.at(&["events", id]).with("tenant", tenant))?;
+    let route = session.api.at(&["events", id]).with("tenant", tenant.as_ref());
+    let json = session.api.get(&route).map_err(|error| explain_absence(error, id, tenant.as_deref()))?;
     if session.out.json {
         return session.out.json(&json);
     }

@@ -5,10 +5,10 @@
 
 use serde::Serialize;
 
-use super::view::Event;
+use super::view::{Event, explain_absence};
 use crate::client::delivery::{Delivery, Record, state_tone};
 use crate::client::endpoint::Endpoint;
-use crate::client::error::{Error, Problem};
+use crate::client::error::Error;
 use crate::client::line::{Line, Tone};
 use crate::client::session::Session;
 use crate::model::{Topic, TopicPattern};
@@ -33,7 +33,8 @@ pub(super) fn run(
     session: &mut Session,
 ) -> Result<(), Error> {
     let route = session.api.at(&["events", id]).with("tenant", tenant.as_ref());
-    let event: Event = session.api.read(&route).map_err(|error| explain_absence(error, tenant.is_some()))?;
+    let event: Event =
+        session.api.read(&route).map_err(|error| explain_absence(error, id, tenant.as_deref()))?;
     let of_tenant = session.api.at(&["endpoints"]).with("tenant", Some(&event.tenant));
     let mut endpoints: Vec<Endpoint> = session.all(&of_tenant)?;
     endpoints.retain(|one| endpoint.is_none_or(|id| one.id == id));
@@ -53,17 +54,6 @@ pub(super) fn run(
         return session.out.json(&json.to_string());
     }
     session.out.lines(page(&event, &answers))
-}
-
-/// An event that is not there is the first answer to the question.
-fn explain_absence(error: Error, has_tenant: bool) -> Error {
-    let Error::Problem(problem) = error else { return error };
-    if problem.status != 404 {
-        return Error::Problem(problem);
-    }
-    let elsewhere = if has_tenant { "" } else { " If it is of another tenant, say which with --tenant." };
-    let hint = "It was never accepted under this id: look for its answer in the log of the producer.";
-    Error::Problem(Problem { detail: format!("{}. {hint}{elsewhere}", problem.detail), ..problem })
 }
 
 fn delivered(record: &Record, endpoints: &[Endpoint]) -> Answer {
@@ -96,17 +86,22 @@ fn tell(record: &Record) -> String {
         ),
         "pending" => format!("It is about to be sent{}.", when(due_at)),
         "retrying" => format!(
-            "It did not arrive yet after {attempts} attempt(s); the next one is due{}.{last}",
+            "It did not arrive yet after {}; the next one is due{}.{last}",
+            counted(*attempts),
             when(due_at)
         ),
         "failed" => {
-            format!("It was given up{} after {attempts} attempt(s){because}.{last}", when(finished_at))
+            format!("It was given up{} after {}{because}.{last}", when(finished_at), counted(*attempts))
         }
         "held" => format!("It is held{because}.{last}"),
         "filtered" => format!("It was not sent on purpose{because}."),
         "cancelled" => format!("It was cancelled{}{because}.{last}", when(finished_at)),
         other => format!("It is {other}{because}.{last}"),
     }
+}
+
+fn counted(attempts: u16) -> String {
+    if attempts == 1 { "1 attempt".to_owned() } else { format!("{attempts} attempts") }
 }
 
 fn accepted(record: &Record) -> String {
@@ -212,7 +207,7 @@ mod tests {
         );
         assert_eq!(
             told("retrying", None, &answered(500)),
-            "It did not arrive yet after 1 attempt(s); the next one is due at T9. The last attempt, at T1: answered 500."
+            "It did not arrive yet after 1 attempt; the next one is due at T9. The last attempt, at T1: answered 500."
         );
         assert_eq!(
             told("held", Some("the endpoint is inactive"), &json!([])),
@@ -234,14 +229,5 @@ mod tests {
         assert!(why(&endpoint(&["orders/*"], None, "2024-04-01")).contains("created later"));
         assert!(why(&endpoint(&["orders/*"], None, "2024-01-01")).contains("accept orders/created now"));
         assert!(why(&endpoint(&["orders/#"], Some("mqtt-topics"), "2024-01-01")).contains("`mqtt-topics`"));
-    }
-
-    #[test]
-    fn an_event_that_is_not_there_leads_to_the_producer() {
-        let problem =
-            Problem { status: 404, detail: "none".to_owned(), pointer: None, line: None, request_id: None };
-        let told = |has_tenant| explain_absence(Error::Problem(problem.clone()), has_tenant);
-        assert!(told(true).to_string().contains("producer") && told(true).exit_code() == 3);
-        assert!(told(false).to_string().contains("--tenant") && !told(true).to_string().contains("--tenant"));
     }
 }
