@@ -16,3 +16,11 @@ async fn every_command_of_the_guide_does_what_the_page_says() -> Result<()> {
     assert_eq!(receiver.requests("/repaired").len(), 1, "what was held for the failed endpoint");
     Ok(())
 }
+
+#[tokio::test]
+async fn every_command_of_the_page_about_the_log_does_what_it_says() -> Result<()> {
+    let receiver = Receiver::start().await?;
+    // As the `hookway listen` of the page.
+    receiver.script("/webhooks", [200, 200, 201, 500, 200].map(Answer::status));
+    follow(&Page { name: "docs/log.md", text: include_str!("../../../docs/log.md") }, &receiver).await
+}
