@@ -15,6 +15,7 @@ mod body;
 mod connection;
 mod content;
 mod depth;
+mod heads;
 mod json;
 mod keys;
 mod path;

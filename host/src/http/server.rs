@@ -25,7 +25,7 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// Serves HTTP/1.1 on this listener until shutdown is requested; then takes no new connections, finishes the requests
 /// in flight within `options.shutdown_timeout`, and returns.
 pub async fn serve(listener: TcpListener, router: Router, options: Options, shutdown: Shutdown) {
-    let service = Guarded::new(with_fallbacks(router), &options);
+    let router = with_fallbacks(router);
     let slots = Arc::new(Semaphore::new(options.max_connections.get() as usize));
     let options = Arc::new(options);
     let connections = TaskTracker::new();
@@ -40,7 +40,7 @@ pub async fn serve(listener: TcpListener, router: Router, options: Options, shut
             accepted = accepted => accepted,
             () = shutdown.requested() => break,
         };
-        let (service, options) = (service.for_peer(peer), Arc::clone(&options));
+        let (service, options) = (Guarded::new(router.clone(), &options, peer), Arc::clone(&options));
         let (shutdown, cut_off) = (shutdown.clone(), cut_off.clone());
         connections.spawn(async move {
             let _slot = slot;
