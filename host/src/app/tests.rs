@@ -11,6 +11,7 @@ use crate::deliver::AllowedNetwork;
 use crate::store::redb::{Options, RedbStore};
 use crate::store::{AuditFilter, DeliveryFilter};
 
+mod json_bodies;
 mod reference;
 mod rotation;
 mod urls;
