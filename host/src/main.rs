@@ -5,6 +5,7 @@
 
 mod cli;
 mod core_dumps;
+mod open_files;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -63,6 +64,7 @@ fn serve(mut args: ServeArgs) -> Result<(), Failure> {
         core_dumps::forbid()?;
     }
     telemetry::init(&settings.log)?;
+    raise_open_files(&settings);
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(run(settings))
 }
 
@@ -97,6 +99,26 @@ async fn run(settings: Settings) -> Result<(), Failure> {
     }
     store.close()?;
     Ok(())
+}
+
+/// Says how many files may be open, and whether that is enough for what is configured.
+fn raise_open_files(settings: &Settings) {
+    /// Idle connections to receivers, the store, the log, plugins and what the system has open itself.
+    const BESIDE: u64 = 1_200;
+    let needed =
+        u64::from(settings.http.max_connections.get()) + settings.lanes.max_in_flight as u64 + BESIDE;
+    match open_files::raise() {
+        Ok(Some(limit)) if limit < needed => tracing::warn!(
+            limit,
+            needed,
+            "fewer files may be open than connections are allowed; raise the hard limit (`LimitNOFILE=` of systemd, \
+             `ulimit -Hn`), or lower `http.max_connections` and `lanes.max_in_flight`"
+        ),
+        Ok(limit) => tracing::info!(limit, "files that may be open"),
+        Err(error) => {
+            tracing::warn!(%error, "the limit of open files cannot be raised to what the system allows");
+        }
+    }
 }
 
 /// The store, and the file of keys that was made for it, if one was. The store is asked before a key is made: if it has

@@ -47,6 +47,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("config", &["ALL"]),
     ("cli", &["config", "client"]),
     ("core_dumps", &[]),
+    ("open_files", &[]),
     ("app", &["ALL"]),
     ("main", &["ALL"]),
     ("lib", &[]),
