@@ -9,9 +9,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::response::{IntoResponse as _, Response};
-use http::header::{
-    CONNECTION, CONTENT_SECURITY_POLICY, HOST, TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS,
-};
+use http::header::{CONNECTION, CONTENT_SECURITY_POLICY, HOST, TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Request, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;

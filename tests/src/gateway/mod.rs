@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
@@ -19,6 +20,8 @@ use crate::patience::within;
 const LISTENING: &str = "listening on http://";
 /// What it prints before the key, on the first start of a data directory.
 const ADMIN_KEY: &str = "admin key (shown once): ";
+/// How often the memory of the process is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// How much of the log a failed test shows: the end tells most.
 const LOG_TAIL_BYTES: usize = 16 * 1024;
 
@@ -178,6 +181,12 @@ impl Gateway {
         &self.key
     }
 
+    /// The address it listens on.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Its directory, with `data`, `plugins` and `gateway.log`.
     #[must_use]
     pub fn home(&self) -> &Path {
@@ -196,6 +205,23 @@ impl Gateway {
     /// The process is gone, or this is not Linux.
     pub fn resident_kib(&self) -> Result<u64> {
         resident_kib(&self.proc("status")?).context("/proc/PID/status has VmRSS")
+    }
+
+    /// How much the memory of the process grows while this goes on, at most: KiB, looked at every few milliseconds.
+    ///
+    /// # Errors
+    /// The process is gone, this is not Linux, or the work fails.
+    pub async fn growth_kib<T>(&self, work: impl Future<Output = Result<T>>) -> Result<(u64, T)> {
+        let before = self.resident_kib()?;
+        let mut most = before;
+        let mut ticks = tokio::time::interval(LOOK_EVERY);
+        let mut work = std::pin::pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => return Ok((most.saturating_sub(before), done?)),
+                _ = ticks.tick() => most = most.max(self.resident_kib()?),
+            }
+        }
     }
 
     /// A file of the process below `/proc/PID`.

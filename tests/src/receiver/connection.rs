@@ -1,12 +1,15 @@
 //! The receiver's connections: HTTP/1.1 by hyper, with a way to break them.
 
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::{Request, Response};
+use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
@@ -46,7 +49,7 @@ async fn answer(
     request: Request<Incoming>,
     records: Arc<Records>,
     socket: Arc<TcpStream>,
-) -> io::Result<Response<Full<Bytes>>> {
+) -> io::Result<Response<Sent>> {
     let (head, body) = request.into_parts();
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
     let path = head.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
@@ -54,6 +57,7 @@ async fn answer(
     match records.record(received) {
         Answer::Reply(reply) => send(reply).await,
         Answer::Hang => std::future::pending().await,
+        Answer::Half | Answer::GoAway => Ok(Response::new(Half { begun: false }.boxed_unsync())),
         Answer::Reset => {
             socket.set_zero_linger()?;
             Err(io::ErrorKind::ConnectionReset.into())
@@ -61,11 +65,40 @@ async fn answer(
     }
 }
 
-async fn send(reply: Reply) -> io::Result<Response<Full<Bytes>>> {
+async fn send(reply: Reply) -> io::Result<Response<Sent>> {
     tokio::time::sleep(reply.delay).await;
     let mut response = Response::builder().status(reply.status);
     for (name, value) in reply.headers {
         response = response.header(name, value);
     }
-    response.body(Full::new(reply.body)).map_err(io::Error::other)
+    let body = Full::new(reply.body).map_err(|never| match never {});
+    response.body(body.boxed_unsync()).map_err(io::Error::other)
+}
+
+/// The body of an answer.
+type Sent = UnsyncBoxBody<Bytes, io::Error>;
+
+/// A body that says it has ten bytes, has four, and breaks.
+struct Half {
+    begun: bool,
+}
+
+impl Body for Half {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        if std::mem::replace(&mut self.begun, true) {
+            return Poll::Ready(Some(Err(io::ErrorKind::BrokenPipe.into())));
+        }
+        context.waker().wake_by_ref();
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"half")))))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(if self.begun { 6 } else { 10 })
+    }
 }

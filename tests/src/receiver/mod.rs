@@ -4,6 +4,7 @@
 //! order and repeats the last.
 
 mod connection;
+mod raw;
 mod script;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+pub use self::raw::{Conversation, Counts, RawReceiver};
 pub use self::script::{Answer, Reply};
 use crate::patience::PATIENCE;
 

@@ -14,6 +14,10 @@ pub enum Answer {
     Hang,
     /// The connection is reset (RST) without an answer.
     Reset,
+    /// An answer begins, and its connection (over HTTP/2 its stream) ends before it does.
+    Half,
+    /// No answer, and over HTTP/2 none to others on the connection either: GOAWAY. Over HTTP/1.1 the same as [`Self::Half`].
+    GoAway,
 }
 
 /// An answer that is sent.

@@ -52,7 +52,11 @@ async fn json_that_nests_too_deep_is_refused_on_every_route_that_reads_json() {
                 ] {
                     let (status, answer) = gateway.send_text(&method, &path, kind, &body).await;
                     let what = format!("{method} {path} {kind} {depth}: {answer}");
-                    assert_eq!((status, &answer["code"]), (StatusCode::BAD_REQUEST, &json!("too_deep")), "{what}");
+                    assert_eq!(
+                        (status, &answer["code"]),
+                        (StatusCode::BAD_REQUEST, &json!("too_deep")),
+                        "{what}"
+                    );
                 }
             }
             assert_eq!(gateway.everything().await, before);
