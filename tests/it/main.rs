@@ -6,6 +6,8 @@ mod access;
 mod architecture;
 mod checklist;
 mod cli;
+mod cloudevents;
+mod contract;
 mod crash;
 mod delivery;
 mod dry_run;

@@ -6,6 +6,8 @@ use hookway_tests::gateway::{Gateway, Setup};
 use hookway_tests::receiver::Receiver;
 use serde_json::{Value, json};
 
+use crate::contract;
+
 pub(crate) struct Scene {
     pub(crate) gateway: Gateway,
     pub(crate) client: Client,
@@ -19,7 +21,7 @@ impl Scene {
 
     pub(crate) async fn with(setup: Setup) -> Result<Self> {
         let gateway = setup.start().await?;
-        let client = gateway.client();
+        let client = gateway.client().with_check(contract::check());
         Ok(Self { gateway, client, receiver: Receiver::start().await? })
     }
 

@@ -26,7 +26,7 @@ if (created.error) throw new Error(created.error.detail);
 
 const sent = await client.POST("/v1/events", { body: { event: "orders/created", data: { total: 99 } } });
 if (sent.error) throw new Error(sent.error.detail);
-if (!("event_id" in sent.data)) throw new Error("one event was answered like many");
+if (typeof sent.data === "string" || !("event_id" in sent.data)) throw new Error("one event was answered like many");
 
 const row = await delivered(sent.data.event_id);
 const one = await client.GET("/v1/deliveries/{id}", { params: { path: { id: row.id } } });

@@ -12,7 +12,7 @@ use super::secret_input::{SecretInput, SecretText};
 use super::signature_input::{self, SignatureInput};
 use super::{TargetCheck, request_input};
 use crate::filter::Filter;
-use crate::http::Problem;
+use crate::http::{Problem, object, objects};
 use crate::model::{Endpoint, Ordering, OrderingKey, OrderingKeyError, PluginName, Subscription, TenantId};
 use crate::openapi::{Anything, Time};
 
@@ -45,6 +45,7 @@ pub(super) struct Create {
     #[schemars(with = "Option<Time>")]
     pub(super) secret_expires_at: Option<String>,
     /// Its signing secrets in place of `secret`, newest first; 1 to 10.
+    #[serde(deserialize_with = "objects")]
     pub(super) secrets: Option<Vec<SecretInput>>,
     /// Where deliveries are sent to: HTTPS and a public address, unless the operator allows more. One endpoint per URL.
     #[schemars(with = "String")]
@@ -56,6 +57,7 @@ pub(super) struct Create {
     #[schemars(with = "Option<PluginName>")]
     matcher: Option<String>,
     /// The plugins that its events go through, in this order, filters before transforms; at most 16.
+    #[serde(deserialize_with = "objects")]
     plugins: Option<Vec<BindingInput>>,
     /// For people; at most 1024 bytes.
     description: Option<String>,
@@ -80,6 +82,7 @@ pub(super) struct Create {
     /// The waits before a failed attempt is repeated, as `["5s", "1h"]`; 1 to 50 of at most 72 h.
     retry: Option<Vec<String>>,
     /// The signature beside that of Standard Webhooks.
+    #[serde(deserialize_with = "object")]
     signature: Option<SignatureInput>,
 }
 
@@ -97,6 +100,7 @@ pub(super) struct Patch {
     #[schemars(with = "Option<PluginName>")]
     matcher: Option<Option<String>>,
     /// The plugins that its events go through; at most 16.
+    #[serde(deserialize_with = "objects")]
     plugins: Option<Vec<BindingInput>>,
     /// For people.
     description: Option<String>,
@@ -125,7 +129,7 @@ pub(super) struct Patch {
     #[serde(deserialize_with = "even_null")]
     retry: Option<Option<Vec<String>>>,
     /// The signature beside that of Standard Webhooks; `null`: none.
-    #[serde(deserialize_with = "even_null")]
+    #[serde(deserialize_with = "even_null_object")]
     signature: Option<Option<SignatureInput>>,
 }
 
@@ -367,6 +371,15 @@ where
     D: Deserializer<'de>,
 {
     Option::deserialize(deserializer).map(Some)
+}
+
+/// The same for a field that is an object.
+fn even_null_object<'de, T, D>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    object(deserializer).map(Some)
 }
 
 #[cfg(test)]

@@ -22,7 +22,8 @@ use serde_json::{Value, json};
 
 use super::Api;
 use crate::http::{
-    Caller, Media, PathText, Problem, media_type, parse, read_body, refuse_encoding, text, uninterrupted,
+    Caller, Media, Object, PathText, Problem, media_type, parse, read_body, refuse_encoding, text,
+    uninterrupted,
 };
 use crate::model::{DeliveryId, Endpoint, Event, EventId, Topic};
 use crate::openapi::Anything;
@@ -89,7 +90,7 @@ impl Api {
             return Err(Problem::unsupported("the `Content-Type` is not read here; send `application/json`"));
         }
         let body = read_body(request.into_body(), self.max_event_bytes).await?;
-        if body.is_empty() { Ok(Input::default()) } else { parse(text(&body)?) }
+        if body.is_empty() { Ok(Input::default()) } else { parse(text(&body)?).map(|Object(input)| input) }
     }
 
     /// Stores the event, then hands it on.

@@ -11,7 +11,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use toml::{Table, Value};
 
 use super::topic_input::Create;
-use crate::http::{Problem, parse};
+use crate::http::{Object, Problem, objects, parse};
 
 /// In which language a file is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +28,9 @@ pub enum FileFormat {
 #[schemars(rename = "TopicFile")]
 pub(super) struct File {
     /// The topics to add or replace.
-    topics: Vec<Create>,
+    #[serde(deserialize_with = "objects")]
+    #[schemars(with = "Vec<Create>")]
+    topics: Option<Vec<Create>>,
 }
 
 /// A part of the file as JSON.
@@ -50,11 +52,11 @@ impl FileFormat {
     /// # Errors
     /// 400 for a text that is not of this language, 422 with its pointer for what cannot be taken.
     pub(super) fn read(self, text: &str) -> Result<Vec<Create>, Problem> {
-        let file: File = match self {
+        let Object(file): Object<File> = match self {
             Self::Json => parse(text)?,
             Self::Toml => parse(&to_json(text)?)?,
         };
-        Ok(file.topics)
+        file.topics.ok_or_else(|| Problem::invalid("/topics", "`topics` is a list of topics"))
     }
 }
 

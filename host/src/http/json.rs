@@ -5,7 +5,9 @@ use serde::de::{Deserialize, DeserializeOwned};
 use serde_json::error::Category;
 use serde_path_to_error::{Path, Segment};
 
-use super::{MAX_DEPTH, Media, Problem, is_deeper_than, media_type, read_body, refuse_encoding, text};
+use super::{
+    MAX_DEPTH, Media, Object, Problem, is_deeper_than, media_type, read_body, refuse_encoding, text,
+};
 
 /// Room for an endpoint with sixteen plugins at their largest configuration.
 const MAX_BODY: usize = 2 * 1024 * 1024;
@@ -27,7 +29,7 @@ where
             return Err(Problem::unsupported("the `Content-Type` is not read here; send `application/json`"));
         }
         let body = read_body(request.into_body(), MAX_BODY).await?;
-        parse(text(&body)?).map(Self)
+        parse(text(&body)?).map(|Object(value)| Self(value))
     }
 }
 

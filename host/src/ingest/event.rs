@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::http::{Caller, Problem, parse};
+use crate::http::{Caller, Object, Problem, parse};
 use crate::model::{EventId, TenantId, Topic, TopicError, UnixMs};
 use crate::openapi::{Anything, Time};
 use crate::store::NewEvent;
@@ -47,7 +47,7 @@ pub(super) struct Input<'a> {
 /// 400 for what is no JSON or too deep, 422 for a field that cannot be taken, 403 for a tenant that the caller may not
 /// post for.
 pub(super) fn read(json: &str, body: &Bytes, caller: &Caller, now: UnixMs) -> Result<NewEvent, Problem> {
-    let input: Input<'_> = parse(json)?;
+    let Object(input): Object<Input<'_>> = parse(json)?;
     let topic = field("/event", input.event, topic)?.ok_or_else(|| {
         Problem::invalid("/event", "`event` is missing: the topic, for example `orders/created`")
     })?;
@@ -76,7 +76,7 @@ fn field<T, E: Display>(
 }
 
 /// Operational events come from the gateway alone, so that whoever gets one can trust it.
-fn topic(text: &str) -> Result<Topic, String> {
+pub(super) fn topic(text: &str) -> Result<Topic, String> {
     let topic: Topic = text.parse().map_err(|error: TopicError| error.to_string())?;
     if topic.is_reserved() {
         return Err(
@@ -86,7 +86,7 @@ fn topic(text: &str) -> Result<Topic, String> {
     Ok(topic)
 }
 
-fn timestamp(text: &str) -> Result<jiff::Timestamp, &'static str> {
+pub(super) fn timestamp(text: &str) -> Result<jiff::Timestamp, &'static str> {
     text.parse().map_err(|_| "`timestamp` is a time as in RFC 3339, for example `2024-03-15T14:30:00Z`")
 }
 

@@ -2,16 +2,27 @@
 
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
-use http::StatusCode;
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::{Ingest, event, idempotency, ndjson};
-use crate::http::{Caller, Media, Problem, media_type, read_body, refuse_encoding, text, uninterrupted};
-use crate::model::EventId;
+use super::cloudevent::{binary, structured};
+use super::form::{Form, Single};
+use super::{Ingest, event, idempotency, inflate, many};
+use crate::http::{Caller, Problem, Query, text, uninterrupted};
+use crate::model::{Event, EventId, UnixMs};
 use crate::store::{self, Accepted, NewEvent};
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Params {
+    /// With many events: those that can be taken are, and each gets a result of its own. Without it, all or none.
+    partial: bool,
+}
 
 /// An event that was accepted.
 #[derive(Serialize, JsonSchema)]
@@ -48,17 +59,36 @@ pub(super) enum Taken {
 }
 
 impl Ingest {
-    /// Stores events, then hands on those that are new, even if the producer hangs up in between.
-    async fn accept(&self, events: Vec<NewEvent>) -> Result<Vec<Accepted>, store::Error> {
-        let (store, next) = (Arc::clone(&self.store), self.accepted.clone());
+    /// Stores events, all or none, then hands on those that are new.
+    pub(super) async fn accept(&self, events: Vec<NewEvent>) -> Result<Vec<Accepted>, store::Error> {
+        let ingest = self.clone();
+        // Even if the producer hangs up in between.
         uninterrupted(async move {
-            let accepted = store.accept(events).await?;
-            for new in accepted.iter().filter(|event| !event.duplicate) {
-                next.offer(Arc::clone(&new.event));
-            }
+            let accepted = ingest.store.accept(events).await?;
+            ingest.hand_on(&accepted);
             Ok(accepted)
         })
         .await
+    }
+
+    /// The same for events that do not need each other. Those that are refused have the id of the event that is in the way.
+    pub(super) async fn accept_each(
+        &self,
+        events: Vec<NewEvent>,
+    ) -> Result<Vec<Result<Accepted, EventId>>, store::Error> {
+        let ingest = self.clone();
+        uninterrupted(async move {
+            let answers = ingest.store.accept_each(events).await?;
+            ingest.hand_on(answers.iter().flatten());
+            Ok(answers)
+        })
+        .await
+    }
+
+    fn hand_on<'a>(&self, accepted: impl IntoIterator<Item = &'a Accepted>) {
+        for new in accepted.into_iter().filter(|event| !event.duplicate) {
+            self.accepted.offer(Arc::<Event>::clone(&new.event));
+        }
     }
 }
 
@@ -68,56 +98,61 @@ impl From<&Accepted> for One {
     }
 }
 
+impl From<Vec<Accepted>> for Many {
+    fn from(accepted: Vec<Accepted>) -> Self {
+        let duplicates = accepted.iter().filter(|event| event.duplicate).count();
+        let events = accepted.iter().map(One::from).collect();
+        Self { accepted: accepted.len() - duplicates, duplicates, events }
+    }
+}
+
 /// Takes one event or many.
 pub(super) async fn post_events(
     State(ingest): State<Ingest>,
     caller: Caller,
+    Query(params): Query<Params>,
     request: Request,
 ) -> Result<Response, Problem> {
     caller.may_post()?;
-    refuse_encoding(request.headers())?;
-    match media_type(request.headers())? {
-        Media::Json => one(&ingest, &caller, request).await,
-        Media::NdJson => many(&ingest, &caller, request).await,
+    let (head, body) = request.into_parts();
+    match Form::of(&head.headers)? {
+        Form::One(form) => one(&ingest, &caller, form, &head.headers, body).await,
+        Form::Many(form) => {
+            idempotency::refuse(&head.headers)?;
+            let body = inflate::read(&head.headers, body, ingest.options.max_batch_bytes).await?;
+            let batch = many::Batch::read(&ingest, &caller, form, &body)?;
+            if params.partial { batch.each().await } else { batch.all().await }
+        }
     }
 }
 
-async fn one(ingest: &Ingest, caller: &Caller, request: Request) -> Result<Response, Problem> {
-    let idempotency_key = idempotency::key(request.headers())?;
-    let body = read_body(request.into_body(), ingest.options.max_event_bytes).await?;
-    let event = event::read(text(&body)?, &body, caller, ingest.clock.now())?;
+async fn one(
+    ingest: &Ingest,
+    caller: &Caller,
+    form: Single,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let idempotency_key = idempotency::key(headers)?;
+    let body = inflate::read(headers, body, ingest.options.max_event_bytes).await?;
+    let event = read(form, headers, &body, caller, ingest.clock.now())?;
     ingest.expects(&event).await?;
     let accepted = ingest.accept(vec![NewEvent { idempotency_key, ..event }]).await?;
     let answer = accepted.iter().map(One::from).next().map(Taken::One);
     Ok((StatusCode::ACCEPTED, axum::Json(answer)).into_response())
 }
 
-async fn many(ingest: &Ingest, caller: &Caller, request: Request) -> Result<Response, Problem> {
-    idempotency::refuse(request.headers())?;
-    let body = read_body(request.into_body(), ingest.options.max_batch_bytes).await?;
-    let lines = ndjson::lines(text(&body)?, &ingest.options)?;
-    let now = ingest.clock.now();
-    let mut events = Vec::with_capacity(lines.len());
-    for (number, line) in &lines {
-        // Thousands of lines are milliseconds of work: other requests get their turn in between.
-        tokio::task::coop::consume_budget().await;
-        let event = event::read(line, &body, caller, now).map_err(|problem| problem.on_line(*number))?;
-        ingest.expects(&event).await.map_err(|problem| problem.on_line(*number))?;
-        events.push(event);
-    }
-    let accepted = ingest.accept(events).await.map_err(|error| on_its_line(error, &lines))?;
-    let duplicates = accepted.iter().filter(|event| event.duplicate).count();
-    let events = accepted.iter().map(One::from).collect();
-    let answer = Taken::Many(Many { accepted: accepted.len() - duplicates, duplicates, events });
-    Ok((StatusCode::ACCEPTED, axum::Json(answer)).into_response())
-}
-
-/// The store counts events, the producer counts lines.
-fn on_its_line(error: store::Error, lines: &[(usize, &str)]) -> Problem {
-    let line = if let store::Error::IdReused { index, .. } = &error { lines.get(*index) } else { None };
-    match line.map(|(number, _)| *number) {
-        Some(number) => Problem::from(error).on_line(number),
-        None => error.into(),
+fn read(
+    form: Single,
+    headers: &HeaderMap,
+    body: &Bytes,
+    caller: &Caller,
+    now: UnixMs,
+) -> Result<NewEvent, Problem> {
+    match form {
+        Single::Json => event::read(text(body)?, body, caller, now),
+        Single::CloudEvent => structured::read(text(body)?, body, caller, now),
+        Single::Binary => binary::read(headers, body, caller, now),
     }
 }
 

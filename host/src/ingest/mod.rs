@@ -1,16 +1,21 @@
 //! Events in over HTTP: `POST /v1/events`.
 //!
-//! - One event as `application/json`, or many as `application/x-ndjson`, all or none.
+//! - One event as `application/json` or as a CloudEvent, or many as `application/x-ndjson` or as a batch of CloudEvents: all
+//!   or none, or each by itself where the producer asks for that.
 //! - `202` only after the store has them on stable storage; until then nothing is answered and nothing handed on.
 //! - `data` is kept byte for byte: numbers of thirty digits, the order of keys and spaces survive.
 //! - An event whose topic has a schema in the catalogue must satisfy it.
 //! - Whatever is refused has changed nothing, and the answer names the field and, in NDJSON, the line.
 
+mod cloudevent;
 mod docs;
 mod event;
 mod expected;
+mod form;
 mod handler;
 mod idempotency;
+mod inflate;
+mod many;
 mod ndjson;
 
 use std::sync::Arc;
@@ -33,11 +38,11 @@ use crate::store::Store;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
-    /// Bytes of one event as JSON, alone or as a line of NDJSON.
+    /// Bytes of one event as JSON, alone or among others, and of the payload of a CloudEvent.
     pub max_event_bytes: usize,
-    /// Bytes of a body of NDJSON.
+    /// Bytes of a body with many events, as it was sent and unpacked.
     pub max_batch_bytes: usize,
-    /// Events in a body of NDJSON.
+    /// Events in a body.
     pub max_batch_events: usize,
     /// What becomes of events whose topic is not in the catalogue.
     pub unknown_topics: UnknownTopics,

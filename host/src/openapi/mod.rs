@@ -21,4 +21,4 @@ pub use self::content::{Content, json, text};
 pub use self::document::document;
 pub use self::operation::{Access, Described, Operation, Tag};
 pub use self::refusal::Refusal;
-pub use self::words::{Anything, Time};
+pub use self::words::{Anything, Lines, Time};

@@ -48,6 +48,10 @@ pub trait Store: Send + Sync + 'static {
     /// [`Error::IdReused`] with the index of the event whose id or key was seen with other content.
     fn accept(&self, events: Vec<NewEvent>) -> StoreFuture<'_, Vec<Accepted>>;
 
+    /// The same for events that do not need each other: one whose id or key was seen with other content is refused by
+    /// itself, with the id of the event that has it, and the others are stored, durably and in one transaction.
+    fn accept_each(&self, events: Vec<NewEvent>) -> StoreFuture<'_, Vec<Result<Accepted, EventId>>>;
+
     /// Stores an event that tests an endpoint, [`NewEvent::test_of`], durably, with the entry that the audit log gets in
     /// the same transaction.
     ///

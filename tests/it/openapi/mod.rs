@@ -3,6 +3,7 @@
 //! Every answer that any test gets is held against the document too: `contract`.
 
 mod clients;
+mod schemathesis;
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -44,6 +44,17 @@ macro_rules! unused_verbs {
 }
 
 impl Store for Shelf {
+    fn accept_each(&self, events: Vec<NewEvent>) -> StoreFuture<'_, Vec<Result<Accepted, EventId>>> {
+        Box::pin(async move {
+            let mut shelf = self.events.lock().unwrap();
+            let one = |new: NewEvent| match &new.id {
+                Some(id) if id.as_str() == "reused" => Err(id.clone()),
+                _ => Ok(put(&mut shelf, new)),
+            };
+            Ok(events.into_iter().map(one).collect())
+        })
+    }
+
     fn accept(&self, events: Vec<NewEvent>) -> StoreFuture<'_, Vec<Accepted>> {
         Box::pin(async move {
             let has = |id: &str| {
@@ -175,6 +186,21 @@ impl Gateway {
         self.send(self.request(), body).await
     }
 
+    /// The results of many events that stand for themselves.
+    async fn partial(&mut self, kind: &str, body: &'static str) -> Vec<Value> {
+        let request = http::Request::post("/v1/events?partial=true")
+            .header(AUTHORIZATION, format!("Bearer {}", self.key))
+            .header(CONTENT_TYPE, kind);
+        let (head, body) =
+            self.router.call(request.body(Body::from(body)).unwrap()).await.unwrap().into_parts();
+        assert_eq!(
+            (head.status, &head.headers[CONTENT_TYPE]),
+            (StatusCode::OK, &"application/x-ndjson".parse().unwrap())
+        );
+        let bytes = axum::body::to_bytes(body, 10_000).await.unwrap();
+        std::str::from_utf8(&bytes).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
     async fn ndjson(&mut self, body: &'static str) -> (StatusCode, Value) {
         self.send(self.request().header(CONTENT_TYPE, "application/x-ndjson"), body).await
     }
@@ -242,6 +268,60 @@ async fn one_bad_line_keeps_all_of_them_out_and_is_named() {
 }
 
 #[tokio::test]
+async fn of_lines_that_stand_for_themselves_each_gets_its_result() {
+    let mut gateway = gateway(Scope::EventsWrite(Some("acme".parse().unwrap()))).await;
+    let body = "{\"event\":\"a\",\"data\":1,\"event_id\":\"x\"}\n\n{\"event\":\"a b\",\"data\":1}\n\
+                {\"event\":\"a\",\"data\":1,\"event_id\":\"reused\"}";
+    let results = gateway.partial("application/x-ndjson", body).await;
+    assert_eq!(results[0], json!({ "line": 1, "result": "accepted", "event_id": "x" }));
+    let error = &results[1]["error"];
+    assert_eq!((&results[1]["line"], &results[1]["result"]), (&json!(3), &json!("refused")));
+    assert_eq!(
+        (&error["line"], &error["pointer"], &error["status"]),
+        (&json!(3), &json!("/event"), &json!(422))
+    );
+    assert_eq!((&results[2]["line"], &results[2]["error"]["code"]), (&json!(4), &json!("id_reused")));
+    assert_eq!((results.len(), gateway.stored()), (3, 1));
+    let body = "{\"event\":\"a\",\"data\":1,\"event_id\":\"x\"}\n{\"event\":\"a\",\"data\":1,\"tenant\":\"other\"}\n";
+    let results = gateway.partial("application/x-ndjson", body).await;
+    assert_eq!((&results[0]["result"], &results[1]["error"]["status"]), (&json!("duplicate"), &json!(403)));
+    let long = "{\"event\":\"a\",\"data\":\"0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789\"}\n{\"event\":\"a\",\"data\":2}";
+    let results = gateway.partial("application/x-ndjson", long).await;
+    assert_eq!((&results[0]["error"]["status"], &results[1]["result"]), (&json!(413), &json!("accepted")));
+    assert_eq!(gateway.handed_on().await, 2);
+}
+
+#[tokio::test]
+async fn a_batch_of_cloud_events_is_taken_like_many_lines() {
+    const BATCH: &str = "application/cloudevents-batch+json";
+    const GOOD: &str = r#"{"specversion":"1.0","id":"1","source":"/s","type":"a","data":1}"#;
+    let mut gateway = gateway(Scope::Admin).await;
+    let request = |gateway: &Gateway| gateway.request().header(CONTENT_TYPE, BATCH);
+    let empty = json!({ "accepted": 0, "duplicates": 0, "events": [] });
+    assert_eq!(gateway.send(request(&gateway), "[]").await, (StatusCode::ACCEPTED, empty));
+    let (status, answer) = gateway.send(request(&gateway), format!("[{GOOD}, {{}}]")).await;
+    assert_eq!((status, &answer["pointer"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("/1/specversion")));
+    assert_eq!(gateway.stored(), 0);
+    let (status, answer) = gateway.send(request(&gateway), format!("[{GOOD}, {GOOD}]")).await;
+    assert_eq!((status, &answer["duplicates"]), (StatusCode::ACCEPTED, &json!(1)));
+    for (body, expected) in [
+        ("[0,0,0,0]", StatusCode::PAYLOAD_TOO_LARGE),
+        ("{}", StatusCode::UNPROCESSABLE_ENTITY),
+        ("[0", StatusCode::BAD_REQUEST),
+        ("", StatusCode::BAD_REQUEST),
+    ] {
+        assert_eq!(gateway.send(request(&gateway), body).await.0, expected, "{body}");
+    }
+    let keyed = request(&gateway).header("idempotency-key", "a");
+    assert_eq!(gateway.send(keyed, "[]").await.0, StatusCode::BAD_REQUEST);
+    let results = gateway
+        .partial(BATCH, r#"[{"specversion":"1.0","id":"1","source":"/s","type":"a","data":1},5]"#)
+        .await;
+    assert_eq!((&results[0]["index"], &results[0]["result"]), (&json!(0), &json!("duplicate")));
+    assert_eq!((&results[1]["index"], &results[1]["error"]["pointer"]), (&json!(1), &json!("/1")));
+}
+
+#[tokio::test]
 async fn what_is_too_large_is_refused_and_not_stored() {
     let mut gateway = gateway(Scope::Admin).await;
     let large = format!(r#"{{"event":"a","data":"{}"}}"#, "x".repeat(100));
@@ -259,7 +339,8 @@ async fn a_request_that_cannot_be_taken_says_why() {
     let body = r#"{"event":"a","data":1}"#;
     let cases = [
         (gateway.request().header(CONTENT_TYPE, "text/plain"), StatusCode::UNSUPPORTED_MEDIA_TYPE),
-        (gateway.request().header(CONTENT_ENCODING, "gzip"), StatusCode::UNSUPPORTED_MEDIA_TYPE),
+        (gateway.request().header(CONTENT_ENCODING, "br"), StatusCode::UNSUPPORTED_MEDIA_TYPE),
+        (gateway.request().header(CONTENT_ENCODING, "gzip"), StatusCode::BAD_REQUEST),
         (gateway.request().header("idempotency-key", "a b"), StatusCode::BAD_REQUEST),
         (http::Request::post("/v1/events"), StatusCode::UNAUTHORIZED),
     ];

@@ -67,7 +67,7 @@ fn object(html: &mut Html, document: &Value, schema: &Value, depth: usize) {
 /// The type of the elements of an array, as deep as arrays go; the type of the values of a map.
 fn inner<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
     let schema = resolved(document, schema);
-    for part in ["items", "additionalProperties"] {
+    for part in ["items", "additionalProperties", "contentSchema"] {
         if schema[part].is_object() && schema["properties"].is_null() {
             return inner(document, &schema[part]);
         }

@@ -66,6 +66,28 @@ pub(crate) async fn an_id_with_other_content_is_refused_and_nothing_of_the_call_
     assert!(store.event(&TenantId::default(), &"order-2".parse().unwrap()).await.unwrap().is_none());
 }
 
+pub(crate) async fn of_events_that_stand_alone_only_the_refused_one_is_missing(store: &dyn Store) {
+    let first = accept(store, event_with_id("order-1")).await;
+    let other = |id: &str| NewEvent { data: DATA.into(), ..event_with_id(id) };
+    let events = vec![
+        other("order-1"),
+        event_with_id("order-1"),
+        event_with_id("order-2"),
+        other("order-2"),
+        other(&first.key.to_string()),
+        new_event(),
+    ];
+    let answer = store.accept_each(events).await.unwrap();
+    let said: Vec<_> = answer
+        .iter()
+        .map(|one| one.as_ref().map(|accepted| accepted.duplicate).map_err(EventId::as_str))
+        .collect();
+    assert_eq!(said, [Err("order-1"), Ok(true), Ok(false), Err("order-2"), Ok(false), Ok(false)]);
+    let stored = store.undispatched(None, 10).await.unwrap();
+    assert_eq!(stored.len(), 4, "the first one and three of the others");
+    assert!(store.accept_each(Vec::new()).await.unwrap().is_empty());
+}
+
 pub(crate) async fn an_idempotency_key_is_the_first_event_again_or_refused(store: &dyn Store) {
     let keyed = || NewEvent { idempotency_key: Some("k.1 ü".to_owned()), ..new_event() };
     let first = accept(store, keyed()).await;

@@ -21,6 +21,7 @@ macro_rules! for_every_rule {
             accepting::keys_rise_even_when_the_clock_goes_back,
             accepting::the_same_id_and_content_is_the_first_event_again,
             accepting::an_id_with_other_content_is_refused_and_nothing_of_the_call_is_stored,
+            accepting::of_events_that_stand_alone_only_the_refused_one_is_missing,
             accepting::an_idempotency_key_is_the_first_event_again_or_refused,
             accepting::a_repeat_within_one_call_is_found,
             accepting::ids_of_one_tenant_are_free_for_another,

@@ -1,7 +1,8 @@
-//! `accept` and `accept_test`: events in, all of a call or none, each once; [`notices`]: operational events in, with
-//! the change that causes them.
+//! `accept` and `accept_test`: events in, all of a call or none, each once; `accept_each`: those that can be; [`notices`]:
+//! operational events in, with the change that causes them.
 //!
-//! A call is planned against what is stored and against itself, and written only if no event of it is refused.
+//! A call is planned against what is stored and against itself, and then written. What is refused leaves no trace in the
+//! plan.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -21,12 +22,14 @@ use crate::store::{Accepted, Error, NewEvent};
 pub(super) struct Accept(pub(super) Vec<NewEvent>);
 
 /// The verb.
+pub(super) struct AcceptEach(pub(super) Vec<NewEvent>);
+
+/// The verb.
 pub(super) struct AcceptTest(pub(super) NewEvent);
 
 /// What a call will do, worked out without writing.
 struct Plan {
     last: EventKey,
-    answers: Vec<Accepted>,
     /// The claims of this call, new ones only, with the event that has them and its content.
     claims: HashMap<Claim, (Arc<Event>, u128)>,
     /// The new events, by rising key, each with the header of its row.
@@ -34,6 +37,9 @@ struct Plan {
     /// Keys that producers chose and that we must not assign.
     reserved: BTreeSet<EventKey>,
 }
+
+/// The event that came first with an id or key, if one did; as an error if it has other content.
+type First = Result<Option<Arc<Event>>, Arc<Event>>;
 
 impl Change for Accept {
     type Output = Vec<Accepted>;
@@ -43,16 +49,44 @@ impl Change for Accept {
     }
 
     fn bytes(&self) -> usize {
-        self.0.iter().map(|event| event.data.len()).sum()
+        bytes(&self.0)
     }
 
     fn apply(self, batch: &mut Batch<'_>) -> Result<Vec<Accepted>, Failure> {
         let mut plan = Plan::new(batch, self.0.len());
+        let mut answers = Vec::with_capacity(self.0.len());
         for (index, new) in self.0.into_iter().enumerate() {
-            plan.add(batch, index, new)?;
+            match plan.add(batch, new)? {
+                Ok(accepted) => answers.push(accepted),
+                Err(first) => return Err(Error::IdReused { index, first: first.to_string() }.into()),
+            }
         }
-        plan.write(batch)
+        plan.write(batch)?;
+        Ok(answers)
     }
+}
+
+impl Change for AcceptEach {
+    type Output = Vec<Result<Accepted, EventId>>;
+
+    fn is_urgent(&self) -> bool {
+        true
+    }
+
+    fn bytes(&self) -> usize {
+        bytes(&self.0)
+    }
+
+    fn apply(self, batch: &mut Batch<'_>) -> Result<Self::Output, Failure> {
+        let mut plan = Plan::new(batch, self.0.len());
+        let answers = self.0.into_iter().map(|new| plan.add(batch, new)).collect::<Result<_, _>>()?;
+        plan.write(batch)?;
+        Ok(answers)
+    }
+}
+
+fn bytes(events: &[NewEvent]) -> usize {
+    events.iter().map(|event| event.data.len()).sum()
 }
 
 impl Change for AcceptTest {
@@ -84,30 +118,33 @@ pub(super) fn notices(
         return Ok(());
     }
     let mut plan = Plan::new(batch, 1);
-    for (index, event) in events.enumerate() {
-        plan.add(batch, index, NewEvent { id: None, idempotency_key: None, ..event })?;
+    for event in events {
+        let _accepted = plan.add(batch, NewEvent { id: None, idempotency_key: None, ..event })?;
     }
-    plan.write(batch).map(drop)
+    plan.write(batch)
 }
 
 impl Plan {
     fn new(batch: &Batch<'_>, events: usize) -> Self {
         Self {
             last: batch.progress.last(),
-            answers: Vec::with_capacity(events),
             claims: HashMap::new(),
             created: Vec::with_capacity(events),
             reserved: BTreeSet::new(),
         }
     }
 
-    fn add(&mut self, batch: &Batch<'_>, index: usize, new: NewEvent) -> Result<(), Failure> {
+    /// Plans for one more event, or says which event has its id or key and other content.
+    fn add(&mut self, batch: &Batch<'_>, new: NewEvent) -> Result<Result<Accepted, EventId>, Failure> {
         let claims = Claim::of(&new);
         let hash = if claims.is_empty() { 0 } else { ids::content_hash(&new) };
-        let first = self.first_with(batch, index, &claims, hash)?;
-        let first = match (first, &new.id) {
-            (None, Some(id)) => self.first_with_our_id(batch, index, id, &new)?,
+        let first = match (self.first_with(batch, &claims, hash)?, &new.id) {
+            (Ok(None), Some(id)) => self.first_with_our_id(batch, id, &new)?,
             (first, _) => first,
+        };
+        let first = match first {
+            Ok(first) => first,
+            Err(other) => return Ok(Err(other.id.clone())),
         };
         let duplicate = first.is_some();
         let event = match first {
@@ -117,27 +154,20 @@ impl Plan {
         for claim in claims {
             self.claims.entry(claim).or_insert_with(|| (Arc::clone(&event), hash));
         }
-        self.answers.push(Accepted { event, duplicate });
-        Ok(())
+        Ok(Ok(Accepted { event, duplicate }))
     }
 
     /// The event that has one of these claims already.
-    fn first_with(
-        &self,
-        batch: &Batch<'_>,
-        index: usize,
-        claims: &[Claim],
-        hash: u128,
-    ) -> Result<Option<Arc<Event>>, Failure> {
+    fn first_with(&self, batch: &Batch<'_>, claims: &[Claim], hash: u128) -> Result<First, Failure> {
         let mut first = None;
         for claim in claims {
             let Some((event, content)) = self.holder(batch, claim)? else { continue };
             if content != hash {
-                return Err(Error::IdReused { index, first: event.id.to_string() }.into());
+                return Ok(Err(event));
             }
             first.get_or_insert(event);
         }
-        Ok(first)
+        Ok(Ok(first))
     }
 
     fn holder(&self, batch: &Batch<'_>, claim: &Claim) -> Result<Option<(Arc<Event>, u128)>, Failure> {
@@ -151,14 +181,8 @@ impl Plan {
     }
 
     /// The event that has this id because we gave it: sending it again is a repeat too.
-    fn first_with_our_id(
-        &self,
-        batch: &Batch<'_>,
-        index: usize,
-        id: &EventId,
-        new: &NewEvent,
-    ) -> Result<Option<Arc<Event>>, Failure> {
-        let Ok(key) = id.as_str().parse::<EventKey>() else { return Ok(None) };
+    fn first_with_our_id(&self, batch: &Batch<'_>, id: &EventId, new: &NewEvent) -> Result<First, Failure> {
+        let Ok(key) = id.as_str().parse::<EventKey>() else { return Ok(Ok(None)) };
         let in_call = self.created.binary_search_by_key(&key, |(event, _)| event.key);
         let found = match in_call.ok().map(|at| &self.created[at].0) {
             Some(event) if event.id == *id && event.tenant == new.tenant => Some(Arc::clone(event)),
@@ -168,12 +192,10 @@ impl Plan {
                 None => None,
             },
         };
-        match found {
-            Some(event) if !is_same(new, &event) => {
-                Err(Error::IdReused { index, first: event.id.to_string() }.into())
-            }
+        Ok(match found {
+            Some(event) if !is_same(new, &event) => Err(event),
             found => Ok(found),
-        }
+        })
     }
 
     fn create(&mut self, batch: &Batch<'_>, new: NewEvent) -> Result<Arc<Event>, Failure> {
@@ -211,7 +233,7 @@ impl Plan {
         Ok(key)
     }
 
-    fn write(self, batch: &mut Batch<'_>) -> Result<Vec<Accepted>, Failure> {
+    fn write(self, batch: &mut Batch<'_>) -> Result<(), Failure> {
         let tables = &mut batch.tables;
         for (event, header) in &self.created {
             rows::insert_event(&mut tables.events, event.key, header, &event.data)?;
@@ -223,7 +245,7 @@ impl Plan {
             tables.reserved.insert(key.as_u128(), ())?;
         }
         batch.progress.accepted(self.created.iter().map(|(event, _)| event.key));
-        Ok(self.answers)
+        Ok(())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, PoisonError};
 
-use super::accept::{Accept, AcceptTest};
+use super::accept::{Accept, AcceptEach, AcceptTest};
 use super::audit::{self, Audited};
 use super::delivering::{CancelWaiting, ReleaseUnsigned, ReleaseWaiting};
 use super::dispatching::Redispatch;
@@ -26,6 +26,10 @@ use crate::store::{
 impl Store for RedbStore {
     fn accept(&self, events: Vec<NewEvent>) -> StoreFuture<'_, Vec<Accepted>> {
         self.write(Accept(events))
+    }
+
+    fn accept_each(&self, events: Vec<NewEvent>) -> StoreFuture<'_, Vec<Result<Accepted, EventId>>> {
+        self.write(AcceptEach(events))
     }
 
     fn accept_test(&self, event: NewEvent, audit: AuditEntry) -> StoreFuture<'_, Arc<Event>> {
