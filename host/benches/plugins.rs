@@ -16,7 +16,7 @@ use hookway::json::Subject;
 use hookway::model::{
     Binding, Endpoint, EndpointId, EnvelopeCache, Event, EventKey, OnFailure, TenantId, Topic, UnixMs,
 };
-use hookway::plugins::{Capability, Decision, Options, PluginSet, PluginStatus, Plugins};
+use hookway::plugins::{Capability, Compiler, Decision, Options, Places, PluginSet, PluginStatus, Plugins};
 use hookway::shutdown::Shutdown;
 use serde::Serialize;
 use tokio::time::Instant;
@@ -65,7 +65,8 @@ async fn run() -> Result<Vec<Row>, Box<dyn Error>> {
     let shutdown = Shutdown::new();
     let start = async |reuse| {
         let options = Options { reuse, ..Options::default() };
-        Plugins::start(dir.path().to_owned(), options, Clock::system(), &shutdown).await
+        let places = Places { plugins: dir.path().to_owned(), cache: None, compiler: Compiler::InProcess };
+        Plugins::start(places, options, Clock::system(), &shutdown).await
     };
     let started = Instant::now();
     let bench = Bench { fresh: start(1).await?, reused: start(1_000).await? };

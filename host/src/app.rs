@@ -1,8 +1,8 @@
 //! The composition root: the only place that knows all stages.
 //!
 //! [`App::start`] opens what has to be open before the first request: keys, endpoints, plugins, lanes. [`App::run`] serves
-//! until it is told to stop and then lets everything that is under way end. Listener, store, clock and stop signal come
-//! from outside.
+//! until it is told to stop and then lets everything that is under way end. Listener, store, compiler, clock and stop
+//! signal come from outside.
 
 mod reseal;
 mod topics_file;
@@ -28,7 +28,7 @@ use crate::model::{ApiKey, EndpointId, Event, Job, PluginName, UnixMs};
 use crate::notices::Notices;
 use crate::openapi::{Described, document};
 use crate::operations::Operations;
-use crate::plugins::{InUse, Plugins};
+use crate::plugins::{Compiler, InUse, Places, Plugins};
 use crate::reference::Reference;
 use crate::shutdown::Shutdown;
 use crate::store::Store;
@@ -87,6 +87,7 @@ impl App {
     pub async fn start(
         settings: Settings,
         store: Arc<dyn Store>,
+        compiler: Compiler,
         clock: Clock,
         shutdown: Shutdown,
     ) -> Result<Self, Error> {
@@ -101,8 +102,9 @@ impl App {
         let (accepted, events) = handoff::channel(HANDOFF_EVENTS);
         let notices = Notices::new(&settings.operations, clock, accepted.clone());
         let directory = Directory::load(Arc::clone(&store), notices.clone()).await?;
-        let plugins =
-            Plugins::start(settings.plugins_dir(), settings.plugins.clone(), clock, &shutdown).await?;
+        let places =
+            Places { plugins: settings.plugins_dir(), cache: Some(settings.plugin_cache_dir()), compiler };
+        let plugins = Plugins::start(places, settings.plugins.clone(), clock, &shutdown).await?;
         let users = directory.clone();
         plugins.set_in_use(move |plugin| uses(&users, plugin));
         let lanes = Lanes::start(

@@ -1,11 +1,13 @@
 //! The command line: what people type, as types.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
-use hookway::client;
 use hookway::config::Assignment;
+use hookway::plugins::{self, CompileLimits};
+use hookway::{authoring, client};
 
 /// A self-hosted webhook gateway that users extend with WebAssembly components.
 #[derive(Debug, Parser)]
@@ -22,6 +24,12 @@ pub(crate) enum Command {
     /// Without any settings it listens on 127.0.0.1:7400, keeps its data in ./hookway-data, loads plugins from
     /// ./hookway-data/plugins and prints an admin key at its first start.
     Serve(ServeArgs),
+    /// What the gateway runs to compile a plugin; see `plugins::compile`.
+    #[command(name = plugins::CHILD_COMMAND, hide = true)]
+    CompilePlugin(CompileArgs),
+    /// Plugins: those of a gateway, and tools for their authors, which need none.
+    #[command(subcommand_required = true)]
+    Plugin(client::Remote<PluginCommand>),
     #[command(flatten)]
     Client(client::Command),
     /// Print the reference of the HTTP API as OpenAPI 3.1: `hookway openapi > openapi.json`.
@@ -54,6 +62,36 @@ pub(crate) struct ServeArgs {
     /// Any setting, for example `deliver.allow_http=true`; may be repeated.
     #[arg(long, value_name = "SETTING=VALUE", value_parser = Assignment::parse)]
     set: Vec<Assignment>,
+}
+
+/// What can be done with plugins.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PluginCommand {
+    #[command(flatten)]
+    OfGateway(client::PluginCommand),
+    #[command(flatten)]
+    OfAuthor(authoring::Command),
+}
+
+/// The limits of one compilation.
+#[derive(Debug, Args)]
+pub(crate) struct CompileArgs {
+    #[arg(long)]
+    cpu_seconds: u64,
+    #[arg(long)]
+    memory_bytes: u64,
+    #[arg(long)]
+    niceness: i32,
+}
+
+impl CompileArgs {
+    pub(crate) const fn limits(&self) -> CompileLimits {
+        CompileLimits {
+            cpu: Duration::from_secs(self.cpu_seconds),
+            memory_bytes: self.memory_bytes,
+            niceness: self.niceness,
+        }
+    }
 }
 
 impl ServeArgs {

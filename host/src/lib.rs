@@ -35,10 +35,12 @@
 //! - [`reference`]: serves that document, to programs and to people.
 //! - [`config`]: file + environment + flags -> options.
 //! - [`client`]: the command line over the HTTP API; knows nothing of the gateway but its words.
+//! - [`authoring`]: the command line for authors of plugins, without a gateway.
 //! - [`app`]: the composition root, the only place that knows all stages.
 
 pub mod api;
 pub mod app;
+pub mod authoring;
 pub mod catalogue;
 pub mod client;
 pub mod clock;

@@ -14,16 +14,17 @@ use std::sync::Arc;
 
 use clap::{CommandFactory as _, Parser as _};
 use hookway::app::{self, App};
-use hookway::client::{self, World};
+use hookway::client::{self, Remote, World};
 use hookway::clock::Clock;
 use hookway::config::{self, Settings};
+use hookway::plugins::{self, Compiler};
 use hookway::shutdown::Shutdown;
 use hookway::store::redb::RedbStore;
-use hookway::{telemetry, vault};
+use hookway::{authoring, telemetry, vault};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use self::cli::{Cli, Command, ServeArgs};
+use self::cli::{Cli, Command, PluginCommand, ServeArgs};
 
 /// Something that is shown to the person who started the command.
 type Failure = Box<dyn std::error::Error>;
@@ -31,13 +32,10 @@ type Failure = Box<dyn std::error::Error>;
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Serve(args) => serve(args).map_err(|failure| (format!("cannot start:\n{failure}"), 1)),
-        Command::Client(command) => {
-            let world = World { environment: config::environment(), clock: Clock::system() };
-            client::run(command, world).map_err(|error| {
-                let sentence = if error.is_silent() { String::new() } else { error.sentence() };
-                (sentence, error.exit_code())
-            })
-        }
+        Command::CompilePlugin(args) => plugins::compile_as_child(args.limits())
+            .map_err(|failure| (format!("cannot compile: {failure}"), 1)),
+        Command::Plugin(args) => plugin(args),
+        Command::Client(command) => ask(command),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "hookway", &mut script);
@@ -55,6 +53,26 @@ fn main() -> ExitCode {
 
 fn print(text: &[u8]) -> Result<(), (String, u8)> {
     std::io::stdout().write_all(text).map_err(|error| (format!("cannot write: {error}"), 1))
+}
+
+/// Speaks to a gateway.
+fn ask(command: client::Command) -> Result<(), (String, u8)> {
+    let world = World { environment: config::environment(), clock: Clock::system() };
+    client::run(command, world).map_err(|error| {
+        let sentence = if error.is_silent() { String::new() } else { error.sentence() };
+        (sentence, error.exit_code())
+    })
+}
+
+fn plugin(args: Remote<PluginCommand>) -> Result<(), (String, u8)> {
+    match args.into_parts() {
+        (common, PluginCommand::OfGateway(command)) => {
+            ask(client::Command::Plugin(Remote::new(common, command)))
+        }
+        (common, PluginCommand::OfAuthor(command)) => {
+            authoring::run(command, common.json).map_err(|error| (error.to_string(), 1))
+        }
+    }
 }
 
 fn serve(mut args: ServeArgs) -> Result<(), Failure> {
@@ -80,7 +98,8 @@ async fn run(settings: Settings) -> Result<(), Failure> {
         .map_err(|error| format!("listen: cannot listen on {}: {error}", settings.listen))?;
     let address = listener.local_addr()?;
     let plugins_dir = settings.plugins_dir();
-    let app = App::start(settings, Arc::<RedbStore>::clone(&store), clock, shutdown).await?;
+    let compiler = Compiler::this_program()?;
+    let app = App::start(settings, Arc::<RedbStore>::clone(&store), compiler, clock, shutdown).await?;
 
     let mut out = std::io::stdout();
     if let Some(key) = app.admin_key() {

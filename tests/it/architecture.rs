@@ -44,8 +44,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("api", &["BASE", "store", "openapi", "http", "filter", "directory", "catalogue", "plugins"]),
     ("reference", &["openapi", "http"]),
     ("client", &["clock"]),
+    ("authoring", &["clock", "plugins"]),
     ("config", &["ALL"]),
-    ("cli", &["config", "client"]),
+    ("cli", &["config", "client", "plugins", "authoring"]),
     ("core_dumps", &[]),
     ("open_files", &[]),
     ("app", &["ALL"]),
@@ -106,6 +107,15 @@ fn one_file_opens_connections_and_nothing_else_resolves_names() -> Result<()> {
     assert_eq!(with(&["TcpStream::connect", "TcpSocket", "UdpSocket"])?, ["deliver/transport/connect.rs"]);
     assert_eq!(with(&["TokioResolver"])?, ["deliver/transport/resolve.rs"]);
     assert_eq!(with(&["lookup_host", "ToSocketAddrs", "to_socket_addrs"])?, [""; 0]);
+    Ok(())
+}
+
+#[test]
+fn unsafe_code_stands_in_two_places() -> Result<()> {
+    let sources = sources()?.into_iter();
+    let places: Vec<_> =
+        sources.filter(|source| source.text.contains("unsafe {")).map(|source| source.path).collect();
+    assert_eq!(places, ["plugins/compile/artefact.rs", "plugins/compile/child.rs"]);
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! The command line over the API: the real binary, run as a script runs it, with no terminal and nothing in its
 //! environment but what a test puts there.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
@@ -11,6 +11,14 @@ use tokio::process::{Child, ChildStdout, Command};
 
 use crate::gateway::{Gateway, beside_this_program};
 use crate::patience::within;
+
+/// The program that is tested.
+///
+/// # Errors
+/// It is not built.
+pub fn program() -> Result<PathBuf> {
+    beside_this_program()
+}
 
 /// Runs `hookway` with these variables.
 #[derive(Debug, Clone, Default)]

@@ -62,7 +62,9 @@ impl Flow {
         for endpoint in endpoints {
             store.create_endpoint(endpoint, audit("endpoint.created")).await.unwrap();
         }
-        let mut app = App::start(settings, Arc::clone(&store), clock, watching.clone()).await.unwrap();
+        let mut app = App::start(settings, Arc::clone(&store), Compiler::InProcess, clock, watching.clone())
+            .await
+            .unwrap();
         // Nobody looks at the plugin directory every 2 s of virtual time; the lanes go on.
         watching.request();
         let posts = Arc::<AtomicUsize>::default();

@@ -50,7 +50,8 @@ async fn gateway_allowing(networks: Vec<AllowedNetwork>) -> Gateway {
     let (clock, shutdown) = (Clock::system(), Shutdown::new());
     let options = Options { cache_mib: 16, linger_ms: 0 };
     let store: Arc<dyn Store> = Arc::new(RedbStore::in_memory(clock, &options));
-    let app = App::start(settings, Arc::clone(&store), clock, shutdown.clone()).await.unwrap();
+    let app =
+        App::start(settings, Arc::clone(&store), Compiler::InProcess, clock, shutdown.clone()).await.unwrap();
     let admin = app.admin_key().unwrap().reveal();
     let (router, dispatch) = (app.router(), app.dispatch());
     shutdown.spawn(dispatch.run(app.events, shutdown.clone()));

@@ -35,7 +35,9 @@ mod topic;
 use clap::Subcommand;
 
 pub use self::error::Error;
-use self::session::{Direct, Remote};
+pub use self::plugin::Command as PluginCommand;
+use self::session::Direct;
+pub use self::session::{Common, Remote};
 use crate::clock::Clock;
 
 /// The exit codes, for `--help`.
@@ -72,8 +74,9 @@ pub enum Command {
     Tenant(Remote<tenant::Command>),
     /// The audit log.
     Audit(Remote<audit::Command>),
-    /// Plugins of the gateway.
-    Plugin(Remote<plugin::Command>),
+    /// Plugins of the gateway. The program has more to do with plugins, so it asks for this by itself.
+    #[command(skip)]
+    Plugin(Remote<PluginCommand>),
     /// Bring topics and endpoints to what files say: shows what changes, asks, and changes it.
     Apply(Direct<declared::ApplyArgs>),
     /// Write topics and endpoints as a file that `apply` takes.

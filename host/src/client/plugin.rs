@@ -13,7 +13,10 @@ pub enum Command {
     /// List them.
     List,
     /// Show one with all that is known of it.
-    Show { name: String },
+    Show {
+        /// Which.
+        name: String,
+    },
 }
 
 #[derive(Deserialize)]

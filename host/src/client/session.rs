@@ -34,9 +34,10 @@ pub struct Direct<A: Args> {
     common: Common,
 }
 
+/// The flags of every command that speaks to a gateway.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Connection and output")]
-struct Common {
+pub struct Common {
     /// The gateway [default: `HOOKWAY_ADDRESS`, the profile, or `http://127.0.0.1:7400`].
     #[arg(long, global = true, value_name = "URL")]
     address: Option<String>,
@@ -51,7 +52,7 @@ struct Common {
     request_timeout: Duration,
     /// Print the API's JSON: one object, or one object a line for a list.
     #[arg(long, global = true)]
-    json: bool,
+    pub json: bool,
 }
 
 /// Which part of a list.
@@ -76,6 +77,18 @@ pub(super) struct Session {
 }
 
 impl<C: Subcommand> Remote<C> {
+    /// A command with flags that were given to another.
+    #[must_use]
+    pub const fn new(common: Common, command: C) -> Self {
+        Self { common, command }
+    }
+
+    /// The flags and the command.
+    #[must_use]
+    pub fn into_parts(self) -> (Common, C) {
+        (self.common, self.command)
+    }
+
     /// Performs the command.
     ///
     /// # Errors

@@ -107,6 +107,12 @@ impl Settings {
     pub fn plugins_dir(&self) -> PathBuf {
         self.plugins_dir.clone().unwrap_or_else(|| self.data_dir.join("plugins"))
     }
+
+    /// Where the machine code of plugins is kept.
+    #[must_use]
+    pub fn plugin_cache_dir(&self) -> PathBuf {
+        self.data_dir.join("plugin-cache")
+    }
 }
 
 /// The environment of the process. Values that are not UTF-8 are left out.

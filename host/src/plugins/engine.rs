@@ -105,7 +105,8 @@ fn engine(options: &Options) -> wasmtime::Result<Engine> {
     })
 }
 
-fn config() -> Config {
+/// What machine code depends on. The same for every engine of this program, whatever it is for.
+pub(super) fn config() -> Config {
     let mut config = Config::new();
     config
         .epoch_interruption(true)

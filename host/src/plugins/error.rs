@@ -127,12 +127,15 @@ pub enum LoadError {
     /// It has no bytes.
     #[error("the file is empty")]
     Empty,
-    /// It is a core module.
+    /// It is a core module that does not say what it exports.
     #[error(
-        "the file is a core WebAssembly module, not a component: build for `wasm32-wasip2`, or run \
-         `wasm-tools component new`"
+        "the file is a core WebAssembly module that does not say which interfaces it has: build for `wasm32-wasip2`, or run \
+         `hookway plugin componentize --world filter-plugin IN.wasm -o OUT.wasm`"
     )]
     CoreModule,
+    /// It is a core module that is not what it says.
+    #[error("the core WebAssembly module cannot be made a component: {0}")]
+    Componentize(String),
     /// It is native code.
     #[error("the file is compiled native code ({0}), which is never loaded: put the `.wasm` component here")]
     Native(&'static str),
@@ -175,6 +178,30 @@ pub enum LoadError {
     /// The compiler failed on it.
     #[error("the component cannot be compiled: {0}")]
     Compile(String),
+    /// Compiling it takes too long.
+    #[error(
+        "compiling the component takes more than {} of processor time: make it smaller or raise `plugins.compile_cpu`",
+        millis(.0)
+    )]
+    CompileCpu(Duration),
+    /// Compiling it did not end.
+    #[error(
+        "compiling the component did not end within {}: make it smaller or raise `plugins.compile_timeout`",
+        millis(.0)
+    )]
+    CompileTimeout(Duration),
+    /// Compiling it takes too much memory.
+    #[error(
+        "compiling the component takes more than {} of memory: make it smaller or raise `plugins.compile_memory_bytes`",
+        bytes(&usize::try_from(*.0).unwrap_or(usize::MAX))
+    )]
+    CompileMemory(u64),
+    /// The process that compiles does not start.
+    #[error("the compiler cannot be started, so no plugin that is new can be loaded: {0}")]
+    NoCompiler(String),
+    /// What the process that compiles has against it, in its words.
+    #[error("{0}")]
+    Sentence(String),
     /// Its first instance failed.
     #[error("the component does not start: {0}")]
     Start(CallError),
@@ -228,6 +255,7 @@ fn millis(duration: &Duration) -> String {
 
 fn bytes(bytes: &usize) -> String {
     match bytes {
+        gib if gib.is_multiple_of(1 << 30) => format!("{} GiB", gib >> 30),
         mib if mib.is_multiple_of(1 << 20) => format!("{} MiB", mib >> 20),
         kib if kib.is_multiple_of(1 << 10) => format!("{} KiB", kib >> 10),
         bytes => format!("{bytes} bytes"),

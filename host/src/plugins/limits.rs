@@ -2,8 +2,9 @@
 
 use wasmtime::ResourceLimiter;
 
-/// One component is a handful of core modules: the program, an adapter, shims.
-pub(super) const MAX_CORE_INSTANCES: usize = 16;
+/// One component is a handful of core modules: the program, an adapter, shims. A Python guest, which links its libraries when
+/// it is instantiated, has 38.
+pub(super) const MAX_CORE_INSTANCES: usize = 64;
 /// The program's memory and perhaps an adapter's.
 pub(super) const MAX_MEMORIES: usize = 2;
 /// A Python guest has 2.

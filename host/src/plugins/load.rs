@@ -1,18 +1,20 @@
 //! From the bytes of a file to a version that may go live.
 //!
-//! Everything that can be wrong with a component shows here, away from the path of events: it is inspected, compiled,
-//! linked, instantiated once (wrong function types show only then) and asked whether it accepts the configurations in use.
+//! Everything that can be wrong with a component shows here, away from the path of events: it is inspected, compiled or
+//! taken from the cache, linked, instantiated once (wrong function types show only then) and asked whether it accepts the configurations in use.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use sha2::{Digest, Sha256};
-use wasmtime::component::{Component, InstancePre};
+use tracing::{info, warn};
+use wasmtime::component::Component;
 
+use super::cache::Cache;
+use super::compile::Compiler;
 use super::engine::Runtime;
 use super::error::LoadError;
 use super::inspect::{Interfaces, inspect};
-use super::state::State;
 use super::text::clean;
 use super::version::{Blueprint, Capability, Content, Version};
 use crate::model::{PluginName, TenantId};
@@ -34,9 +36,13 @@ pub enum InUse {
     Patterns(Vec<String>),
 }
 
-/// Loads files, one after the other.
+/// Loads files, one after the other: a compilation takes all the processors it may have.
 pub(super) struct Loader {
     runtime: Arc<Runtime>,
+    compiler: Compiler,
+    cache: Option<Arc<Cache>>,
+    /// Whether the gateway serves meanwhile.
+    gives_way: AtomicBool,
     ids: AtomicU64,
 }
 
@@ -47,8 +53,19 @@ pub(super) fn version_hash(bytes: &[u8]) -> Arc<str> {
 }
 
 impl Loader {
-    pub(super) fn new(runtime: Arc<Runtime>) -> Self {
-        Self { runtime, ids: AtomicU64::new(0) }
+    pub(super) fn new(runtime: Arc<Runtime>, compiler: Compiler, cache: Option<Cache>) -> Self {
+        Self {
+            runtime,
+            compiler,
+            cache: cache.map(Arc::new),
+            gives_way: AtomicBool::new(false),
+            ids: AtomicU64::new(0),
+        }
+    }
+
+    /// From now on there is something that goes before compiling.
+    pub(super) fn give_way(&self) {
+        self.gives_way.store(true, Ordering::Relaxed);
     }
 
     pub(super) async fn load(
@@ -59,10 +76,9 @@ impl Loader {
         in_use: &[InUse],
     ) -> Result<Version, LoadError> {
         let size = bytes.len() as u64;
-        let runtime = Arc::clone(&self.runtime);
-        // A panic of the compiler ends the blocking task only.
-        let compiled = tokio::task::spawn_blocking(move || compile(&runtime, &bytes)).await;
-        let (pre, exported) = compiled.map_err(|error| LoadError::Compile(error.to_string()))??;
+        let component = self.component(plugin, bytes.into()).await?;
+        let exported = Interfaces::of(&component, &self.runtime.engine)?;
+        let pre = self.runtime.linker.instantiate_pre(&component).map_err(|error| wrong_types(&error))?;
         let blueprint = Blueprint::new(pre, &exported).map_err(|error| wrong_types(&error))?;
         let id = self.ids.fetch_add(1, Ordering::Relaxed);
         let file = Content { plugin: plugin.clone(), hash, size };
@@ -72,6 +88,33 @@ impl Loader {
             self.runtime.pool.forget(id);
         }
         tried.map(|()| version)
+    }
+
+    /// The component of a file: from the cache, or compiled.
+    async fn component(&self, plugin: &PluginName, file: Arc<[u8]>) -> Result<Component, LoadError> {
+        let (runtime, cache, bytes) = (Arc::clone(&self.runtime), self.cache.clone(), Arc::clone(&file));
+        let known = blocking(move || {
+            inspect(&bytes)?;
+            Ok(cache.and_then(|cache| from_cache(&cache, &runtime, &bytes)))
+        });
+        if let Some(component) = known.await? {
+            return Ok(component);
+        }
+        let started = self.runtime.clock.now();
+        let gives_way = self.gives_way.load(Ordering::Relaxed);
+        let code = self.compiler.compile(&self.runtime, Arc::clone(&file), gives_way).await?;
+        let took_ms = self.runtime.clock.now().since(started).as_millis();
+        info!(%plugin, took_ms, "plugin is compiled");
+        let (runtime, cache) = (Arc::clone(&self.runtime), self.cache.clone());
+        blocking(move || {
+            let component =
+                code.load(&runtime.engine).and_then(ready).map_err(|error| compile_error(&error))?;
+            if let Some(cache) = cache {
+                cache.put(&file, &code);
+            }
+            Ok(component)
+        })
+        .await
     }
 
     async fn try_out(&self, version: &Version, in_use: &[InUse]) -> Result<(), LoadError> {
@@ -103,14 +146,32 @@ impl Loader {
     }
 }
 
-fn compile(runtime: &Runtime, bytes: &[u8]) -> Result<(InstancePre<State>, Interfaces), LoadError> {
-    let exported = inspect(bytes)?;
-    let compile_error = |error: wasmtime::Error| LoadError::Compile(clean(&format!("{error:#}")));
-    let component = Component::from_binary(&runtime.engine, bytes).map_err(compile_error)?;
-    // Otherwise the first call pays for it.
-    component.initialize_copy_on_write_image().map_err(compile_error)?;
-    let pre = runtime.linker.instantiate_pre(&component).map_err(|error| wrong_types(&error))?;
-    Ok((pre, exported))
+/// Reading, hashing and mapping tens of megabytes would keep a worker from its events.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, LoadError> + Send + 'static,
+) -> Result<T, LoadError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(LoadError::Compile(error.to_string())))
+}
+
+fn from_cache(cache: &Cache, runtime: &Runtime, file: &[u8]) -> Option<Component> {
+    let loaded = cache.get(file)?.load(&runtime.engine).and_then(ready);
+    loaded
+        .inspect_err(|error| {
+            warn!(%error, "compiled plugin in the cache is not for this engine and is compiled again");
+            cache.remove(file);
+        })
+        .ok()
+}
+
+/// Otherwise the first call pays for it.
+fn ready(component: Component) -> wasmtime::Result<Component> {
+    component.initialize_copy_on_write_image()?;
+    Ok(component)
+}
+
+fn compile_error(error: &wasmtime::Error) -> LoadError {
+    LoadError::Compile(clean(&format!("{error:#}")))
 }
 
 fn wrong_types(error: &wasmtime::Error) -> LoadError {

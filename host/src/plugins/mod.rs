@@ -1,8 +1,8 @@
 //! Plugins: WebAssembly components from a directory, loaded, swapped and called.
 //!
 //! ```text
-//! directory -> scan -> inspect -> compile -> link -> try out -> registry ==swap==> PluginSet
-//!   watch      stable   bytes                          load                          judge, topic_matches
+//! directory -> scan -> inspect -> compile or cache -> link -> try out -> registry ==swap==> PluginSet
+//!   watch      stable   bytes     child process              load                        judge, topic_matches
 //!                                                                                      pool -> instance -> guest
 //! ```
 //!
@@ -12,7 +12,11 @@
 //!   and whatever it does ends in a [`Decision`], never in a panic or a blocked worker.
 //! - Instances are reused within one version, tenant and configuration, and dropped after any error.
 
+mod beneath;
 mod bindings;
+mod cache;
+mod check;
+mod compile;
 mod engine;
 mod error;
 mod inspect;
@@ -40,9 +44,17 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::broadcast;
+use tokio::time::timeout;
+use tracing::info;
 
+use self::cache::Cache;
+pub use self::check::{Import, Report, check};
+pub use self::compile::{
+    CHILD_COMMAND, CompileLimits, Compiler, ComponentizeError, compile_as_child, componentize,
+};
 use self::engine::Runtime;
 pub use self::error::{BindingError, CallError, Error, LoadError};
 pub use self::judge::{Decision, Judgement};
@@ -53,10 +65,29 @@ pub use self::output::IllegalOutput;
 use self::registry::Registry;
 pub use self::registry::{PluginSet, PluginState, PluginStatus, Rejected};
 pub use self::version::Capability;
-use self::watch::Watcher;
+use self::watch::{FirstPass, Watcher};
 use crate::clock::Clock;
 use crate::model::{Binding, PluginName, TenantId};
 use crate::shutdown::Shutdown;
+
+/// The contract between gateway and plugins, as text.
+pub const WIT: &str = include_str!("../../../wit/hookway.wit");
+
+/// How long a start waits for the plugins that are in the directory: for those that are compiled in a moment, and then for the
+/// large ones, which may have been compiled before. Deliveries wait for the others, in the store.
+const START_SMALL: Duration = Duration::from_mins(1);
+const START_LARGE: Duration = Duration::from_secs(5);
+
+/// Where plugins come from and go to.
+#[derive(Debug, Clone)]
+pub struct Places {
+    /// The watched directory with the files of plugins.
+    pub plugins: PathBuf,
+    /// Where machine code is kept for the next start. Not below the directory of plugins.
+    pub cache: Option<PathBuf>,
+    /// Who makes machine code.
+    pub compiler: Compiler,
+}
 
 /// The plugins of the gateway. Cheap to clone.
 #[derive(Clone)]
@@ -67,24 +98,33 @@ pub struct Plugins {
 
 impl Plugins {
     /// Starts the engine, loads every `NAME.wasm` that is in the directory, then follows the directory until shutdown. The
-    /// directory is created if it is missing. A file that cannot be loaded is a `degraded` plugin, not an error.
+    /// directory is created if it is missing. A file that cannot be loaded is a `degraded` plugin, not an error; one that
+    /// takes long to compile is `loading` when this returns.
     ///
     /// # Errors
     /// When the directory cannot be used or the engine does not start.
     pub async fn start(
-        dir: PathBuf,
+        places: Places,
         options: Options,
         clock: Clock,
         shutdown: &Shutdown,
     ) -> Result<Self, Error> {
-        use_directory(&dir)?;
+        let Places { plugins, cache, compiler } = places;
+        use_directory(&plugins)?;
         let max_file_bytes = options.max_file_bytes;
         let runtime = Arc::new(Runtime::start(options, clock)?);
         let registry = Arc::new(Registry::new(Arc::clone(&runtime)));
-        let loader = Loader::new(Arc::clone(&runtime));
-        let mut watcher = Watcher::new(dir, max_file_bytes, Arc::clone(&registry), loader, clock);
-        watcher.load_all().await;
-        shutdown.spawn(watcher.run(shutdown.clone()));
+        let cache_bytes = runtime.options.cache_bytes;
+        let cache = cache
+            .filter(|_| cache_bytes > 0)
+            .and_then(|cache| Cache::open(&cache, cache_bytes, &runtime.engine));
+        let loader = Loader::new(Arc::clone(&runtime), compiler, cache);
+        let watcher = Watcher::new(plugins, max_file_bytes, Arc::clone(&registry), loader, clock);
+        let (first_pass, small, all) = FirstPass::new();
+        shutdown.spawn(watcher.run(first_pass, shutdown.clone()));
+        if timeout(START_SMALL, small).await.is_err() || timeout(START_LARGE, all).await.is_err() {
+            info!("serving begins while plugins are still compiled; deliveries that need them wait");
+        }
         Ok(Self { runtime, registry })
     }
 

@@ -15,6 +15,15 @@ const DEFAULT_MEMORY_BYTES: usize = 64 << 20;
 const DEFAULT_OUTPUT_BYTES: usize = 1 << 20;
 /// The largest component seen in practice, an embedded Python, has 40 MB.
 const DEFAULT_MAX_FILE_BYTES: u64 = 64 << 20;
+/// For each 8 MiB of a file. The two largest kinds of plugin in practice, StarlingMonkey of 12 MB and an embedded Python of
+/// 18 MB, take 15 s and 12 s; a slow machine may take three times as long.
+const DEFAULT_COMPILE_CPU: Duration = Duration::from_secs(20);
+/// For a machine that is busy: the compiler gives way to everything else.
+const DEFAULT_COMPILE_TIMEOUT: Duration = Duration::from_mins(5);
+/// Those two take 380 MiB, in an address space of 600 MiB.
+const DEFAULT_COMPILE_MEMORY_BYTES: u64 = 1 << 30;
+/// Some ten interpreters at 36 MB each, or thousands of small plugins.
+const DEFAULT_CACHE_BYTES: u64 = 512 << 20;
 /// Reuse hides the cost of a new instance at 100 calls already; the rest bounds what a leaking guest collects.
 const DEFAULT_REUSE: u32 = 1_000;
 /// Long enough to survive a pause between bursts, short enough to give the memory back.
@@ -40,6 +49,17 @@ pub struct Options {
     pub output_bytes: usize,
     /// The largest plugin file that is read.
     pub max_file_bytes: u64,
+    /// How much processor time the compilation of one file may take, for each 8 MiB of it that are begun: in whole seconds,
+    /// all threads together.
+    #[serde(with = "friendly")]
+    pub compile_cpu: Duration,
+    /// How long the compilation of one file may take.
+    #[serde(with = "friendly")]
+    pub compile_timeout: Duration,
+    /// How much address space the process that compiles one file may have.
+    pub compile_memory_bytes: u64,
+    /// How much machine code is kept for the next start; 0 = none.
+    pub cache_bytes: u64,
     /// How many calls one instance serves, give or take 20 %; 1 = a fresh instance for every call.
     pub reuse: u32,
     /// How long an instance may be idle before it is dropped.
@@ -59,6 +79,10 @@ impl Default for Options {
             memory_bytes: DEFAULT_MEMORY_BYTES,
             output_bytes: DEFAULT_OUTPUT_BYTES,
             max_file_bytes: DEFAULT_MAX_FILE_BYTES,
+            compile_cpu: DEFAULT_COMPILE_CPU,
+            compile_timeout: DEFAULT_COMPILE_TIMEOUT,
+            compile_memory_bytes: DEFAULT_COMPILE_MEMORY_BYTES,
+            cache_bytes: DEFAULT_CACHE_BYTES,
             reuse: DEFAULT_REUSE,
             idle: DEFAULT_IDLE,
             concurrency: DEFAULT_CONCURRENCY,

@@ -1,12 +1,17 @@
 //! The plugin directory as it is now. Everything here blocks.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::SystemTime;
 
+use super::beneath;
 use super::error::LoadError;
 use crate::model::PluginName;
+
+/// A program with an interpreter in it, which takes half a minute to compile where others take a second.
+const LARGE_BYTES: u64 = 4 << 20;
 
 /// What changes when a file is replaced or written to. A symlink counts as the file that it leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,9 +26,16 @@ pub(super) struct Fingerprint {
 #[derive(Debug, Clone)]
 pub(super) struct Found {
     pub(super) plugin: PluginName,
-    pub(super) path: PathBuf,
+    pub(super) file: OsString,
     /// None: not a file that can be read.
     pub(super) fingerprint: Option<Fingerprint>,
+}
+
+impl Found {
+    /// Whether it may take long to compile.
+    pub(super) fn is_large(&self) -> bool {
+        self.fingerprint.is_some_and(|fingerprint| fingerprint.size >= LARGE_BYTES)
+    }
 }
 
 /// All that is in the directory.
@@ -65,22 +77,26 @@ pub(super) fn scan(dir: &Path) -> io::Result<Scan> {
             scan.misnamed.push(name.to_string_lossy().into_owned());
             continue;
         };
-        let path = entry.path();
-        let fingerprint = match std::fs::metadata(&path) {
+        let fingerprint = match beneath::metadata(dir, &name) {
             Ok(metadata) => metadata.is_file().then(|| Fingerprint::of(&metadata)),
             Err(error) if error.kind() == ErrorKind::NotFound => continue,
             Err(_) => None,
         };
-        scan.found.push(Found { plugin, path, fingerprint });
+        scan.found.push(Found { plugin, file: name, fingerprint });
     }
     scan.found.sort_by(|a, b| a.plugin.cmp(&b.plugin));
     Ok(scan)
 }
 
-/// Reads a file once. `None` if it changed meanwhile.
-pub(super) fn read(path: &Path, max_bytes: u64) -> Result<Option<Vec<u8>>, LoadError> {
+/// Reads a file of the directory once. `None` if it changed meanwhile.
+pub(super) fn read_in(dir: &Path, file: &OsStr, max_bytes: u64) -> Result<Option<Vec<u8>>, LoadError> {
+    read(beneath::open(dir, file), max_bytes)
+}
+
+/// Reads an opened file once. `None` if it changed meanwhile.
+pub(super) fn read(file: io::Result<File>, max_bytes: u64) -> Result<Option<Vec<u8>>, LoadError> {
     let unreadable = |error: io::Error| LoadError::Unreadable(error.to_string());
-    let mut file = File::open(path).map_err(unreadable)?;
+    let mut file = file.map_err(unreadable)?;
     let before = file.metadata().map_err(unreadable)?;
     if !before.is_file() {
         return Err(LoadError::Unreadable("it is not a regular file".to_owned()));

@@ -11,14 +11,14 @@ use std::time::Duration;
 
 use notify::event::{AccessKind, AccessMode};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::warn;
 
 use super::error::LoadError;
 use super::load::{Loader, version_hash};
 use super::registry::Registry;
-use super::scan::{Fingerprint, Found, Scan, read, scan};
+use super::scan::{Fingerprint, Found, Scan, read_in, scan};
 use crate::clock::Clock;
 use crate::model::{PluginName, UnixMs};
 use crate::shutdown::Shutdown;
@@ -51,6 +51,12 @@ pub(super) struct Watcher {
     dir_was_readable: bool,
 }
 
+/// Tells how far the first look at the directory has come.
+pub(super) struct FirstPass {
+    small: Option<oneshot::Sender<()>>,
+    all: Option<oneshot::Sender<()>>,
+}
+
 /// What was made of a file.
 struct Known {
     /// As it was when it was last dealt with.
@@ -64,6 +70,24 @@ struct Known {
 enum Pass {
     Settled,
     Unstable,
+}
+
+impl FirstPass {
+    /// With what is told when the files are dealt with that are not large, and when all are.
+    pub(super) fn new() -> (Self, oneshot::Receiver<()>, oneshot::Receiver<()>) {
+        let ((small, small_done), (all, all_done)) = (oneshot::channel(), oneshot::channel());
+        (Self { small: Some(small), all: Some(all) }, small_done, all_done)
+    }
+
+    /// Whoever waited may have gone on meanwhile.
+    fn small_done(&mut self) {
+        let _ = self.small.take().map(|small| small.send(()));
+    }
+
+    fn all_done(&mut self) {
+        self.small_done();
+        let _ = self.all.take().map(|all| all.send(()));
+    }
 }
 
 impl Watcher {
@@ -86,30 +110,27 @@ impl Watcher {
         }
     }
 
-    /// Loads what is there now.
-    pub(super) async fn load_all(&mut self) {
-        self.pass().await;
-    }
-
-    /// Follows the directory until shutdown.
-    pub(super) async fn run(mut self, shutdown: Shutdown) {
+    /// Loads what is there and follows the directory until shutdown.
+    pub(super) async fn run(mut self, mut first: FirstPass, shutdown: Shutdown) {
         let hint = Arc::new(Notify::new());
         let _events = self.subscribe(&hint);
-        let mut wait = Duration::ZERO;
         loop {
+            // A compilation that is under way is killed when its future is dropped.
+            let pass = tokio::select! {
+                biased;
+                () = shutdown.requested() => return,
+                pass = self.pass(&mut first) => pass,
+            };
+            first.all_done();
+            self.loader.give_way();
+            self.registry.sweep();
+            let wait = if pass == Pass::Unstable { RETRY } else { RESCAN };
             tokio::select! {
                 biased;
                 () = shutdown.requested() => return,
                 () = hint.notified() => quiet(&hint).await,
                 () = sleep(wait) => {}
             }
-            let pass = tokio::select! {
-                biased;
-                () = shutdown.requested() => return,
-                pass = self.pass() => pass,
-            };
-            self.registry.sweep();
-            wait = if pass == Pass::Unstable { RETRY } else { RESCAN };
         }
     }
 
@@ -132,20 +153,30 @@ impl Watcher {
             .ok()
     }
 
-    async fn pass(&mut self) -> Pass {
-        let Some(first) = self.scan().await else { return Pass::Settled };
-        self.unload_gone(&first);
-        if !first.found.iter().any(|found| self.is_news(found)) {
+    async fn pass(&mut self, first: &mut FirstPass) -> Pass {
+        let Some(before) = self.scan().await else { return Pass::Settled };
+        self.unload_gone(&before);
+        if !before.found.iter().any(|found| self.is_news(found)) {
             return Pass::Settled;
         }
         sleep(STABLE).await;
-        let Some(second) = self.scan().await else { return Pass::Settled };
+        let Some(now) = self.scan().await else { return Pass::Settled };
+        let mut news: Vec<_> = now.found.into_iter().filter(|found| self.is_news(found)).collect();
+        // What takes long makes nobody wait but itself.
+        news.sort_by_key(Found::is_large);
+        for found in &news {
+            self.registry.announce(&found.plugin);
+        }
         let mut pass = Pass::Settled;
-        for found in second.found.into_iter().filter(|found| self.is_news(found)).collect::<Vec<_>>() {
-            let stable = first
+        for found in news {
+            if found.is_large() {
+                first.small_done();
+                self.loader.give_way();
+            }
+            let stable = before
                 .found
                 .iter()
-                .any(|before| before.plugin == found.plugin && before.fingerprint == found.fingerprint);
+                .any(|it| it.plugin == found.plugin && it.fingerprint == found.fingerprint);
             if !(stable && self.deal_with(&found).await) {
                 pass = Pass::Unstable;
             }
@@ -194,9 +225,9 @@ impl Watcher {
 
     /// False if the file changed while it was read.
     async fn deal_with(&mut self, found: &Found) -> bool {
-        let (plugin, path, max) = (&found.plugin, found.path.clone(), self.max_file_bytes);
-        self.registry.announce(plugin);
-        let content = tokio::task::spawn_blocking(move || read(&path, max)).await;
+        let (plugin, max) = (&found.plugin, self.max_file_bytes);
+        let (dir, file) = (self.dir.clone(), found.file.clone());
+        let content = tokio::task::spawn_blocking(move || read_in(&dir, &file, max)).await;
         let content = content.unwrap_or_else(|error| Err(LoadError::Unreadable(error.to_string())));
         match content {
             Ok(Some(bytes)) => self.load(plugin, bytes).await,
@@ -213,7 +244,9 @@ impl Watcher {
             self.registry.accept_again(plugin);
             return;
         }
-        let in_use = self.registry.in_use(plugin);
+        // The first version has no other to stay in its place.
+        let is_first = self.registry.snapshot().version(plugin).is_err();
+        let in_use = if is_first { Vec::new() } else { self.registry.in_use(plugin) };
         match self.loader.load(plugin, Arc::clone(&hash), bytes, &in_use).await {
             Ok(version) => self.registry.publish(version),
             Err(error) => self.registry.reject(plugin, &hash, &error),

@@ -1,5 +1,6 @@
 //! The command line: the nouns of the API, exit codes, profiles, and what is written where.
 
+mod authoring;
 mod declared;
 mod local;
 mod nouns;

@@ -116,7 +116,8 @@ async fn running(store: Arc<RedbStore>, home: tempfile::TempDir) -> Gateway {
     settings.deliver.allow_networks = vec!["127.0.0.0/8".parse().unwrap()];
     let (clock, shutdown) = (Clock::system(), Shutdown::new());
     let store: Arc<dyn Store> = store;
-    let app = App::start(settings, Arc::clone(&store), clock, shutdown.clone()).await.unwrap();
+    let app =
+        App::start(settings, Arc::clone(&store), Compiler::InProcess, clock, shutdown.clone()).await.unwrap();
     let admin = ApiKey::new(clock.now(), rand::random(), rand::random());
     app.keys.insert(admin.record(crate::model::Scope::Admin, "", clock.now()));
     let (deliver, dispatch, router) = (app.deliver(), app.dispatch(), app.router());

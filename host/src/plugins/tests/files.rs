@@ -15,7 +15,7 @@ use crate::model::{OnFailure, PluginName, TenantId};
 use crate::plugins::engine::Runtime;
 use crate::plugins::load::{Loader, version_hash};
 use crate::plugins::registry::Registry;
-use crate::plugins::{Decision, InUse, Options, PluginState};
+use crate::plugins::{Compiler, Decision, InUse, Options, PluginState};
 
 const GOOD: &str = "i32.const 0";
 
@@ -59,7 +59,10 @@ async fn each_bad_file_is_degraded_with_its_reason_and_the_good_one_works() {
     let expected = [
         ("empty", "the file is empty"),
         ("text", "not WebAssembly"),
-        ("core", "core WebAssembly module, not a component: build for `wasm32-wasip2`"),
+        (
+            "core",
+            "core WebAssembly module that does not say which interfaces it has: build for `wasm32-wasip2`",
+        ),
         ("elf", "native code"),
         ("truncated", "not a valid component"),
         ("version", "exports `hookway:plugin/filter@2.0.0`, this gateway speaks 1.x"),
@@ -95,7 +98,7 @@ async fn files_that_are_no_plugins_are_ignored_and_special_files_are_not_read() 
     let names: Vec<String> = fixture.plugins.list().iter().map(|status| status.name.to_string()).collect();
     assert_eq!(names, ["big", "endless", "folder", "loop"]);
     assert!(reason(&fixture, "big").contains("larger than 4 KiB"));
-    assert!(reason(&fixture, "endless").contains("cannot be read"));
+    assert!(reason(&fixture, "endless").contains("a link that leads out of the plugin directory"));
 }
 
 #[tokio::test]
@@ -194,7 +197,7 @@ async fn two_hundred_versions_leave_one_behind() {
     let options = Options { instances: 4, ..Options::default() };
     let runtime = Arc::new(Runtime::start(options, Clock::system()).unwrap());
     let registry = Registry::new(Arc::clone(&runtime));
-    let loader = Loader::new(Arc::clone(&runtime));
+    let loader = Loader::new(Arc::clone(&runtime), Compiler::InProcess, None);
     let judged = endpoint(vec![binding("p", OnFailure::Hold)]);
     let mut versions = Vec::new();
     for i in 0..200 {

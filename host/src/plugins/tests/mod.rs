@@ -1,6 +1,8 @@
 //! The plugin host against real files and hostile components.
 
+mod cached;
 mod calls;
+mod damaged;
 mod files;
 mod guests;
 
@@ -9,7 +11,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Options, Plugins};
+use super::{Compiler, Options, Places, Plugins};
 use crate::clock::Clock;
 use crate::json::Subject;
 use crate::model::{
@@ -39,8 +41,8 @@ impl Fixture {
         let mut options = Options { deadline, instances: 16, ..Options::default() };
         change(dir.path(), &mut options);
         let shutdown = Shutdown::new();
-        let plugins =
-            Plugins::start(dir.path().to_owned(), options, Clock::system(), &shutdown).await.unwrap();
+        let places = Places { plugins: dir.path().to_owned(), cache: None, compiler: Compiler::InProcess };
+        let plugins = Plugins::start(places, options, Clock::system(), &shutdown).await.unwrap();
         Self { dir, plugins, shutdown }
     }
 

@@ -1,0 +1,125 @@
+//! A folder that belongs to this gateway alone.
+//!
+//! It is opened once; every file is then opened relative to it, never through a link, and looked at before it is read:
+//! a regular file of our own user that nobody else may touch. What is written appears whole or not at all.
+
+use std::fs::{DirBuilder, File};
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::Path;
+
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_NOW};
+use rustix::fs::{fstat, futimens, openat, renameat, statat, unlinkat};
+use rustix::process::geteuid;
+
+/// What [`Folder::read`] gives apart from the rest.
+pub(super) const HEADER_BYTES: usize = 32;
+/// How files that are being written are called. What a crash leaves of them is removed at the next start.
+const DRAFT: &str = ".draft-";
+const READ: OFlags = OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC).union(OFlags::NONBLOCK);
+
+pub(super) struct Folder(OwnedFd);
+
+/// A file in the folder.
+pub(super) struct Entry {
+    pub(super) name: String,
+    pub(super) size: u64,
+    /// When it was last read or written: seconds and nanoseconds.
+    pub(super) used: (i64, u64),
+}
+
+impl Folder {
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+        let folder = rustix::fs::open(path, READ | OFlags::DIRECTORY, Mode::empty())?;
+        ensure_private(&fstat(&folder)?)?;
+        let folder = Self(folder);
+        for entry in folder.list()? {
+            if entry.name.starts_with(DRAFT) {
+                folder.remove(&entry.name)?;
+            }
+        }
+        Ok(folder)
+    }
+
+    /// The first bytes of a file, and the rest. `None` if there is no such file.
+    pub(super) fn read(
+        &self,
+        name: &str,
+        max_bytes: u64,
+    ) -> io::Result<Option<([u8; HEADER_BYTES], Vec<u8>)>> {
+        let file = match openat(&self.0, name, READ, Mode::empty()) {
+            Err(rustix::io::Errno::NOENT) => return Ok(None),
+            opened => opened?,
+        };
+        let stat = fstat(&file)?;
+        ensure_private(&stat)?;
+        let size = u64::try_from(stat.st_size).unwrap_or(u64::MAX);
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile || size > max_bytes {
+            return Err(io::Error::new(ErrorKind::InvalidData, "it is not a file of this cache"));
+        }
+        // When it was used says what is dropped first; if it cannot be said, nothing is lost.
+        let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+        let _ = futimens(&file, &Timestamps { last_access: now, last_modification: now });
+        let mut file = File::from(file);
+        let mut header = [0; HEADER_BYTES];
+        file.read_exact(&mut header)?;
+        let mut rest = Vec::with_capacity(usize::try_from(size).unwrap_or(0).saturating_sub(HEADER_BYTES));
+        file.take(max_bytes).read_to_end(&mut rest)?;
+        Ok(Some((header, rest)))
+    }
+
+    /// Makes or replaces a file, on stable storage before it has its name.
+    pub(super) fn write(&self, name: &str, parts: &[&[u8]]) -> io::Result<()> {
+        let draft = format!("{DRAFT}{:016x}", rand::random::<u64>());
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mut file = File::from(openat(&self.0, &draft, flags, Mode::RUSR | Mode::WUSR)?);
+        let mut written = || {
+            for part in parts {
+                file.write_all(part)?;
+            }
+            file.sync_all()?;
+            Ok(renameat(self.0.as_fd(), &draft, self.0.as_fd(), name)?)
+        };
+        written().inspect_err(|_| drop(self.remove(&draft)))
+    }
+
+    /// Removes a file, or whatever has its name. A link goes, what it leads to stays.
+    pub(super) fn remove(&self, name: &str) -> io::Result<()> {
+        match unlinkat(&self.0, name, AtFlags::empty()) {
+            Err(rustix::io::Errno::NOENT) => Ok(()),
+            Err(rustix::io::Errno::ISDIR) => Ok(unlinkat(&self.0, name, AtFlags::REMOVEDIR)?),
+            removed => Ok(removed?),
+        }
+    }
+
+    pub(super) fn list(&self) -> io::Result<Vec<Entry>> {
+        let mut entries = Vec::new();
+        for entry in Dir::read_from(&self.0)? {
+            let entry = entry?;
+            let Ok(name) = entry.file_name().to_str() else { continue };
+            let Ok(stat) = statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
+            if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile {
+                let size = u64::try_from(stat.st_size).unwrap_or(0);
+                let used = (stat.st_mtime, stat.st_mtime_nsec);
+                entries.push(Entry { name: name.to_owned(), size, used });
+            }
+        }
+        Ok(entries)
+    }
+}
+
+/// Ours, and nobody else may do anything with it.
+fn ensure_private(stat: &Stat) -> io::Result<()> {
+    if stat.st_uid != geteuid().as_raw() {
+        return Err(io::Error::new(ErrorKind::PermissionDenied, "it belongs to another user"));
+    }
+    if Mode::from_raw_mode(stat.st_mode).intersects(Mode::RWXG | Mode::RWXO) {
+        return Err(io::Error::new(
+            ErrorKind::PermissionDenied,
+            "other users may use it: take their rights away (`chmod go= `)",
+        ));
+    }
+    Ok(())
+}
