@@ -13,6 +13,7 @@
 pub mod client;
 pub mod command;
 pub mod events;
+pub mod examples;
 pub mod gateway;
 pub mod guests;
 pub mod patience;

@@ -6,6 +6,7 @@
 
 mod bench;
 mod demo;
+mod examples;
 mod plugins;
 mod progress;
 mod test;

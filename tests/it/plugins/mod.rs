@@ -1,5 +1,7 @@
-//! Plugins in the running gateway: those that ship, those that misbehave, and files that are no plugins.
+//! Plugins in the running gateway: those that ship, those in other languages, those that misbehave, and files that are no plugins.
 
+mod compile;
+mod examples;
 mod files;
 mod hostile;
 mod shipped;
