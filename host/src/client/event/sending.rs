@@ -75,7 +75,8 @@ impl<'a> Sending<'a> {
         let rate = self.pace.reached(*sent, self.session.world.clock.now());
         let known =
             if *duplicates == 0 { String::new() } else { format!(", {duplicates} of them known already") };
-        format!("sent {sent} events{known} ({rate}/s)")
+        let events = if *sent == 1 { "event" } else { "events" };
+        format!("sent {sent} {events}{known} ({rate}/s)")
     }
 
     fn next_batch(&self, batches: &Batches, interrupt: &Interrupt) -> Result<Option<Vec<Line>>, Error> {

@@ -48,12 +48,19 @@ pub(super) fn run(
             endpoints.iter().filter(|one| event.deliveries.iter().all(|d| d.endpoint_id != one.id));
         answers.extend(unmatched.map(|endpoint| not_matched(endpoint, &event)));
     }
+    by_endpoint(&mut answers);
     if session.out.json {
         let json =
             serde_json::json!({ "event_id": event.event_id, "status": event.status, "endpoints": answers });
         return session.out.json(&json.to_string());
     }
     session.out.lines(page(&event, &answers))
+}
+
+/// A replay delivers an event to an endpoint again: what became of each of its deliveries stands together, in their order.
+fn by_endpoint(answers: &mut [Answer]) {
+    let order: Vec<_> = answers.iter().map(|answer| answer.endpoint_id.clone()).collect();
+    answers.sort_by_key(|answer| order.iter().position(|id| *id == answer.endpoint_id));
 }
 
 fn delivered(record: &Record, endpoints: &[Endpoint]) -> Answer {
@@ -150,11 +157,15 @@ fn page(event: &Event, answers: &[Answer]) -> Vec<Line> {
     } else if answers.is_empty() {
         page.push("The tenant has no endpoint that it could have gone to.".into());
     }
-    for Answer { endpoint_id, url, delivery_id, status, sentence } in answers {
-        let place = Line::new(Tone::Strong, url.as_deref().unwrap_or("an endpoint that was deleted"));
-        page.push(Line::default());
-        page.push(place.and(Tone::Faint, format!("  {endpoint_id}")));
-        page.push(Line::new(state_tone(status), sentence.clone()).indented());
+    for (n, Answer { endpoint_id, url, delivery_id, status, sentence }) in answers.iter().enumerate() {
+        let is_again = answers[..n].last().is_some_and(|before| before.endpoint_id == *endpoint_id);
+        if !is_again {
+            let place = Line::new(Tone::Strong, url.as_deref().unwrap_or("an endpoint that was deleted"));
+            page.push(Line::default());
+            page.push(place.and(Tone::Faint, format!("  {endpoint_id}")));
+        }
+        let again = if is_again { "Sent anew: " } else { "" };
+        page.push(Line::new(state_tone(status), format!("{again}{sentence}")).indented());
         page.extend(
             delivery_id
                 .iter()
@@ -229,5 +240,33 @@ mod tests {
         assert!(why(&endpoint(&["orders/*"], None, "2024-04-01")).contains("created later"));
         assert!(why(&endpoint(&["orders/*"], None, "2024-01-01")).contains("accept orders/created now"));
         assert!(why(&endpoint(&["orders/#"], Some("mqtt-topics"), "2024-01-01")).contains("`mqtt-topics`"));
+    }
+
+    #[test]
+    fn what_was_replayed_stands_below_what_it_replays() {
+        let answer = |endpoint: &str, sentence: &str| Answer {
+            endpoint_id: endpoint.to_owned(),
+            url: Some(format!("https://{endpoint}")),
+            delivery_id: None,
+            status: "failed".to_owned(),
+            sentence: sentence.to_owned(),
+        };
+        let mut answers =
+            vec![answer("a", "It failed."), answer("b", "It arrived."), answer("a", "It arrived.")];
+        by_endpoint(&mut answers);
+        let page = page(&event(), &answers);
+        let shown: Vec<_> = page.iter().map(|line| line.render(false)).collect();
+        assert_eq!(
+            shown[1..],
+            [
+                "",
+                "https://a  a",
+                "  It failed.",
+                "  Sent anew: It arrived.",
+                "",
+                "https://b  b",
+                "  It arrived."
+            ]
+        );
     }
 }
