@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, ensure};
 use hookway_tests::gateway::Setup;
 use hookway_tests::patience::eventually;
-use hookway_tests::receiver::{Answer, Received};
+use hookway_tests::receiver::{Answer, Received, Receiver};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -121,16 +121,36 @@ fn compare(mut wire: Posts, log: &Rows) -> Result<usize> {
     Ok(unread)
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ten_thousand_deliveries_with_faults_have_one_row_for_each_post() -> Result<()> {
+async fn one_row_for_each_post(receiver: Receiver) -> Result<(Receiver, usize)> {
     let retry = r#"deliver.retry=["5ms","5ms","5ms","5ms","5ms","5ms","5ms","5ms","5ms","5ms","5ms","5ms"]"#;
-    let scene = Scene::with(Setup::default().set(retry).set("deliver.timeout=1s")).await?;
+    let mut setup = Setup::default().set(retry).set("deliver.timeout=1s");
+    if let Some(file) = receiver.ca_file() {
+        setup = setup.set(&format!("deliver.ca_file={}", file.display()));
+    }
+    let scene = Scene { receiver, ..Scene::with(setup).await? };
     scene.receiver.script("/a", faults());
     let endpoint = scene.endpoint("/a", json!({})).await?;
     deliver_all(&scene, &endpoint.id).await?;
     let wire = scene.receiver.requests("/a");
     ensure!(wire.len() > DELIVERIES * 3 / 2, "only {} POSTs: nothing went wrong", wire.len());
     let unread = compare(on_the_wire(&wire)?, &in_the_log(&scene, &endpoint.id).await?)?;
+    Ok((scene.receiver, unread))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_thousand_deliveries_with_faults_have_one_row_for_each_post() -> Result<()> {
+    let (_, unread) = one_row_for_each_post(Receiver::start().await?).await?;
     ensure!(unread == 0, "{unread} rows have no POST, and every POST was read to its end");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_thousand_deliveries_over_http_2_with_resets_and_goaway_have_one_row_for_each_post() -> Result<()>
+{
+    let (receiver, unread) = one_row_for_each_post(Receiver::start_http2().await?).await?;
+    ensure!(unread < DELIVERIES / 10, "{unread} rows have no POST");
+    let posts = receiver.requests("/a").len();
+    let connections = receiver.connections();
+    ensure!(connections < posts, "{connections} connections for {posts} POSTs");
     Ok(())
 }

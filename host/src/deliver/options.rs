@@ -31,6 +31,8 @@ pub struct Options {
     pub allow_networks: Vec<AllowedNetwork>,
     /// Internal names that may be delivered to, such as `receiver` or `.svc.cluster.local`; see [`AllowedName`].
     pub allow_names: Vec<AllowedName>,
+    /// Whether HTTP/2 is spoken with receivers that choose it. Default: true.
+    pub http2: bool,
     /// The DNS servers to ask, such as `10.0.0.2` or `10.0.0.2:5353`. Default: those of the system.
     pub dns_servers: Vec<NameServer>,
     /// The time for a TCP connection, all addresses of the name together. Default: 5 s.
@@ -118,6 +120,7 @@ impl Default for Options {
             allow_http: false,
             allow_networks: Vec::new(),
             allow_names: Vec::new(),
+            http2: true,
             dns_servers: Vec::new(),
             connect_timeout: DEFAULT_CONNECT_TIMEOUT,
             tls_timeout: DEFAULT_TLS_TIMEOUT,

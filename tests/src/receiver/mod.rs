@@ -1,9 +1,10 @@
 //! A receiver on a real socket: records every request, answers by script, tells when something arrived.
 //!
-//! Every path is a receiver of its own. A path without a script answers 200. A scripted one uses its answers in
+//! It speaks HTTP/1.1, or HTTP/2 over TLS with an authority of its own. Every path is a receiver of its own. A path without a script answers 200. A scripted one uses its answers in
 //! order and repeats the last.
 
 mod connection;
+mod http2;
 mod raw;
 mod script;
 #[cfg(test)]
@@ -11,6 +12,8 @@ mod tests;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::path::Path as FilePath;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result};
@@ -30,6 +33,7 @@ use crate::patience::PATIENCE;
 pub struct Receiver {
     address: SocketAddr,
     records: Arc<Records>,
+    authority: Option<http2::Authority>,
     accepting: AbortHandle,
 }
 
@@ -52,6 +56,7 @@ pub struct Received {
 #[derive(Debug, Default)]
 struct Records {
     paths: Mutex<HashMap<String, Path>>,
+    connections: AtomicUsize,
     arrived: watch::Sender<u64>,
 }
 
@@ -71,13 +76,41 @@ impl Receiver {
         let address = listener.local_addr()?;
         let records = Arc::new(Records::default());
         let accepting = tokio::spawn(connection::accept(listener, Arc::clone(&records))).abort_handle();
-        Ok(Self { address, records, accepting })
+        Ok(Self { address, records, authority: None, accepting })
+    }
+
+    /// The same over HTTP/2 and TLS, as `localhost`.
+    ///
+    /// # Errors
+    /// There is no free port, or no certificate can be made.
+    pub async fn start_http2() -> Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.context("the receiver found no free port")?;
+        let address = listener.local_addr()?;
+        let (authority, tls) = http2::Authority::new()?;
+        let records = Arc::new(Records::default());
+        let accepting = tokio::spawn(http2::accept(listener, tls, Arc::clone(&records))).abort_handle();
+        Ok(Self { address, records, authority: Some(authority), accepting })
+    }
+
+    /// The file with the authority that vouches for it, for `deliver.ca_file`; `None` without TLS.
+    #[must_use]
+    pub fn ca_file(&self) -> Option<&FilePath> {
+        self.authority.as_ref().map(http2::Authority::file)
+    }
+
+    /// How many connections were opened to it.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.records.connections.load(Ordering::Relaxed)
     }
 
     /// The address of a path (`/a`), for the `url` of an endpoint.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
+        match self.authority {
+            Some(_) => format!("https://localhost:{}{path}", self.address.port()),
+            None => format!("http://{}{path}", self.address),
+        }
     }
 
     /// What a path answers from now on: these in order, the last one again and again.

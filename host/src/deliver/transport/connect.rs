@@ -25,6 +25,14 @@ const DNS_TIMEOUT: Duration = Duration::from_secs(5);
 /// How many addresses of a name are tried; all are checked.
 const MAX_TRIED: usize = 4;
 
+/// A connection that is ready for HTTP.
+pub(super) struct Wire {
+    /// Its bytes.
+    pub(super) stream: Stream,
+    /// Whether the receiver wants HTTP/2; otherwise it is HTTP/1.1.
+    pub(super) http2: bool,
+}
+
 /// Bytes to and from a receiver.
 pub(super) type Stream = Box<dyn Duplex>;
 
@@ -83,14 +91,14 @@ impl Connector {
         Ok(Self {
             policy: options.policy(),
             resolver: Resolver::new(&options.dns_servers)?,
-            tls: Tls::new(options.ca_file.as_deref())?,
+            tls: Tls::new(options.ca_file.as_deref(), options.http2)?,
             connect_timeout: options.connect_timeout,
             tls_timeout: options.tls_timeout,
         })
     }
 
     /// A new connection to the host of this URL, ready for HTTP, before `deadline`.
-    pub(super) async fn connect(&self, url: &Url, deadline: Instant) -> Result<Stream, ConnectError> {
+    pub(super) async fn connect(&self, url: &Url, deadline: Instant) -> Result<Wire, ConnectError> {
         check_url(url, &self.policy)?;
         let host = url.host().ok_or(TargetError::HostName)?;
         let port = url.port_or_known_default().unwrap_or_default();
@@ -98,11 +106,12 @@ impl Connector {
         let admitted = self.policy.admit(addresses).ok_or(ConnectError::Address)?;
         let tcp = self.dial(&admitted, deadline).await?;
         if url.scheme() == "http" {
-            return Ok(Box::new(tcp));
+            return Ok(Wire { stream: Box::new(tcp), http2: false });
         }
         let limit = deadline.min(Instant::now() + self.tls_timeout);
         let tls = timeout_at(limit, self.tls.handshake(&host, tcp)).await;
-        Ok(Box::new(tls.map_err(|_| ConnectError::TlsTimeout)??))
+        let (stream, http2) = tls.map_err(|_| ConnectError::TlsTimeout)??;
+        Ok(Wire { stream: Box::new(stream), http2 })
     }
 
     async fn resolve(

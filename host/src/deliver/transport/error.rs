@@ -1,5 +1,7 @@
 //! Why a POST got no complete answer, with the class and the sentence that the delivery log shows.
 
+use std::error::Error as _;
+
 use super::connect::ConnectError;
 use crate::model::{AttemptError, AttemptErrorClass};
 
@@ -9,13 +11,19 @@ pub(super) enum SendError {
     /// There was no connection to send it on.
     #[error(transparent)]
     Connect(#[from] ConnectError),
-    /// URL or headers cannot be written as HTTP/1.1.
+    /// Another attempt that was to connect for this one as well did not succeed.
+    #[error("{}", .0.message)]
+    Shared(AttemptError),
+    /// Another attempt was to connect for this one as well, and had not done so in time.
+    #[error("no connection to the receiver in time")]
+    NoConnection,
+    /// URL or headers cannot be written as HTTP.
     #[error("the request cannot be sent as HTTP: {0}")]
     Request(#[from] http::Error),
     /// No head of an answer within the time for the attempt.
     #[error("the receiver did not answer in time")]
     NoAnswer,
-    /// The connection broke before the head of the answer was complete, or it is not HTTP/1.1.
+    /// The connection broke before the head of the answer was complete, or what came is not HTTP.
     #[error("{}", sentence(.0))]
     Broken(#[source] hyper::Error),
     /// The answer's body did not end within the time for the attempt.
@@ -31,9 +39,12 @@ pub(super) enum SendError {
 }
 
 impl SendError {
-    const fn class(&self) -> AttemptErrorClass {
+    fn class(&self) -> AttemptErrorClass {
         match self {
             Self::Connect(error) => error.class(),
+            Self::Shared(error) => error.class,
+            Self::NoConnection => AttemptErrorClass::ConnectTimeout,
+            Self::Broken(error) if error.is_timeout() => AttemptErrorClass::ResponseTimeout,
             Self::Request(_) | Self::Broken(_) | Self::BodyBroken { .. } => AttemptErrorClass::Protocol,
             Self::NoAnswer => AttemptErrorClass::ResponseTimeout,
             Self::BodyTimeout { .. } => AttemptErrorClass::BodyTimeout,
@@ -42,7 +53,12 @@ impl SendError {
 
     const fn status(&self) -> Option<u16> {
         match self {
-            Self::Connect(_) | Self::Request(_) | Self::NoAnswer | Self::Broken(_) => None,
+            Self::Connect(_)
+            | Self::Shared(_)
+            | Self::NoConnection
+            | Self::Request(_)
+            | Self::NoAnswer
+            | Self::Broken(_) => None,
             Self::BodyTimeout { status } | Self::BodyBroken { status, .. } => Some(*status),
         }
     }
@@ -59,7 +75,23 @@ fn sentence(error: &hyper::Error) -> String {
         "the headers of the answer are too large: at most 100 of them and 64 KiB together are read".to_owned()
     } else if error.is_parse() {
         format!("the receiver's answer is not HTTP/1.1: {error}")
+    } else if error.is_timeout() {
+        "the receiver was silent, and did not acknowledge a ping on its HTTP/2 connection".to_owned()
+    } else if let Some(error) = error.source().and_then(|source| source.downcast_ref()) {
+        http2_sentence(error)
     } else {
         "the receiver closed the connection without an answer".to_owned()
+    }
+}
+
+/// Never with what the receiver wrote into its GOAWAY: that is text of a stranger.
+fn http2_sentence(error: &h2::Error) -> String {
+    let reason = error.reason().map_or_else(|| "no reason".to_owned(), |reason| reason.to_string());
+    match (error.is_remote(), error.is_go_away()) {
+        (true, true) => format!("the receiver ended its HTTP/2 connection without an answer: {reason}"),
+        (true, false) => format!("the receiver reset the HTTP/2 request without an answer: {reason}"),
+        (false, _) => format!(
+            "the receiver's answer is not HTTP/2, or its headers are larger than the 16 KiB that are read: {reason}"
+        ),
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! Rules:
 //!
-//! - One call, one POST at most. A request is put on a second connection only when the first, an idle one, was found
-//!   dead before any of it was written, and nothing else is ever sent again.
+//! - One call, one POST at most. A request is put on a second connection only when the first, one that was open before,
+//!   was found dead before any of it was written, and nothing else is ever sent again.
+//! - HTTP/2 is spoken with receivers that choose it in the TLS handshake, HTTP/1.1 with all others.
 //! - Redirects are answers like any other; nothing is decompressed; no proxy settings are read.
 //! - The time for the whole attempt covers everything to the last byte of the answer that is read.
 //! - Each way to fail has its class and its sentence; the sentence never tells what is behind a refused target.
@@ -22,7 +23,8 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
+use http::header::HOST;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Version};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use tokio::time::{Instant, timeout_at};
@@ -30,10 +32,10 @@ use url::Position;
 
 use self::connect::Connector;
 use self::error::SendError;
-use self::pool::{Connection, Pool};
+use self::pool::{Connection, Found, Opened, Pool, Turn};
 use super::options::{Options, OptionsError};
 use super::request::Post;
-use crate::model::AttemptOutcome;
+use crate::model::{AttemptError, AttemptOutcome};
 
 /// What a [`Transport`] returns.
 pub type SendFuture<'a> = Pin<Box<dyn Future<Output = Sent> + Send + 'a>>;
@@ -53,11 +55,12 @@ pub struct Sent {
     pub took: Duration,
 }
 
-/// HTTP/1.1 over TCP and TLS, with connections kept open per origin.
+/// HTTP/1.1 and HTTP/2 over TCP and TLS, with connections kept open per origin.
 #[derive(Debug)]
 pub struct HttpTransport {
     connector: Connector,
     pool: Pool,
+    http2: bool,
     timeout: Duration,
 }
 
@@ -68,7 +71,8 @@ impl HttpTransport {
     /// A time limit is out of range, or the file of authorities cannot be used.
     pub fn new(options: &Options) -> Result<Self, OptionsError> {
         options.check()?;
-        Ok(Self { connector: Connector::new(options)?, pool: Pool::default(), timeout: options.timeout })
+        let (connector, pool) = (Connector::new(options)?, Pool::default());
+        Ok(Self { connector, pool, http2: options.http2, timeout: options.timeout })
     }
 
     async fn attempt(&self, post: &Post, deadline: Instant) -> Result<AttemptOutcome, SendError> {
@@ -86,19 +90,64 @@ impl HttpTransport {
         post: &Post,
         deadline: Instant,
     ) -> Result<(Response<Incoming>, Connection), SendError> {
-        let mut request = request(post)?;
-        while let Some(mut connection) = self.pool.take(origin(post)) {
+        loop {
+            let (mut connection, is_new) = self.connection(post, deadline).await?;
+            let request = request(post, connection.version())?;
             match respond(&mut connection, request, deadline).await {
                 Ok(response) => return Ok((response, connection)),
-                Err(Unanswered { unsent: Some(unsent), .. }) => request = *unsent,
+                Err(Unanswered { is_unsent: true, .. }) if !is_new => {}
                 Err(Unanswered { error, .. }) => return Err(error),
             }
         }
-        let stream = self.connector.connect(&post.url, deadline).await?;
-        let mut connection = self.pool.open(origin(post), stream).await.map_err(SendError::Broken)?;
-        match respond(&mut connection, request, deadline).await {
-            Ok(response) => Ok((response, connection)),
-            Err(Unanswered { error, .. }) => Err(error),
+    }
+
+    /// A connection to the target, and whether it is a new one.
+    async fn connection(&self, post: &Post, deadline: Instant) -> Result<(Connection, bool), SendError> {
+        let origin = origin(post);
+        if !self.http2 || post.url.scheme() == "http" {
+            return match self.pool.take(origin) {
+                Some(connection) => Ok((connection, false)),
+                None => Ok((self.connect(post, deadline).await?, true)),
+            };
+        }
+        loop {
+            let waiting = match self.pool.find(origin) {
+                Found::Connection(connection) => return Ok((connection, false)),
+                Found::Turn(turn) => return Ok((self.connect_for_all(post, turn, deadline).await?, true)),
+                Found::Waiting(waiting) => waiting,
+            };
+            match timeout_at(deadline, waiting.found()).await.map_err(|_| SendError::NoConnection)? {
+                Some(Opened::Failed(error)) => return Err(SendError::Shared(error)),
+                Some(Opened::Alone) => return Ok((self.connect(post, deadline).await?, true)),
+                Some(Opened::Shared) | None => {}
+            }
+        }
+    }
+
+    async fn connect(&self, post: &Post, deadline: Instant) -> Result<Connection, SendError> {
+        let wire = self.connector.connect(&post.url, deadline).await?;
+        self.pool.open(origin(post), wire).await.map_err(SendError::Broken)
+    }
+
+    /// Connects, and tells the others. That the time for this attempt ended says nothing about theirs.
+    async fn connect_for_all(
+        &self,
+        post: &Post,
+        turn: Turn,
+        deadline: Instant,
+    ) -> Result<Connection, SendError> {
+        match self.connect(post, deadline).await {
+            Ok(connection) => {
+                let is_shared = connection.version() == Version::HTTP_2;
+                turn.end(if is_shared { Opened::Shared } else { Opened::Alone });
+                Ok(connection)
+            }
+            Err(error) if Instant::now() < deadline => {
+                let error = AttemptError::from(error);
+                turn.end(Opened::Failed(error.clone()));
+                Err(SendError::Shared(error))
+            }
+            Err(error) => Err(error),
         }
     }
 }
@@ -116,8 +165,8 @@ impl Transport for HttpTransport {
 
 struct Unanswered {
     error: SendError,
-    /// The request, if nothing of it was written.
-    unsent: Option<Box<Request<Full<Bytes>>>>,
+    /// Whether nothing of the request was written.
+    is_unsent: bool,
 }
 
 async fn respond(
@@ -128,10 +177,10 @@ async fn respond(
     match timeout_at(deadline, connection.send(request)).await {
         Ok(Ok(response)) => Ok(response),
         Ok(Err(mut failed)) => {
-            let unsent = failed.take_message().map(Box::new);
-            Err(Unanswered { error: SendError::Broken(failed.into_error()), unsent })
+            let is_unsent = failed.take_message().is_some();
+            Err(Unanswered { error: SendError::Broken(failed.into_error()), is_unsent })
         }
-        Err(_) => Err(Unanswered { error: SendError::NoAnswer, unsent: None }),
+        Err(_) => Err(Unanswered { error: SendError::NoAnswer, is_unsent: false }),
     }
 }
 
@@ -140,14 +189,19 @@ fn origin(post: &Post) -> &str {
     &post.url[..Position::BeforePath]
 }
 
-fn request(post: &Post) -> Result<Request<Full<Bytes>>, SendError> {
-    let path = &post.url[Position::BeforePath..Position::AfterQuery];
-    let mut request = Request::post(path).body(Full::new(post.body.clone()))?;
+fn request(post: &Post, version: Version) -> Result<Request<Full<Bytes>>, SendError> {
+    let is_http2 = version == Version::HTTP_2;
+    let begin = if is_http2 { Position::BeforeScheme } else { Position::BeforePath };
+    let target = &post.url[begin..Position::AfterQuery];
+    let mut request = Request::post(target).version(version).body(Full::new(post.body.clone()))?;
     let mut headers = HeaderMap::with_capacity(post.headers.len());
     for header in &post.headers {
         let name = HeaderName::from_bytes(header.name.as_bytes()).map_err(http::Error::from)?;
         let value = HeaderValue::from_bytes(&header.value).map_err(http::Error::from)?;
-        headers.append(name, value);
+        // RFC 9113, 8.3.1: the host is in the target.
+        if !(is_http2 && name == HOST) {
+            headers.append(name, value);
+        }
     }
     *request.headers_mut() = headers;
     Ok(request)

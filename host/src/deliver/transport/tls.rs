@@ -14,6 +14,10 @@ use url::Host;
 
 use crate::deliver::options::OptionsError;
 
+/// The names of HTTP/2 and HTTP/1.1 in the handshake (RFC 7301), the first one preferred.
+const HTTP2: &[u8] = b"h2";
+const HTTP1: &[u8] = b"http/1.1";
+
 /// The client side of TLS.
 pub(super) struct Tls(TlsConnector);
 
@@ -53,11 +57,11 @@ pub(super) enum TlsError {
 }
 
 impl Tls {
-    /// TLS that trusts the public authorities and those in this file.
+    /// TLS that trusts the public authorities and those in this file, and offers HTTP/2 or not.
     ///
     /// # Errors
     /// The file cannot be used.
-    pub(super) fn new(ca_file: Option<&Path>) -> Result<Self, OptionsError> {
+    pub(super) fn new(ca_file: Option<&Path>, http2: bool) -> Result<Self, OptionsError> {
         let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
         if let Some(path) = ca_file {
             add_authorities(&mut roots, path)?;
@@ -68,22 +72,25 @@ impl Tls {
             .expect("ring has cipher suites for both versions")
             .with_root_certificates(roots)
             .with_no_client_auth();
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let offers = if http2 { &[HTTP2, HTTP1][..] } else { &[HTTP1] };
+        config.alpn_protocols = offers.iter().map(|name| name.to_vec()).collect();
         Ok(Self(TlsConnector::from(Arc::new(config))))
     }
 
-    /// Starts a session on this connection with a receiver that proves to be this host.
+    /// Starts a session on this connection with a receiver that proves to be this host. Says whether it chose HTTP/2.
     pub(super) async fn handshake(
         &self,
         host: &Host<&str>,
         tcp: TcpStream,
-    ) -> Result<TlsStream<TcpStream>, TlsError> {
+    ) -> Result<(TlsStream<TcpStream>, bool), TlsError> {
         let name = match *host {
             Host::Domain(name) => ServerName::try_from(name.to_owned())?,
             Host::Ipv4(ip) => ServerName::IpAddress(ip.into()),
             Host::Ipv6(ip) => ServerName::IpAddress(ip.into()),
         };
-        self.0.connect(name, tcp).await.map_err(TlsError::from)
+        let stream = self.0.connect(name, tcp).await?;
+        let http2 = stream.get_ref().1.alpn_protocol() == Some(HTTP2);
+        Ok((stream, http2))
     }
 }
 

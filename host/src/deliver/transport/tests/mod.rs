@@ -2,6 +2,8 @@
 
 mod connections;
 pub(super) mod dns;
+mod http2;
+mod http2_receiver;
 mod names;
 mod receiver;
 mod refusals;

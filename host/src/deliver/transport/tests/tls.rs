@@ -16,13 +16,13 @@ use super::*;
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
 
 /// An authority and a file that names it.
-struct Authority {
+pub(super) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     file: NamedTempFile,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
@@ -31,9 +31,23 @@ impl Authority {
         Self { issuer: Issuer::new(params, key), file }
     }
 
-    fn transport(&self) -> HttpTransport {
+    pub(super) fn transport(&self) -> HttpTransport {
+        HttpTransport::new(&self.options()).unwrap()
+    }
+
+    /// Options that trust this authority.
+    pub(super) fn options(&self) -> Options {
         let ca_file = Some(self.file.path().to_owned());
-        HttpTransport::new(&Options { ca_file, tls_timeout: Duration::from_secs(10), ..options() }).unwrap()
+        Options { ca_file, tls_timeout: Duration::from_secs(10), ..options() }
+    }
+
+    /// TLS for `localhost` that offers these protocols.
+    pub(super) fn offers(&self, protocols: &[&str]) -> TlsAcceptor {
+        let key = KeyPair::generate().unwrap();
+        let certificate = certificate_for("localhost").signed_by(&key, &self.issuer).unwrap();
+        let mut config = config(&certificate, &key);
+        config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+        TlsAcceptor::from(Arc::new(config))
     }
 
     fn signs(&self, params: &CertificateParams) -> TlsAcceptor {
@@ -43,15 +57,18 @@ impl Authority {
 }
 
 fn acceptor(certificate: &rcgen::Certificate, key: &KeyPair) -> TlsAcceptor {
+    TlsAcceptor::from(Arc::new(config(certificate, key)))
+}
+
+fn config(certificate: &rcgen::Certificate, key: &KeyPair) -> ServerConfig {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-    let config = ServerConfig::builder_with_provider(provider)
+    ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
         .with_single_cert(vec![certificate.der().clone()], key)
-        .unwrap();
-    TlsAcceptor::from(Arc::new(config))
+        .unwrap()
 }
 
 fn certificate_for(name: &str) -> CertificateParams {
