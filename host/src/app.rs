@@ -20,7 +20,7 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::deliver::{Attempts, Deliver, HttpTransport, Transport};
 use crate::directory::Directory;
-use crate::dispatch::{Dispatch, Outbox};
+use crate::dispatch::{Dispatch, Judge, Outbox};
 use crate::http::{Keys, Problem};
 use crate::ingest::Ingest;
 use crate::lanes::Lanes;
@@ -29,7 +29,9 @@ use crate::notices::Notices;
 use crate::openapi::{Described, document};
 use crate::operations::Operations;
 use crate::plugins::{Compiler, InUse, Places, Plugins};
+use crate::preview::Previews;
 use crate::reference::Reference;
+use crate::replay::Resends;
 use crate::shutdown::Shutdown;
 use crate::store::Store;
 use crate::{api, catalogue, deliver, handoff, http, ingest, operations, plugins, reference, store};
@@ -142,21 +144,40 @@ impl App {
     /// Serves until the stop signal, then ends what is under way. True if all of it ended in time; what did not is in
     /// the store and goes on after the next start.
     pub async fn run(self, listener: TcpListener) -> bool {
-        let (deliver, dispatch, router) = (self.deliver(), self.dispatch(), self.router());
+        let (deliver, dispatch) = (self.deliver(), self.dispatch());
+        let resends = self.resends(&dispatch);
+        let router = self.router(&resends);
         operations::start(&self.operations(), &self.shutdown);
         let Self { settings, keys, store, events, shutdown, .. } = self;
         shutdown.spawn(reseal::run(Arc::clone(&store), shutdown.clone()));
         shutdown.spawn(deliver::run(deliver, shutdown.clone()));
         shutdown.spawn(dispatch.run(events, shutdown.clone()));
+        shutdown.spawn(resends.go_on());
         shutdown.spawn(keys.clone().keep_noting(Arc::clone(&store), shutdown.clone()));
         http::serve(listener, router, settings.http, shutdown.clone()).await;
         keys.note_uses(&*store).await;
         shutdown.finished(DRAIN).await
     }
 
-    fn router(&self) -> Router {
+    fn router(&self, resends: &Resends) -> Router {
         let reference = reference::router(Reference::new(&openapi()));
-        ingest::router(self.ingest()).merge(api::router(self.api())).merge(reference)
+        ingest::router(self.ingest()).merge(api::router(self.api(resends))).merge(reference)
+    }
+
+    fn judge(&self) -> Judge {
+        Judge::new(self.directory.clone(), self.plugins.clone(), self.clock)
+    }
+
+    fn resends(&self, dispatch: &Dispatch) -> Resends {
+        Resends {
+            store: Arc::clone(&self.store),
+            directory: self.directory.clone(),
+            judge: self.judge(),
+            lanes: self.lanes.clone(),
+            held: dispatch.held_bell(),
+            clock: self.clock,
+            shutdown: self.shutdown.clone(),
+        }
     }
 
     fn ingest(&self) -> Ingest {
@@ -174,7 +195,7 @@ impl App {
         Dispatch::new(
             self.settings.dispatch.clone(),
             Arc::clone(&self.store),
-            (self.directory.clone(), self.plugins.clone()),
+            self.judge(),
             (Arc::new(LanesOutbox(self.lanes.clone())), self.notices.clone()),
             self.clock,
         )
@@ -205,7 +226,7 @@ impl App {
         }
     }
 
-    fn api(&self) -> Api {
+    fn api(&self, resends: &Resends) -> Api {
         let policy = self.settings.deliver.policy();
         let (store, shutdown) = (Arc::clone(&self.store), self.shutdown.clone());
         Api {
@@ -215,6 +236,8 @@ impl App {
             directory: self.directory.clone(),
             catalogue: self.catalogue.clone(),
             plugins: self.plugins.clone(),
+            resends: resends.clone(),
+            previews: Previews::new(self.judge(), self.clock),
             target_check: Arc::new(move |url| deliver::check_target(url, &policy).map_err(|e| e.to_string())),
             readiness: Arc::new(move || readiness(&*store, &shutdown)),
             accepted: self.accepted.clone(),

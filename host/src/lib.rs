@@ -31,6 +31,7 @@
 //! - [`dispatch`]: event + endpoints + verdicts -> deliveries.
 //! - [`lanes`]: what may be sent when, fair per endpoint.
 //! - [`deliver`]: sign, guard, POST, classify.
+//! - [`replay`]: sends again what a person asks for; [`preview`]: shows what would be sent.
 //! - [`api`]: management over HTTP.
 //! - [`reference`]: serves that document, to programs and to people.
 //! - [`config`]: file + environment + flags -> options.
@@ -61,7 +62,9 @@ pub mod openapi;
 pub mod operations;
 pub mod ordering;
 pub mod plugins;
+pub mod preview;
 pub mod reference;
+pub mod replay;
 pub mod shutdown;
 pub mod store;
 pub mod telemetry;

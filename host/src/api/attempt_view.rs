@@ -91,7 +91,7 @@ struct ResponseView {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(rename = "BodyEncoding")]
-enum Encoding {
+pub(super) enum Encoding {
     /// They are UTF-8.
     Text,
     /// They are not, and stand as base64.
@@ -142,7 +142,7 @@ impl From<&Attempt> for AttemptView {
 }
 
 /// Headers by name; those of one name are joined as RFC 9110, section 5.3 has it.
-fn headers(fields: &[Header]) -> BTreeMap<String, String> {
+pub(super) fn headers(fields: &[Header]) -> BTreeMap<String, String> {
     let mut map = BTreeMap::<String, String>::new();
     for Header { name, value } in fields {
         let value = String::from_utf8_lossy(value);
@@ -154,7 +154,7 @@ fn headers(fields: &[Header]) -> BTreeMap<String, String> {
 }
 
 /// Text where the bytes are text. Where they were `cut`, the character that the cut went through is left out.
-fn show(bytes: &[u8], cut: bool) -> (String, Encoding) {
+pub(super) fn show(bytes: &[u8], cut: bool) -> (String, Encoding) {
     match std::str::from_utf8(bytes) {
         Ok(text) => (text.to_owned(), Encoding::Text),
         Err(error) if cut && error.error_len().is_none() => show(&bytes[..error.valid_up_to()], false),

@@ -14,7 +14,7 @@ use super::page::Page;
 use crate::http::{Caller, Limit, PathText, Problem, Query};
 use crate::model::{DeliveryId, EndpointId, EventId, TenantId, Topic, UnixMs};
 use crate::openapi::Time;
-use crate::store::DeliveryFilter;
+use crate::store::{DeliveryFilter, DeliveryRecord};
 
 /// The words of [`crate::model::DeliveryState::name`].
 pub(super) const STATES: [&str; 7] =
@@ -83,16 +83,23 @@ pub(super) async fn get(
     caller: Caller,
     PathText(id): PathText,
 ) -> Result<Json<RecordView>, Problem> {
-    let record = match id.parse::<DeliveryId>() {
-        Ok(id) => api.store.delivery(id).await?,
-        Err(_) => None,
-    };
-    let record = record.filter(|record| caller.manages(&record.event.tenant));
-    let mut record = record.ok_or_else(|| Problem::not_found("there is no delivery of this id"))?;
+    let mut record = api.find_delivery(&caller, &id).await?;
     if api.directory.is_inactive(record.delivery.endpoint) {
         record.delivery.hold_while_inactive();
     }
     Ok(Json(RecordView::from(&record)))
+}
+
+impl Api {
+    /// The delivery of this id, if there is one and the caller may know of it.
+    pub(super) async fn find_delivery(&self, caller: &Caller, id: &str) -> Result<DeliveryRecord, Problem> {
+        let record = match id.parse::<DeliveryId>() {
+            Ok(id) => self.store.delivery(id).await?,
+            Err(_) => None,
+        };
+        let record = record.filter(|record| caller.manages(&record.event.tenant));
+        record.ok_or_else(|| Problem::not_found("there is no delivery of this id"))
+    }
 }
 
 /// A parameter whose type knows how to read text.

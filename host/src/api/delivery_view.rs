@@ -68,7 +68,7 @@ pub(super) struct RowView {
 /// What a plugin said of a delivery.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "PluginRun")]
-struct PluginRunView {
+pub(super) struct PluginRunView {
     /// The plugin.
     #[schemars(with = "PluginName")]
     plugin: String,
@@ -135,7 +135,7 @@ impl From<&PluginRun> for PluginRunView {
 }
 
 /// Why the delivery stands where it stands, as a sentence.
-fn reason(state: &DeliveryState) -> Option<String> {
+pub(super) fn reason(state: &DeliveryState) -> Option<String> {
     let sentence = match state {
         DeliveryState::Pending | DeliveryState::Retrying | DeliveryState::Delivered => return None,
         DeliveryState::Failed(FailReason::Exhausted) => {
@@ -168,7 +168,7 @@ fn reason(state: &DeliveryState) -> Option<String> {
         DeliveryState::Filtered { by: FilteredBy::Plugin(plugin), reason } => {
             format!("the plugin `{plugin}` dropped it: {reason}")
         }
-        DeliveryState::Cancelled => "its endpoint was deleted before it was delivered".to_owned(),
+        DeliveryState::Cancelled => "somebody cancelled it, or its endpoint was deleted".to_owned(),
     };
     Some(sentence)
 }

@@ -19,7 +19,7 @@ use crate::store::EventRecord;
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
     /// Whose event it is; that of the key, else `default`, where nobody says.
-    tenant: Option<TenantId>,
+    pub(super) tenant: Option<TenantId>,
 }
 
 /// An event with its deliveries.
@@ -60,25 +60,37 @@ pub(super) async fn get(
     PathText(id): PathText,
     Query(params): Query<Params>,
 ) -> Result<Json<EventView>, Problem> {
-    let tenant = match params.tenant {
-        Some(tenant) => tenant,
-        None => caller.managed_tenant(None)?,
-    };
-    let record = match id.parse::<EventId>() {
-        Ok(id) if caller.manages(&tenant) => api.store.event(&tenant, &id).await?,
-        Ok(_) | Err(_) => None,
-    };
-    let mut record = record.ok_or_else(|| {
-        let detail =
-            format!("the tenant `{tenant}` has no event of this id; name its tenant with `?tenant=`");
-        Problem::not_found(detail)
-    })?;
+    let mut record = api.find_event(&caller, &id, params.tenant).await?;
     for delivery in &mut record.deliveries {
         if api.directory.is_inactive(delivery.endpoint) {
             delivery.hold_while_inactive();
         }
     }
     EventView::new(&record).map(Json).map_err(|error| Problem::internal(&error))
+}
+
+impl Api {
+    /// The event of this id, if there is one and the caller may know of it.
+    pub(super) async fn find_event(
+        &self,
+        caller: &Caller,
+        id: &str,
+        tenant: Option<TenantId>,
+    ) -> Result<EventRecord, Problem> {
+        let tenant = match tenant {
+            Some(tenant) => tenant,
+            None => caller.managed_tenant(None)?,
+        };
+        let record = match id.parse::<EventId>() {
+            Ok(id) if caller.manages(&tenant) => self.store.event(&tenant, &id).await?,
+            Ok(_) | Err(_) => None,
+        };
+        record.ok_or_else(|| {
+            let detail =
+                format!("the tenant `{tenant}` has no event of this id; name its tenant with `?tenant=`");
+            Problem::not_found(detail)
+        })
+    }
 }
 
 impl EventView {

@@ -28,7 +28,15 @@ mod keys;
 mod page;
 mod plugin_view;
 mod plugins;
+mod preview;
+mod preview_input;
+mod preview_view;
+mod recoveries;
+mod recovery_input;
+mod recovery_view;
+mod replay;
 mod request_input;
+mod retry;
 mod routes;
 mod secret_input;
 mod secret_view;
@@ -58,6 +66,8 @@ use crate::http::{self, Keys};
 use crate::model::Event;
 use crate::openapi::Described;
 use crate::plugins::Plugins;
+use crate::preview::Previews;
+use crate::replay::Resends;
 use crate::store::Store;
 
 /// Whether deliveries may go to this URL: the URL normalised, or a sentence that says why not.
@@ -82,6 +92,10 @@ pub struct Api {
     pub catalogue: Catalogue,
     /// The plugins that endpoints can be bound to.
     pub plugins: Plugins,
+    /// What sends again.
+    pub resends: Resends,
+    /// What shows events before they are sent.
+    pub previews: Previews,
     /// Whether deliveries may go to a URL.
     pub target_check: TargetCheck,
     /// Whether the gateway takes events now.

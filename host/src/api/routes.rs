@@ -4,8 +4,8 @@ use axum::routing::{delete, get, patch, post, put};
 use http::Method;
 
 use super::{
-    Api, activity, audit, deliveries, endpoints, events, health, keys, plugins, secrets, tenants, test_event,
-    topics,
+    Api, activity, audit, deliveries, endpoints, events, health, keys, plugins, preview, recoveries, replay,
+    retry, secrets, tenants, test_event, topics,
 };
 use crate::http::Route;
 
@@ -37,9 +37,17 @@ pub(super) const ROUTES: &[Route<Api>] = routes! {
     POST post "/v1/endpoints/{id}/activate" => activity::activate;
     POST post "/v1/endpoints/{id}/deactivate" => activity::deactivate;
     POST post "/v1/endpoints/{id}/test" => test_event::send;
+    POST post "/v1/endpoints/{id}/recover" => recoveries::create;
+    GET get "/v1/recoveries" => recoveries::list;
+    GET get "/v1/recoveries/{id}" => recoveries::get;
+    POST post "/v1/recoveries/{id}/cancel" => recoveries::cancel;
     GET get "/v1/deliveries" => deliveries::list;
     GET get "/v1/deliveries/{id}" => deliveries::get;
+    POST post "/v1/deliveries/{id}/retry" => retry::retry;
+    POST post "/v1/deliveries/{id}/cancel" => retry::cancel;
     GET get "/v1/events/{id}" => events::get;
+    POST post "/v1/events/{id}/replay" => replay::replay;
+    POST post "/v1/preview" => preview::show;
     GET get "/v1/plugins" => plugins::list;
     GET get "/v1/plugins/{name}" => plugins::get;
     GET get "/v1/keys" => keys::list;

@@ -71,6 +71,8 @@ pub enum Command {
     Activate { id: String },
     /// Send nothing more; what is for it waits.
     Deactivate { id: String },
+    /// Send the events of a range again, as a job of the gateway; shows how far it is until it is done.
+    Recover(super::recovery::RecoverArgs),
     /// Send a test event to this endpoint alone.
     Test {
         id: String,
@@ -140,6 +142,7 @@ pub(super) fn run(command: Command, session: &mut Session) -> Result<(), Error> 
         }
         Command::Activate { id } => set_activity(session, &id, "activate"),
         Command::Deactivate { id } => set_activity(session, &id, "deactivate"),
+        Command::Recover(args) => super::recovery::recover(args, session),
         Command::Test { id, topic, data } => test(session, &id, topic, data),
     }
 }

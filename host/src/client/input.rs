@@ -50,6 +50,16 @@ impl FieldArgs {
         Ok(())
     }
 
+    /// Every field of a JSON object of the caller.
+    ///
+    /// # Errors
+    /// It is not one JSON object.
+    pub(super) fn put_all(&mut self, json: &str) -> Result<(), Error> {
+        let object = parse_object(json)?;
+        self.set.extend(object.into_iter().map(|(name, value)| Field(name, value)));
+        Ok(())
+    }
+
     /// The object, with these fields put over it where there is a value.
     ///
     /// # Errors

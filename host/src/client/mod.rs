@@ -24,6 +24,7 @@ mod output;
 mod plugin;
 mod pretty;
 mod profile;
+mod recovery;
 mod same_json;
 mod secret;
 mod session;
@@ -68,6 +69,8 @@ pub enum Command {
     Event(Remote<event::Command>),
     /// The delivery log.
     Delivery(Remote<delivery::Command>),
+    /// Recoveries: ranges of events that are sent again.
+    Recovery(Remote<recovery::Command>),
     /// API keys.
     Key(Remote<key::Command>),
     /// Tenants.
@@ -100,6 +103,7 @@ pub fn run(command: Command, world: World) -> Result<(), Error> {
         Command::Topic(remote) => remote.run(world, topic::run),
         Command::Event(remote) => remote.run(world, event::run),
         Command::Delivery(remote) => remote.run(world, delivery::run),
+        Command::Recovery(remote) => remote.run(world, recovery::run),
         Command::Key(remote) => remote.run(world, key::run),
         Command::Tenant(remote) => remote.run(world, tenant::run),
         Command::Audit(remote) => remote.run(world, audit::run),

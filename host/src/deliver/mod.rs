@@ -46,7 +46,7 @@ use crate::model::{
 };
 use crate::notices::{GivenUp, Notice, Notices};
 use crate::shutdown::Shutdown;
-use crate::store::{Error, FinishedAttempt, NewEvent, Store};
+use crate::store::{Error, FinishedAttempt, NewEvent, Recorded, Store};
 
 /// How long until a delivery whose attempt could not be recorded is tried again.
 const UNRECORDED_WAIT: Duration = Duration::from_secs(1);
@@ -110,7 +110,7 @@ impl Deliver {
         let recorded = self.store.finish_attempt(finished);
         slot.give_back(due_at.is_none());
         match recorded.await {
-            Ok(failing_since) => {
+            Ok(Recorded { failing_since, was_over }) => {
                 if told {
                     self.notices.ring();
                 }
@@ -119,7 +119,8 @@ impl Deliver {
                     let directory = self.directory.because_of(&job.event);
                     self.deactivate(&directory, &endpoint, reason, at).await;
                 }
-                slot.settle(due_at);
+                // One that was cancelled meanwhile waits no longer, nor does what stood behind it.
+                slot.settle(if was_over { Some(at) } else { due_at });
                 if is_unsigned {
                     self.lanes.release_unsigned(job.endpoint).await;
                 }
@@ -199,7 +200,7 @@ impl Attempts {
         let number = job.attempts.saturating_add(1);
         let moment = Moment { now: self.clock.now(), wall: self.clock.wall() };
         let retry = endpoint.request.retry.as_ref().unwrap_or(&self.retry);
-        let conclusion = conclude(&outcome, number, retry, moment, &mut rand::rng());
+        let conclusion = conclude(&outcome, job.tries_at(number), retry, moment, &mut rand::rng());
         let request_headers = endpoint.request.redacted(post.headers);
         let attempt = Attempt { number, started_at, took, request_headers, outcome };
         self.finished(job, Some(attempt), conclusion)

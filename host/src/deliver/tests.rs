@@ -47,6 +47,7 @@ fn job(attempts: u16, custom: Option<CustomRequest>) -> Job {
         envelope: EnvelopeCache::default(),
     };
     Job {
+        schedule_from: 0,
         delivery: DeliveryId { event: key, ordinal: 3 },
         endpoint: EndpointId::from_u128(7),
         attempts,

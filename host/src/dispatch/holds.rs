@@ -16,7 +16,7 @@ const PAGE: usize = 64;
 
 /// Releases holds until it is time to stop.
 pub(super) async fn run(stage: Dispatch, shutdown: Shutdown) {
-    let mut swaps = stage.plugins.swaps();
+    let mut swaps = stage.judge.plugins.swaps();
     loop {
         let next = stage.store.next_plugin_hold().await.unwrap_or_else(|error| {
             tracing::error!(%error, "cannot read when held deliveries are due; trying again");
@@ -25,7 +25,7 @@ pub(super) async fn run(stage: Dispatch, shutdown: Shutdown) {
         let released = tokio::select! {
             swap = swaps.recv() => match swap {
                 Ok(plugin) => vec![Some(plugin)],
-                Err(RecvError::Lagged(_)) => stage.plugins.list().into_iter().map(|p| Some(p.name)).collect(),
+                Err(RecvError::Lagged(_)) => stage.judge.plugins.list().into_iter().map(|p| Some(p.name)).collect(),
                 Err(RecvError::Closed) => return,
             },
             () = sleep_until(&stage, next) => vec![None],
@@ -62,12 +62,15 @@ impl Dispatch {
     async fn release_one(self, hold: PluginHold) -> Result<(), Error> {
         let PluginHold { delivery, event } = hold;
         let Some(tries) = delivery.state.judged_times() else { return Ok(()) };
-        let mut verdict = self.judge_again(&event, delivery.endpoint, tries).await;
+        let mut verdict = self.judge.again(&event, delivery.endpoint, tries).await;
         verdict.notice = self.notice(&event, delivery.id, delivery.endpoint, &verdict.state);
         let (due, told) = (verdict.state == DeliveryState::Pending, verdict.notice.is_some());
         let custom = verdict.custom.clone();
         let at = self.clock.now();
-        self.store.redispatch(delivery.id, verdict, custom.is_some()).await?;
+        if !self.store.redispatch(delivery.id, verdict, custom.is_some()).await? {
+            // Somebody cancelled it or had it judged meanwhile, and told its lane.
+            return Ok(());
+        }
         if told {
             self.notices.ring();
         }
@@ -76,6 +79,7 @@ impl Dispatch {
             delivery: delivery.id,
             endpoint: delivery.endpoint,
             attempts: 0,
+            schedule_from: 0,
             event,
             custom,
             line: None,

@@ -1,67 +1,145 @@
 //! Asks the filter, the matchers and the plugins of the endpoints what becomes of an event.
+//!
+//! Whoever wants to know that, to send the event or to show what would be sent, asks here: there is one answer.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::Dispatch;
+use tokio::time::Instant;
+
 use super::plan;
-use crate::directory::Tenant;
+use crate::clock::Clock;
+use crate::directory::{Directory, Tenant};
 use crate::json::Subject;
-use crate::model::{DeliveryState, Endpoint, EndpointId, Event, Subscription};
+use crate::model::{DeliveryState, Endpoint, EndpointId, Event, RetrySchedule, Subscription};
 use crate::ordering;
-use crate::plugins::{Decision, Judgement, PluginSet};
+use crate::plugins::{Decision, Judgement, PluginSet, Plugins};
 use crate::store::{NewDelivery, Verdict};
 
+/// Who knows the endpoints and asks the plugins. Clones share both.
+#[derive(Clone)]
+pub struct Judge {
+    pub(super) directory: Directory,
+    pub(super) plugins: Plugins,
+    clock: Clock,
+    /// When plugins that failed are asked again.
+    schedule: RetrySchedule,
+}
+
 /// An event with those who judge it: one version of the tenant's endpoints and of the plugins.
-struct Trial {
+pub struct Trial {
     subject: Subject,
     tenant: Arc<Tenant>,
     plugins: Arc<PluginSet>,
 }
 
+/// An endpoint that wants an event.
+#[derive(Debug)]
+pub struct Interest<'a> {
+    /// Which.
+    pub endpoint: &'a Arc<Endpoint>,
+    /// Why nobody can say whether it wants it: its matcher failed.
+    pub unsure: Option<Decision>,
+}
+
+/// What came of judging an event for an endpoint.
+#[derive(Debug)]
+pub struct Judged {
+    /// What becomes of it.
+    pub verdict: Verdict,
+    /// How long the endpoint's own filter took, if it has one.
+    pub filter_took: Option<Duration>,
+}
+
 impl Trial {
+    /// All endpoints of the event's tenant, by rising id.
+    #[must_use]
+    pub fn endpoints(&self) -> &[Arc<Endpoint>] {
+        self.tenant.index().endpoints()
+    }
+
+    fn event(&self) -> &Event {
+        self.subject.event()
+    }
+
     fn delivery(&self, endpoint: &Endpoint, verdict: Verdict) -> NewDelivery {
         let line = ordering::line(endpoint, self.subject.data());
         NewDelivery { endpoint: endpoint.id, line, verdict }
     }
 }
 
-impl Dispatch {
+impl Judge {
+    /// One that asks these.
+    #[must_use]
+    pub fn new(directory: Directory, plugins: Plugins, clock: Clock) -> Self {
+        Self { directory, plugins, clock, schedule: RetrySchedule::default() }
+    }
+
+    /// The event before the endpoints and plugins as they are now; `None` if its tenant has no endpoints.
+    #[must_use]
+    pub fn trial(&self, event: &Arc<Event>) -> Option<Trial> {
+        let tenant = self.directory.tenant(&event.tenant)?;
+        let plugins = self.plugins.snapshot();
+        Some(Trial { subject: Subject::new(Arc::clone(event)), tenant, plugins })
+    }
+
     /// A delivery for each endpoint that wants the event, or for the one that it tests, with its verdict.
-    pub(super) async fn judge_all(&self, event: &Arc<Event>) -> Vec<NewDelivery> {
+    pub async fn all(&self, event: &Arc<Event>) -> Vec<NewDelivery> {
+        self.some(event, |_| true).await
+    }
+
+    /// The same for some of the endpoints.
+    pub async fn some(
+        &self,
+        event: &Arc<Event>,
+        is_one: impl Fn(EndpointId) -> bool + Send + Sync,
+    ) -> Vec<NewDelivery> {
         let Some(trial) = self.trial(event) else { return Vec::new() };
-        let Trial { tenant, plugins, .. } = &trial;
-        if let Some(tested) = event.test_of {
-            return match tenant.endpoint(tested) {
-                Some(endpoint) => vec![self.deliver_to(&trial, endpoint).await],
-                None => Vec::new(),
-            };
-        }
         let mut deliveries = Vec::new();
-        for endpoint in tenant.index().matches(&event.topic) {
-            deliveries.push(self.deliver_to(&trial, endpoint).await);
-        }
-        for group in tenant.index().matcher_groups() {
-            match plugins.topic_matches(&group.plugin, &group.patterns, &event.topic).await {
-                Ok(false) => {}
-                Ok(true) => {
-                    for endpoint in &group.endpoints {
-                        deliveries.push(self.deliver_to(&trial, endpoint).await);
-                    }
-                }
-                // Nobody can say whether they want it: held rather than lost.
-                Err(error) => deliveries.extend(group.endpoints.iter().map(|endpoint| {
-                    let (plugin, message) = (group.plugin.clone(), error.to_string());
-                    let judgement =
-                        Judgement { decision: Decision::Hold { plugin, message }, runs: Vec::new() };
-                    trial.delivery(endpoint, self.verdict(judgement, 1))
-                })),
+        for interest in self.interested(&trial).await {
+            if is_one(interest.endpoint.id) {
+                let endpoint = interest.endpoint;
+                deliveries.push(trial.delivery(endpoint, self.judge(&trial, interest).await.verdict));
             }
         }
         deliveries
     }
 
-    /// The verdict on a delivery that was held, after `tries` tries.
-    pub(super) async fn judge_again(&self, event: &Arc<Event>, endpoint: EndpointId, tries: u16) -> Verdict {
+    /// The endpoints that want the event, or the one that it tests.
+    pub async fn interested<'a>(&self, trial: &'a Trial) -> Vec<Interest<'a>> {
+        let (Trial { tenant, plugins, .. }, event) = (trial, trial.event());
+        let sure = |endpoint| Interest { endpoint, unsure: None };
+        if let Some(tested) = event.test_of {
+            return tenant.endpoint(tested).map(sure).into_iter().collect();
+        }
+        let mut interested: Vec<_> = tenant.index().matches(&event.topic).map(sure).collect();
+        for group in tenant.index().matcher_groups() {
+            match plugins.topic_matches(&group.plugin, &group.patterns, &event.topic).await {
+                Ok(false) => {}
+                Ok(true) => interested.extend(group.endpoints.iter().map(sure)),
+                // Nobody can say whether they want it: held rather than lost.
+                Err(error) => interested.extend(group.endpoints.iter().map(|endpoint| {
+                    let (plugin, message) = (group.plugin.clone(), error.to_string());
+                    Interest { endpoint, unsure: Some(Decision::Hold { plugin, message }) }
+                })),
+            }
+        }
+        interested
+    }
+
+    /// The first verdict on an event for an endpoint that wants it.
+    pub async fn judge(&self, trial: &Trial, interest: Interest<'_>) -> Judged {
+        match interest.unsure {
+            None => self.weigh(trial, interest.endpoint, 1).await,
+            Some(decision) => {
+                let verdict = self.verdict(Judgement { decision, runs: Vec::new() }, 1);
+                Judged { verdict, filter_took: None }
+            }
+        }
+    }
+
+    /// The verdict on a delivery that was judged before, after `tries` tries.
+    pub async fn again(&self, event: &Arc<Event>, endpoint: EndpointId, tries: u16) -> Verdict {
         let trial = self.trial(event);
         let found = trial.as_ref().and_then(|trial| Some((trial, trial.tenant.endpoint(endpoint)?)));
         let Some((trial, endpoint)) = found else {
@@ -69,38 +147,34 @@ impl Dispatch {
         };
         let tries = tries.saturating_add(1);
         match self.still_wanted(&trial.plugins, event, endpoint).await {
-            Ok(()) => self.judge(trial, endpoint, tries).await,
+            Ok(()) => self.weigh(trial, endpoint, tries).await.verdict,
             Err(decision) => self.verdict(Judgement { decision, runs: Vec::new() }, tries),
         }
     }
 
-    fn trial(&self, event: &Arc<Event>) -> Option<Trial> {
-        let tenant = self.directory.tenant(&event.tenant)?;
-        let plugins = self.plugins.snapshot();
-        Some(Trial { subject: Subject::new(Arc::clone(event)), tenant, plugins })
-    }
-
-    async fn deliver_to(&self, trial: &Trial, endpoint: &Arc<Endpoint>) -> NewDelivery {
-        trial.delivery(endpoint, self.judge(trial, endpoint, 1).await)
-    }
-
     /// The filter first: it costs least, and plugins see only what passed it.
-    async fn judge(&self, trial: &Trial, endpoint: &Arc<Endpoint>, tries: u16) -> Verdict {
-        match trial.tenant.filter(endpoint.id) {
-            Some(Err(error)) => {
-                return plan::unreadable(error, tries, &self.schedule, self.clock.now(), &mut rand::rng());
-            }
-            Some(Ok(filter)) => {
-                if let Err(reason) = filter.judge(&trial.subject, endpoint) {
-                    return plan::filtered(reason);
+    async fn weigh(&self, trial: &Trial, endpoint: &Arc<Endpoint>, tries: u16) -> Judged {
+        let mut filter_took = None;
+        if let Some(filter) = trial.tenant.filter(endpoint.id) {
+            let started = Instant::now();
+            let stopped = match filter {
+                Ok(filter) => filter.judge(&trial.subject, endpoint).err().map(plan::filtered),
+                Err(error) => {
+                    let now = self.clock.now();
+                    Some(plan::unreadable(error, tries, &self.schedule, now, &mut rand::rng()))
                 }
+            };
+            filter_took = Some(started.elapsed());
+            if let Some(verdict) = stopped {
+                return Judged { verdict, filter_took };
             }
-            None => {}
         }
-        if endpoint.plugins.is_empty() {
-            return plan::send();
-        }
-        self.verdict(trial.plugins.judge(&trial.subject, endpoint).await, tries)
+        let verdict = if endpoint.plugins.is_empty() {
+            plan::send()
+        } else {
+            self.verdict(trial.plugins.judge(&trial.subject, endpoint).await, tries)
+        };
+        Judged { verdict, filter_took }
     }
 
     /// Asks the matcher plugin of an endpoint again: it may be the one that failed. A test was never asked about.

@@ -20,12 +20,11 @@ use std::time::Duration;
 use serde::Deserialize;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
+pub use self::judge::{Interest, Judge, Judged, Trial};
 use crate::clock::Clock;
-use crate::directory::Directory;
 use crate::handoff::{Received, Receiver};
-use crate::model::{DeliveryId, DeliveryState, EndpointId, Event, EventKey, Job, RetrySchedule, UnixMs};
+use crate::model::{DeliveryId, DeliveryState, EndpointId, Event, EventKey, Job, UnixMs};
 use crate::notices::{GivenUp, Notice, Notices};
-use crate::plugins::Plugins;
 use crate::shutdown::Shutdown;
 use crate::store::{FanOut, NewDelivery, NewEvent, Store};
 
@@ -59,13 +58,10 @@ pub trait Outbox: Send + Sync + 'static {
 pub struct Dispatch {
     options: Options,
     store: Arc<dyn Store>,
-    directory: Directory,
-    plugins: Plugins,
+    judge: Judge,
     outbox: Arc<dyn Outbox>,
     notices: Notices,
     clock: Clock,
-    /// When plugins that failed are asked again.
-    schedule: RetrySchedule,
     under_way: Arc<Mutex<HashSet<EventKey>>>,
     /// Rings when a delivery was held.
     held: Arc<Notify>,
@@ -77,22 +73,26 @@ impl Dispatch {
     pub fn new(
         options: Options,
         store: Arc<dyn Store>,
-        (directory, plugins): (Directory, Plugins),
+        judge: Judge,
         (outbox, notices): (Arc<dyn Outbox>, Notices),
         clock: Clock,
     ) -> Self {
         Self {
             options,
             store,
-            directory,
-            plugins,
+            judge,
             outbox,
             notices,
             clock,
-            schedule: RetrySchedule::default(),
             under_way: Arc::default(),
             held: Arc::default(),
         }
+    }
+
+    /// What tells this stage that a delivery is held and due.
+    #[must_use]
+    pub fn held_bell(&self) -> Arc<Notify> {
+        Arc::clone(&self.held)
     }
 
     /// Dispatches events until it is time to stop. What is not dispatched then waits in the store.
@@ -162,7 +162,7 @@ impl Dispatch {
     }
 
     async fn dispatch(self, event: Arc<Event>, _permit: OwnedSemaphorePermit) {
-        let deliveries = self.judge_all(&event).await;
+        let deliveries = self.judge.all(&event).await;
         self.fan_out(&event, deliveries).await;
         self.under_way().remove(&event.key);
     }
@@ -207,7 +207,7 @@ impl Dispatch {
         state: &DeliveryState,
     ) -> Option<NewEvent> {
         let DeliveryState::Failed(reason) = state else { return None };
-        let endpoint = &*self.directory.get(endpoint)?;
+        let endpoint = &*self.judge.directory.get(endpoint)?;
         let given_up = GivenUp { event, delivery, endpoint, reason, attempts: 0, last: None };
         self.notices.event(&Notice::DeliveryExhausted(given_up))
     }
@@ -237,6 +237,7 @@ fn pending(event: &Arc<Event>, deliveries: &[NewDelivery]) -> impl Iterator<Item
             delivery: DeliveryId { event: event.key, ordinal },
             endpoint: delivery.endpoint,
             attempts: 0,
+            schedule_from: 0,
             event: Arc::clone(event),
             custom: delivery.verdict.custom.clone(),
             line: delivery.line,

@@ -33,6 +33,30 @@ where
     }
 }
 
+/// The same where the body may be left out: then it is the default.
+#[derive(Debug, Clone, Copy)]
+pub struct OptionalJson<T>(pub T);
+
+impl<T, S> FromRequest<S> for OptionalJson<T>
+where
+    T: DeserializeOwned + Default,
+    S: Send + Sync,
+{
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        refuse_encoding(request.headers())?;
+        if media_type(request.headers()) != Ok(Media::Json) {
+            return Err(Problem::unsupported("the `Content-Type` is not read here; send `application/json`"));
+        }
+        let body = read_body(request.into_body(), MAX_BODY).await?;
+        if body.is_empty() {
+            return Ok(Self(T::default()));
+        }
+        parse(text(&body)?).map(|Object(value)| Self(value))
+    }
+}
+
 /// The value in this JSON text.
 ///
 /// # Errors

@@ -200,6 +200,32 @@ impl From<store::Error> for Problem {
                               create another admin key first";
                 Self::conflict("last_admin_key", detail)
             }
+            store::Error::StateChanged => {
+                let detail = "the delivery changed at the same time; look at it and send the request again";
+                Self::conflict("changed_meanwhile", detail)
+            }
+            store::Error::IsFinal(state) => {
+                let detail = format!("the delivery is over: it is `{state}`, and nothing of it waits");
+                Self::conflict("delivery_over", detail)
+            }
+            store::Error::TooManyAttempts => {
+                let detail = "the delivery has had 65535 attempts; replay its event instead";
+                Self::conflict("too_many_attempts", detail)
+            }
+            store::Error::NotDispatched => {
+                let detail = "the event is not dispatched yet: it is sent for the first time soon; ask again after that";
+                Self::conflict("not_dispatched", detail)
+            }
+            store::Error::RecoveryRuns(id) => {
+                let detail = format!(
+                    "the recovery `{id}` of this endpoint runs; wait for its end, or cancel it with \
+                     `POST /v1/recoveries/{id}/cancel`"
+                );
+                Self::conflict("recovery_running", detail)
+            }
+            store::Error::RecoveryEnded(state) => {
+                Self::conflict("recovery_ended", format!("the recovery has ended: it is `{state}`"))
+            }
             store::Error::TooManyDeliveries(_) => Self::internal(&error),
             store::Error::Storage(_) | store::Error::Closed | store::Error::Unusable(_) => {
                 Self::unavailable(&error)

@@ -84,6 +84,27 @@ impl Lane {
         }
     }
 
+    /// Takes a delivery out that waits here, and with it all that waits here of its line; returns their bytes. It stays
+    /// known, the others are read again. `None` if it does not wait: it is under way, or not recorded yet.
+    pub(super) fn withdraw(&mut self, delivery: DeliveryId) -> Option<usize> {
+        let line = self.known.get(&delivery).copied()?;
+        let is_ready = self.ready.iter().any(|job| job.delivery == delivery);
+        if !is_ready && !line.is_some_and(|line| self.lines.has_behind(line, delivery)) {
+            return None;
+        }
+        let is_taken = |job: &Job| job.delivery == delivery || line.is_some() && job.line == line;
+        let ready = std::mem::take(&mut self.ready);
+        let (mut taken, ready): (VecDeque<Job>, VecDeque<Job>) = ready.into_iter().partition(is_taken);
+        self.ready = ready;
+        if let Some(line) = line {
+            taken.extend(self.lines.give_up(line));
+            self.lines.pass(line);
+        }
+        let bytes = self.give_up(taken);
+        self.known.insert(delivery, line);
+        Some(bytes)
+    }
+
     /// Gives up all that waits here; returns its bytes. What is in flight ends by itself.
     pub(super) fn clear(&mut self) -> usize {
         let mut waiting = std::mem::take(&mut self.ready);

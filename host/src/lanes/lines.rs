@@ -61,6 +61,12 @@ impl Lines {
         self.followers.entry(line).or_default().push_back(job);
     }
 
+    /// Whether a delivery stands behind the first of its line.
+    pub(super) fn has_behind(&self, line: Line, delivery: DeliveryId) -> bool {
+        let followers = self.followers.get(&line);
+        followers.is_some_and(|followers| followers.iter().any(|job| job.delivery == delivery))
+    }
+
     /// The next of a line, whose first has ended.
     pub(super) fn next(&mut self, line: Line) -> Option<Job> {
         let followers = self.followers.get_mut(&line)?;

@@ -8,6 +8,7 @@
 //! The lane of an inactive endpoint does not run: its deliveries stay in the store as they are, however many. When it is
 //! activated they are put into the order in which their events were accepted, a batch a transaction, and then it runs.
 
+mod claim;
 mod lane;
 mod lines;
 mod load;
@@ -25,6 +26,7 @@ use tokio::sync::Notify;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
+pub use self::claim::Claim;
 use self::schedule::Schedule;
 use self::step::{Limits, Step};
 use crate::clock::Clock;
@@ -63,6 +65,8 @@ pub struct Lanes {
 struct Inner {
     schedule: Mutex<Schedule>,
     changed: Notify,
+    /// Rings when an attempt is over or recorded: there may be room.
+    ended: Notify,
     store: Arc<dyn Store>,
     directory: Directory,
     clock: Clock,
@@ -96,6 +100,7 @@ impl Lanes {
         let inner = Inner {
             schedule: Mutex::new(schedule),
             changed: Notify::new(),
+            ended: Notify::new(),
             store,
             directory,
             clock,
@@ -167,12 +172,14 @@ impl Lanes {
     pub fn sent(&self, endpoint: EndpointId, delivery: DeliveryId, is_final: bool) {
         self.inner.schedule().sent(endpoint, delivery, is_final);
         self.inner.changed.notify_one();
+        self.inner.ended.notify_waiters();
     }
 
     /// The store knows what came of a delivery, and when it is due again.
     pub fn settled(&self, endpoint: EndpointId, delivery: DeliveryId, due_at: Option<UnixMs>) {
         self.inner.schedule().settled(endpoint, delivery, due_at);
         self.inner.changed.notify_one();
+        self.inner.ended.notify_waiters();
     }
 
     /// Makes what is held for want of a secret due now, if the endpoint has one by now. Whoever finds an endpoint without

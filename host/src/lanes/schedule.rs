@@ -5,6 +5,8 @@
 //! loaded when there is room. Slots for deliveries in flight are limited per lane and for the host. What an endpoint's owner
 //! limits beyond that is asked for at each turn, so a change counts from the next start on.
 
+mod claims;
+
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 use super::Options;
@@ -68,7 +70,7 @@ impl Schedule {
         let older_waits = lane.loading || lane.stored.is_some_and(|due| due <= now);
         let full =
             lane.ready.len() >= self.options.lane_buffer || self.bytes_ready >= self.options.buffer_bytes;
-        if older_waits || full {
+        if older_waits || full || lane.known.contains_key(&job.delivery) {
             return false;
         }
         self.push(job);

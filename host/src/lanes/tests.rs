@@ -1,5 +1,6 @@
 //! The schedule, step by step, in a time of its own.
 
+mod claims;
 mod limits;
 mod order;
 mod simulation;
@@ -46,6 +47,7 @@ fn job(endpoint: EndpointId, n: u128) -> Job {
         delivery: DeliveryId { event: key, ordinal: 0 },
         endpoint,
         attempts: 0,
+        schedule_from: 0,
         event: Arc::new(event),
         custom: None,
         line: None,

@@ -5,8 +5,10 @@
 //! ```text
 //! pending -> delivered            held      a plugin, a missing secret or an inactive endpoint stops it
 //!    |  \--> retrying -> ...      filtered  the filter or a plugin dropped it; who and why is recorded
-//!    |          \-----> failed    cancelled its endpoint was deleted
+//!    |          \-----> failed    cancelled somebody said so, or its endpoint was deleted
 //! ```
+//!
+//! What is final stays so, until somebody asks for the delivery to be sent again.
 //!
 //! Each POST is an [`Attempt`], always recorded: there is no hidden retry.
 
@@ -60,7 +62,7 @@ pub enum DeliveryState {
         /// Which condition failed, or what the plugin said.
         reason: String,
     },
-    /// Its endpoint was deleted before it was delivered. Final.
+    /// Somebody cancelled it, or its endpoint was deleted before it was delivered. Final.
     Cancelled,
 }
 
@@ -244,6 +246,8 @@ pub struct Job {
     pub endpoint: EndpointId,
     /// How many attempts were made before.
     pub attempts: u16,
+    /// How many of them came before its retry schedule began: none, unless it was over and somebody had it sent again.
+    pub schedule_from: u16,
     /// What is delivered.
     pub event: Arc<Event>,
     /// What a transform made of it, if one did.
@@ -252,7 +256,22 @@ pub struct Job {
     pub line: Option<Line>,
 }
 
+impl Job {
+    /// How many attempts of the retry schedule there were once the attempt of this number is made.
+    #[must_use]
+    pub const fn tries_at(&self, number: u16) -> u16 {
+        number.saturating_sub(self.schedule_from)
+    }
+}
+
 impl Delivery {
+    /// Whether the filter and the plugins have to judge it before it can be sent again: nothing of it was ever sent, and
+    /// what they said last is what stopped it, or may be old.
+    #[must_use]
+    pub const fn must_be_judged(&self) -> bool {
+        self.state.judged_times().is_some() || self.state.is_final() && self.attempts == 0
+    }
+
     /// The delivery as it stands while its endpoint is inactive: what waits for an attempt is held. It is stored as it
     /// was before, because deactivating an endpoint for which a million deliveries wait must not rewrite them.
     pub fn hold_while_inactive(&mut self) {

@@ -102,8 +102,20 @@ prefixed_id!(
     /// The part of an API key that is no secret.
     KeyId, "key_"
 );
+prefixed_id!(
+    /// A recovery: the job that has a range of an endpoint's events sent again.
+    RecoveryId, "rec_"
+);
 
 impl EventKey {
+    /// The first key that an event accepted at this time may have.
+    #[must_use]
+    pub const fn first_at(at: super::UnixMs) -> Self {
+        const MAX_MS: u64 = (1 << 48) - 1;
+        let ms = if at.0 < MAX_MS { at.0 } else { MAX_MS };
+        Self::new(super::UnixMs(ms), 0)
+    }
+
     /// When the event was accepted: the 48 bits of milliseconds.
     #[must_use]
     pub const fn time(self) -> super::UnixMs {

@@ -168,8 +168,65 @@ pub const URL_TAKEN: Refusal = Refusal::new(
 pub const CHANGED_MEANWHILE: Refusal = Refusal::new(
     StatusCode::CONFLICT,
     "changed_meanwhile",
-    "another request changed the endpoint at the same time",
+    "another request changed the endpoint or the delivery at the same time",
     "another request changed this endpoint at the same time; read it and send the change again",
+);
+/// An attempt is being made.
+pub const UNDER_WAY: Refusal = Refusal::new(
+    StatusCode::CONFLICT,
+    "under_way",
+    "an attempt of the delivery is under way",
+    "an attempt of this delivery is under way; see what comes of it, then retry if you still want to",
+);
+/// Nobody is there to send it to.
+pub const ENDPOINT_DELETED: Refusal = Refusal::new(
+    StatusCode::CONFLICT,
+    "endpoint_deleted",
+    "the endpoint of the delivery was deleted",
+    "the endpoint of this delivery was deleted; replay the event to send it to the endpoints of now",
+);
+/// It was not meant to be sent.
+pub const FILTERED: Refusal = Refusal::new(
+    StatusCode::CONFLICT,
+    "filtered",
+    "the filter of the endpoint or a plugin dropped the delivery",
+    "the endpoint's filter does not let it through: data.total: 1 is not >= 100. Once that has changed, replay the event: it is judged anew",
+);
+/// There is no number for another attempt.
+pub const TOO_MANY_ATTEMPTS: Refusal = Refusal::new(
+    StatusCode::CONFLICT,
+    "too_many_attempts",
+    "the delivery has had 65535 attempts",
+    "the delivery has had 65535 attempts; replay its event instead",
+);
+/// Nothing waits.
+pub const DELIVERY_OVER: Refusal = Refusal::new(
+    StatusCode::CONFLICT,
+    "delivery_over",
+    "the delivery is over, so there is nothing to cancel",
+    "the delivery is over: it is `delivered`, and nothing of it waits",
+);
+/// It is sent for the first time.
+pub const NOT_DISPATCHED: Refusal = Refusal::new(
+    StatusCode::CONFLICT,
+    "not_dispatched",
+    "the event was not matched to endpoints yet",
+    "the event is not dispatched yet: it is sent for the first time soon; ask again after that",
+);
+/// One at a time.
+pub const RECOVERY_RUNNING: Refusal = Refusal::new(
+    StatusCode::CONFLICT,
+    "recovery_running",
+    "the endpoint has a recovery that runs",
+    "the recovery `rec_01JDB6ZK3V8M2Q4R5S6T7V8W9X` of this endpoint runs; wait for its end, or cancel it with \
+     `POST /v1/recoveries/rec_01JDB6ZK3V8M2Q4R5S6T7V8W9X/cancel`",
+);
+/// Nothing is left of it to end.
+pub const RECOVERY_ENDED: Refusal = Refusal::new(
+    StatusCode::CONFLICT,
+    "recovery_ended",
+    "the recovery has ended",
+    "the recovery has ended: it is `done`",
 );
 /// As many secrets as there may be.
 pub const TOO_MANY_SECRETS: Refusal = Refusal::new(

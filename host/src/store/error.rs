@@ -28,6 +28,24 @@ pub enum Error {
     /// Without this key nobody could manage the gateway.
     #[error("this is the last admin key that opens anything")]
     LastAdminKey,
+    /// The delivery changed its state after it was looked at.
+    #[error("the delivery is in another state by now")]
+    StateChanged,
+    /// The delivery is over: there is nothing to cancel.
+    #[error("the delivery is over: it is {0}")]
+    IsFinal(&'static str),
+    /// Attempts of a delivery are numbered with 16 bits.
+    #[error("the delivery has had 65535 attempts")]
+    TooManyAttempts,
+    /// The event was not fanned out yet.
+    #[error("the event is not dispatched yet")]
+    NotDispatched,
+    /// The endpoint has a recovery that runs.
+    #[error("a recovery of the endpoint runs already: {0}")]
+    RecoveryRuns(crate::model::RecoveryId),
+    /// The recovery has ended.
+    #[error("the recovery has ended: it is {0}")]
+    RecoveryEnded(&'static str),
     /// An event matched more endpoints than its deliveries can be numbered for.
     #[error("an event goes to at most 65536 endpoints; this one matched {0}")]
     TooManyDeliveries(usize),

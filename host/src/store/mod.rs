@@ -16,6 +16,7 @@ pub(crate) mod conformance;
 mod error;
 mod records;
 pub mod redb;
+mod resends;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -25,11 +26,14 @@ pub use self::error::Error;
 pub use self::records::{
     Accepted, AuditChain, AuditFilter, AuditPage, AuditRow, DeliveryFilter, DeliveryRecord, DeliverySummary,
     Due, DueInOrder, EventRecord, FanOut, FinishedAttempt, InOrder, IndexPlace, Lookout, NewDelivery,
-    NewEvent, Page, PluginHold, QueuePlace, Resealed, Verdict,
+    NewEvent, Page, PluginHold, QueuePlace, Recorded, Resealed, Verdict,
+};
+pub use self::resends::{
+    Candidate, Candidates, Reached, RecoveryFilter, RecoveryPage, RecoveryStep, Replay, Resume, Retry,
 };
 use crate::model::{
-    ApiKeyRecord, AuditEntry, DeliveryId, Endpoint, EndpointId, Event, EventId, EventKey, KeyId, Line,
-    OrderId, PluginName, TenantId, Topic, TopicEntry, UnixMs,
+    ApiKeyRecord, AuditEntry, Delivery, DeliveryId, Endpoint, EndpointId, Event, EventId, EventKey, KeyId,
+    Line, OrderId, PluginName, Recovery, RecoveryId, TenantId, Topic, TopicEntry, UnixMs,
 };
 
 /// What a verb returns: a boxed future, so that the store can be an `Arc<dyn Store>`.
@@ -80,8 +84,9 @@ pub trait Store: Send + Sync + 'static {
     /// When the earliest plugin hold is due.
     fn next_plugin_hold(&self) -> StoreFuture<'_, Option<UnixMs>>;
 
-    /// Replaces the verdict of a delivery that waited for its plugins or its filter. Does nothing if it no longer does.
-    fn redispatch(&self, id: DeliveryId, verdict: Verdict, durable: bool) -> StoreFuture<'_, ()>;
+    /// Replaces the verdict of a delivery that waited for its plugins or its filter; false if it no longer does, and
+    /// nothing changes.
+    fn redispatch(&self, id: DeliveryId, verdict: Verdict, durable: bool) -> StoreFuture<'_, bool>;
 
     // --- lanes
 
@@ -122,8 +127,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Records an attempt, the new state of its delivery and when it is due next, in one transaction. If the attempt
     /// failed, tells since when all attempts of its endpoint have; a success, [`Store::update_endpoint`] with another
-    /// URL and one that activates make it start anew.
-    fn finish_attempt(&self, finished: FinishedAttempt) -> StoreFuture<'_, Option<UnixMs>>;
+    /// URL and one that activates make it start anew. An attempt that was under way when its delivery was cancelled is
+    /// recorded, and delivers it if it succeeded; nothing comes after it.
+    fn finish_attempt(&self, finished: FinishedAttempt) -> StoreFuture<'_, Recorded>;
 
     /// Makes deliveries of an endpoint that wait for an attempt due in the order in which their events were accepted,
     /// at most `limit` of those after `after`; returns the last one it looked at, `None` when there is none left.
@@ -146,6 +152,58 @@ pub trait Store: Send + Sync + 'static {
         until: UnixMs,
         limit: usize,
     ) -> StoreFuture<'_, usize>;
+
+    // --- sent again; each change that somebody asked for with its audit entry in the same transaction
+
+    /// Has a delivery sent again, durably.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::StateChanged`], [`Error::TooManyAttempts`].
+    fn retry(&self, retry: Retry, audit: AuditEntry) -> StoreFuture<'_, Delivery>;
+
+    /// Cancels a delivery that waits, durably.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::IsFinal`].
+    fn cancel(&self, id: DeliveryId, at: UnixMs, audit: AuditEntry) -> StoreFuture<'_, Delivery>;
+
+    /// Adds deliveries to an event that was fanned out, durably.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::NotDispatched`], [`Error::TooManyDeliveries`].
+    fn replay(&self, replay: Replay, audit: AuditEntry) -> StoreFuture<'_, Vec<Delivery>>;
+
+    /// Adds a recovery, durably.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if there is no such endpoint, [`Error::RecoveryRuns`].
+    fn create_recovery(&self, recovery: Recovery, audit: AuditEntry) -> StoreFuture<'_, ()>;
+
+    /// A recovery.
+    fn recovery(&self, id: RecoveryId) -> StoreFuture<'_, Option<Recovery>>;
+
+    /// Recoveries, newest first, that pass the filter, from below `before` on.
+    fn recoveries(
+        &self,
+        filter: RecoveryFilter,
+        before: Option<RecoveryId>,
+        limit: usize,
+    ) -> StoreFuture<'_, RecoveryPage>;
+
+    /// What a recovery finds in its range from its place on: about `limit`, after a bounded look.
+    fn candidates(&self, recovery: Recovery, limit: usize) -> StoreFuture<'_, Candidates>;
+
+    /// Does a part of a recovery and says where it stands; nothing of it if it ended or stands elsewhere.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    fn advance_recovery(&self, step: RecoveryStep) -> StoreFuture<'_, Recovery>;
+
+    /// Ends a recovery that runs, durably. What it had sent again stays so.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::RecoveryEnded`].
+    fn cancel_recovery(&self, id: RecoveryId, at: UnixMs, audit: AuditEntry) -> StoreFuture<'_, Recovery>;
 
     /// Whether writes can succeed: false after the storage failed and after the store was closed.
     fn is_writable(&self) -> bool;

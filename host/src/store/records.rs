@@ -176,6 +176,15 @@ pub struct FinishedAttempt {
     pub notice: Option<NewEvent>,
 }
 
+/// What recording an attempt came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Recorded {
+    /// Since when all attempts of the endpoint failed; `None` if this one did not.
+    pub failing_since: Option<UnixMs>,
+    /// Whether the delivery was over before, so that the state that the attempt led to is not the one it is in.
+    pub was_over: bool,
+}
+
 /// Which deliveries to list. Every field narrows.
 #[derive(Debug, Clone, Default)]
 pub struct DeliveryFilter {

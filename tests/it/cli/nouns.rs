@@ -140,3 +140,41 @@ async fn topics_and_test_events_are_asked_for_as_the_api_has_them() -> Result<()
     assert_eq!(asked("/v1/endpoints/ep_1/test"), [(Method::POST, test)]);
     Ok(())
 }
+
+#[tokio::test]
+async fn what_failed_is_retried_replayed_recovered_and_looked_at_before() -> Result<()> {
+    let scene =
+        Scene::with(hookway_tests::gateway::Setup::default().set(r#"deliver.retry=["10ms"]"#)).await?;
+    let hookway = Hookway::of(&scene.gateway);
+    scene.receiver.script("/a", [Answer::status(500)]);
+    let endpoint = scene.endpoint("/a", json!({})).await?.id;
+    let id = scene.client.send("orders/created", &json!({ "n": 1 })).await?;
+    let failed = scene.client.delivery_in(&id, &endpoint, &["failed"]).await?;
+    let delivery = text(&failed["id"])?;
+    let event = r#"{"event": "orders/created", "event_id": "o-1", "data": {"n": 1}}"#;
+    let shown = hookway.run_with(&["event", "preview", "-"], event).await?.expect(0)?;
+    shown.says("would be sent\n")?.says("webhook-id: o-1")?.says("\"n\": 1")?;
+    let stored = hookway.json(&["event", "preview", "--id", &id, "--endpoint", &endpoint]).await?;
+    assert_eq!(stored["data"][0]["status"], "pending");
+    hookway.run(&["event", "preview"]).await?.expect(2)?;
+
+    scene.receiver.script("/a", [Answer::status(200)]);
+    hookway.ok(&["delivery", "retry", delivery]).await?.says(&format!("{delivery} is retrying"))?;
+    scene.client.delivery_in(&id, &endpoint, &["delivered"]).await?;
+    hookway.run(&["delivery", "cancel", delivery]).await?.ends(5, "over")?;
+    let replayed = hookway.ok(&["event", "replay", &id, "--endpoint", &endpoint]).await?;
+    replayed.says("pending")?.says(&endpoint)?;
+    scene.receiver.wait_for("/a", 4).await?;
+
+    let since = "2001-01-01T00:00:00Z";
+    let recover = ["endpoint", "recover", &endpoint, "--since", since, "--status", "delivered"];
+    let dry = hookway.json(&[&recover[..], &["--dry-run"]].concat()).await?;
+    assert!(dry["found"]["delivered"].is_u64());
+    hookway.ok(&recover).await?.says(" is done: 2 sent again, 2 looked at")?;
+    let started = hookway.json(&[&recover[..], &["--detach"]].concat()).await?;
+    let recovery = text(&started["id"])?;
+    hookway.ok(&["recovery", "get", recovery]).await?.says(recovery)?;
+    assert_eq!(hookway.rows(&["recovery", "list", "--endpoint", &endpoint]).await?.len(), 2);
+    hookway.run(&["recovery", "cancel", "rec_x"]).await?.ends(3, "no recovery")?;
+    Ok(())
+}

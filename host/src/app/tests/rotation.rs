@@ -120,7 +120,8 @@ async fn running(store: Arc<RedbStore>, home: tempfile::TempDir) -> Gateway {
         App::start(settings, Arc::clone(&store), Compiler::InProcess, clock, shutdown.clone()).await.unwrap();
     let admin = ApiKey::new(clock.now(), rand::random(), rand::random());
     app.keys.insert(admin.record(crate::model::Scope::Admin, "", clock.now()));
-    let (deliver, dispatch, router) = (app.deliver(), app.dispatch(), app.router());
+    let (deliver, dispatch) = (app.deliver(), app.dispatch());
+    let router = app.router(&app.resends(&dispatch));
     shutdown.spawn(deliver::run(deliver, shutdown.clone()));
     shutdown.spawn(dispatch.run(app.events, shutdown.clone()));
     Gateway { router, store, shutdown, admin: admin.reveal(), _home: home }

@@ -9,9 +9,12 @@ mod view;
 use clap::Subcommand;
 
 use self::filter::Filter;
-pub(super) use self::view::{Delivery, Record, state_tone};
+pub(super) use self::show::plugin_run;
+pub(super) use self::view::{Delivery, PluginRun, Record, state_tone};
 use super::duration::Duration;
 use super::error::Error;
+use super::line::{Line, Tone};
+use super::output::not_understood;
 use super::session::{ListArgs, Session};
 
 const EXAMPLES: &str = "\
@@ -33,6 +36,10 @@ pub enum Command {
     },
     /// Show one: the event, the body that was sent, each attempt and its answer, what plugins said.
     Show { id: String },
+    /// Send one again now, with the same bytes; as often as you like.
+    Retry { id: String },
+    /// End one that waits. An attempt that is under way ends and is recorded.
+    Cancel { id: String },
     /// Follow the log: a line for each new delivery and for each change of one, until you stop it.
     Tail {
         #[command(flatten)]
@@ -50,9 +57,19 @@ pub(super) fn run(command: Command, session: &mut Session) -> Result<(), Error> 
     match command {
         Command::List { filter, list } => session.list::<Delivery>(&filter.apply(&session.api), &list),
         Command::Show { id } => show::run(&id, session),
+        Command::Retry { id } => change(session, &id, "retry"),
+        Command::Cancel { id } => change(session, &id, "cancel"),
         Command::Tail { filter, interval, lines } => {
             let changes = tail::Polled::new(filter.apply(&session.api), interval.into(), lines);
             tail::run(changes, session)
         }
     }
+}
+
+fn change(session: &mut Session, id: &str, verb: &str) -> Result<(), Error> {
+    let json = session.api.post(&session.api.at(&["deliveries", id, verb]), None)?;
+    let delivery: Delivery = serde_json::from_str(&json).map_err(|error| not_understood(&error))?;
+    let tone = state_tone(&delivery.status);
+    let reason = delivery.reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+    session.done(&json, Line::from(format!("{id} is ")).and(tone, delivery.status).and(Tone::Plain, reason))
 }

@@ -67,7 +67,8 @@ fn body(record: &Record, event: &Event) -> Vec<Line> {
     page
 }
 
-fn plugin_run(run: &PluginRun) -> Line {
+/// What one plugin said, on one line.
+pub(in crate::client) fn plugin_run(run: &PluginRun) -> Line {
     let tone = match run.outcome.as_str() {
         "failed" => Tone::Bad,
         "dropped" => Tone::Warning,

@@ -4,7 +4,9 @@ mod batch;
 mod get;
 mod lines;
 mod pace;
+mod preview;
 mod progress;
+mod replay;
 mod send;
 mod sending;
 mod view;
@@ -35,6 +37,18 @@ pub enum Command {
         #[arg(long)]
         tenant: Option<String>,
     },
+    /// Deliver one anew: it is matched and judged by the endpoints as they are now.
+    Replay {
+        id: String,
+        /// Whose it is [default: the tenant of the key, or `default`].
+        #[arg(long)]
+        tenant: Option<String>,
+        /// To this endpoint only; may be repeated.
+        #[arg(long = "endpoint", value_name = "ID")]
+        endpoints: Vec<String>,
+    },
+    /// Show what would be sent to whom, and why not to others. Nothing is sent.
+    Preview(preview::PreviewArgs),
     /// Say in sentences, for each endpoint of its tenant, whether the event arrived there, and if not, why not.
     Why {
         id: String,
@@ -51,6 +65,8 @@ pub(super) fn run(command: Command, session: &mut Session) -> Result<(), Error> 
     match command {
         Command::Send(args) => send::run(args, session),
         Command::Get { id, tenant } => get::run(&id, tenant, session),
+        Command::Replay { id, tenant, endpoints } => replay::run(&id, tenant, endpoints, session),
+        Command::Preview(args) => preview::run(args, session),
         Command::Why { id, tenant, endpoint } => why::run(&id, tenant, endpoint.as_deref(), session),
     }
 }

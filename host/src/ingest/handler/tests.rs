@@ -16,8 +16,9 @@ use crate::handoff::{self, Received, Receiver};
 use crate::http::Keys;
 use crate::ingest::{Options, UnknownTopics, router};
 use crate::model::{
-    ApiKey, ApiKeyRecord, AuditEntry, DeliveryId, Endpoint, EndpointId, EnvelopeCache, Event, EventId,
-    EventKey, KeyId, Line, OrderId, PluginName, Scope, TenantId, Topic, TopicEntry, UnixMs,
+    ApiKey, ApiKeyRecord, AuditEntry, Delivery, DeliveryId, Endpoint, EndpointId, EnvelopeCache, Event,
+    EventId, EventKey, KeyId, Line, OrderId, PluginName, Recovery, RecoveryId, Scope, TenantId, Topic,
+    TopicEntry, UnixMs,
 };
 use crate::store::{
     AuditChain, AuditFilter, AuditPage, DeliveryFilter, DeliveryRecord, Due, DueInOrder, EventRecord, FanOut,
@@ -91,13 +92,22 @@ impl Store for Shelf {
         fan_out(fan_out: FanOut) -> ();
         plugin_holds(now: UnixMs, released: Option<PluginName>, limit: usize) -> Vec<PluginHold>;
         next_plugin_hold() -> Option<UnixMs>;
-        redispatch(id: DeliveryId, verdict: Verdict, durable: bool) -> ();
+        redispatch(id: DeliveryId, verdict: Verdict, durable: bool) -> bool;
         waiting_endpoints() -> Vec<(EndpointId, UnixMs)>;
         due(endpoint: EndpointId, now: UnixMs, limit: usize) -> Due;
         due_in_order(endpoint: EndpointId, lookout: Lookout, now: UnixMs, limit: usize) -> DueInOrder;
         index_order(endpoint: EndpointId, order: OrderId, after: Option<IndexPlace>, limit: usize) -> Option<IndexPlace>;
         set_lines(endpoint: EndpointId, lines: Vec<(DeliveryId, Line)>) -> ();
-        finish_attempt(finished: FinishedAttempt) -> Option<UnixMs>;
+        finish_attempt(finished: FinishedAttempt) -> store::Recorded;
+        retry(retry: store::Retry, audit: AuditEntry) -> Delivery;
+        cancel(id: DeliveryId, at: UnixMs, audit: AuditEntry) -> Delivery;
+        replay(replay: store::Replay, audit: AuditEntry) -> Vec<Delivery>;
+        create_recovery(recovery: Recovery, audit: AuditEntry) -> ();
+        recovery(id: RecoveryId) -> Option<Recovery>;
+        recoveries(filter: store::RecoveryFilter, before: Option<RecoveryId>, limit: usize) -> store::RecoveryPage;
+        candidates(recovery: Recovery, limit: usize) -> store::Candidates;
+        advance_recovery(step: store::RecoveryStep) -> Recovery;
+        cancel_recovery(id: RecoveryId, at: UnixMs, audit: AuditEntry) -> Recovery;
         release_waiting(endpoint: EndpointId, after: Option<QueuePlace>, limit: usize) -> Option<QueuePlace>;
         cancel_waiting(endpoint: EndpointId, now: UnixMs, limit: usize) -> usize;
         release_unsigned(endpoint: EndpointId, now: UnixMs, until: UnixMs, limit: usize) -> usize;

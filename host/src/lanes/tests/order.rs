@@ -295,3 +295,19 @@ fn a_deleted_lane_with_lines_leaves_nothing_behind() {
     schedule.settled(LANE, id(1), None);
     assert!(schedule.is_empty());
 }
+
+#[test]
+fn a_claim_of_one_in_a_line_gives_the_line_back_to_the_store_and_leaves_the_others() {
+    let (one, other) = (line(1), line(2));
+    let mut schedule = with_lines(found(&[(1, one), (2, one), (3, other), (4, one)], &[], 4));
+    assert_eq!(all_that_start(&mut schedule), [1, 3]);
+    assert!(schedule.claim(LANE, id(2)), "it stands behind one that is under way");
+    schedule.sent(LANE, id(1), true);
+    schedule.settled(LANE, id(1), None);
+    assert_eq!(starts_by(&mut schedule, keyed), None, "nothing of its line starts meanwhile");
+    schedule.put_back(LANE, id(2));
+    let again = load(&mut schedule, NOW, keyed);
+    assert_eq!(again.lookout.after, None, "from the beginning");
+    answer(&mut schedule, again, found(&[(4, one)], &[], 4));
+    assert_eq!(all_that_start(&mut schedule), [4]);
+}

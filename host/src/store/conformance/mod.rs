@@ -11,6 +11,8 @@ pub(crate) mod logging;
 pub(crate) mod managing;
 pub(crate) mod ordering;
 pub(crate) mod persistence;
+pub(crate) mod recovering;
+pub(crate) mod resending;
 pub(crate) mod telling;
 
 /// Calls the macro `$run` with every rule, as `module::function`.
@@ -60,6 +62,21 @@ macro_rules! for_every_rule {
             delivering::an_endpoint_has_failed_since_the_first_failure_after_a_success,
             delivering::activating_or_moving_an_endpoint_forgets_its_failures,
             delivering::what_is_released_is_due_in_the_order_of_acceptance,
+            resending::a_retry_makes_a_delivery_due_again_with_what_it_has,
+            resending::a_retry_keeps_the_schedule_of_one_that_waits_and_begins_that_of_one_that_was_over,
+            resending::a_retry_of_one_that_changed_meanwhile_is_refused_and_leaves_nothing,
+            resending::a_verdict_that_comes_with_a_retry_replaces_the_last,
+            resending::cancelling_ends_what_waits_and_nothing_else,
+            resending::an_attempt_under_way_is_recorded_though_its_delivery_was_cancelled,
+            resending::a_replay_adds_deliveries_behind_those_of_the_event,
+            resending::an_event_is_replayed_once_it_was_dispatched,
+            resending::what_is_sent_again_takes_its_place_in_its_line,
+            recovering::a_recovery_is_read_back_and_listed_newest_first,
+            recovering::an_endpoint_has_one_recovery_that_runs,
+            recovering::candidates_are_what_is_wanted_in_the_range_in_the_order_of_acceptance,
+            recovering::missed_events_are_those_of_the_tenant_without_a_delivery,
+            recovering::a_step_does_its_part_once_and_moves_the_place,
+            recovering::a_recovery_that_ended_does_nothing_more,
             telling::an_operational_event_is_accepted_with_its_cause,
             telling::what_changes_nothing_tells_nothing,
             telling::an_operational_event_claims_no_id,

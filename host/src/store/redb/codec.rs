@@ -18,6 +18,9 @@ use crate::model::{
 const VERSION: u8 = 1;
 /// Of a row of `events`: the endpoint that the event tests stands before the rest. Others do not pay for it.
 const TEST_EVENT: u8 = 2;
+/// Of a row of `deliveries`: how many attempts came before its retry schedule began anew stands before the rest. Only
+/// those that were over and are sent again have it.
+const RESTARTED_DELIVERY: u8 = 2;
 /// Stands for the endpoint's own filter where a plugin is named: no plugin has the empty name.
 const FOR_FILTER: &str = "";
 
@@ -74,6 +77,9 @@ pub(super) struct DeliveryRow {
     pub(super) has_custom: bool,
     /// What a list of deliveries shows of the last attempt, so that it need not read the attempts.
     pub(super) last: Option<LastAttempt>,
+    /// How many attempts came before its retry schedule began. In the row only if there were any.
+    #[serde(skip)]
+    pub(super) schedule_from: u16,
 }
 
 /// What a list shows of an attempt.
@@ -105,6 +111,22 @@ pub(super) fn event_header(event: &Event, own_id: bool, own_timestamp: bool) -> 
         None => encode(&header),
         Some(endpoint) => encode_as(TEST_EVENT, &(endpoint, header)),
     }
+}
+
+/// The row of a delivery.
+pub(super) fn encode_delivery(row: &DeliveryRow) -> Vec<u8> {
+    match row.schedule_from {
+        0 => encode(row),
+        from => encode_as(RESTARTED_DELIVERY, &(from, row)),
+    }
+}
+
+/// A delivery's row.
+pub(super) fn decode_delivery(bytes: &[u8]) -> Result<DeliveryRow, Corrupt> {
+    let Some((&RESTARTED_DELIVERY, rest)) = bytes.split_first() else { return decode("deliveries", bytes) };
+    let corrupt = |source| Corrupt::Postcard { table: "deliveries", source };
+    let (schedule_from, row) = postcard::from_bytes::<(u16, DeliveryRow)>(rest).map_err(corrupt)?;
+    Ok(DeliveryRow { schedule_from, ..row })
 }
 
 /// A versioned row.
@@ -153,6 +175,11 @@ impl<'a> EventRow<'a> {
         Ok(Self { test_of, header, data })
     }
 
+    /// Whether it tests one endpoint.
+    pub(super) const fn is_test(&self) -> bool {
+        self.test_of.is_some()
+    }
+
     /// Whose it is.
     pub(super) const fn tenant(&self) -> &'a str {
         self.header.tenant
@@ -195,12 +222,42 @@ impl<'a> EventRow<'a> {
 }
 
 impl DeliveryRow {
+    /// A delivery that begins now.
+    pub(super) const fn new(endpoint: EndpointId, created_at: UnixMs) -> Self {
+        Self {
+            endpoint,
+            state: DeliveryState::Pending,
+            attempts: 0,
+            created_at,
+            due_at: None,
+            finished_at: None,
+            plugins: Vec::new(),
+            has_custom: false,
+            last: None,
+            schedule_from: 0,
+        }
+    }
+
     /// Enters a state at this time. One that is not final and has no due time is due at once: nothing waits for ever.
     pub(super) fn enter(&mut self, state: DeliveryState, due_at: Option<UnixMs>, at: UnixMs) {
         let is_final = state.is_final();
         self.due_at = (!is_final).then(|| due_at.unwrap_or(at));
         self.finished_at = is_final.then_some(at);
         self.state = state;
+    }
+
+    /// Is sent again from now on: at once, with a retry schedule that begins anew if it was over.
+    pub(super) fn resume(&mut self, at: UnixMs) {
+        let was_over = self.state.is_final();
+        if was_over {
+            self.schedule_from = self.attempts;
+        }
+        let state = match (was_over, self.attempts) {
+            (false, _) => self.state.clone(),
+            (true, 0) => DeliveryState::Pending,
+            (true, _) => DeliveryState::Retrying,
+        };
+        self.enter(state, Some(at), at);
     }
 
     /// Notes an attempt.

@@ -11,10 +11,10 @@ use super::rows;
 use super::schema::{Tables, delivery_id};
 use super::writer::{Batch, Change};
 use crate::model::{DeliveryId, DeliveryState, EndpointId, HoldReason, UnixMs, failing_since};
-use crate::store::{FinishedAttempt, QueuePlace};
+use crate::store::{FinishedAttempt, QueuePlace, Recorded};
 
 impl Change for FinishedAttempt {
-    type Output = Option<UnixMs>;
+    type Output = Recorded;
 
     fn is_urgent(&self) -> bool {
         false
@@ -23,9 +23,14 @@ impl Change for FinishedAttempt {
     fn apply(self, batch: &mut Batch<'_>) -> Result<Self::Output, Failure> {
         let id = self.delivery;
         let tables = &mut batch.tables;
-        let Some(mut row) = rows::delivery(&tables.deliveries, id)? else { return Ok(None) };
-        if row.state.is_final() {
-            return Ok(None);
+        let Some(mut row) = rows::delivery(&tables.deliveries, id)? else { return Ok(Recorded::default()) };
+        let was_over = row.state.is_final();
+        let ended = self.attempt.as_ref().map(|attempt| attempt.outcome.is_success());
+        let is_recorded = self.attempt.as_ref().is_none_or(|attempt| attempt.number <= row.attempts);
+        // One that was cancelled while the attempt was under way.
+        let is_late = row.state == DeliveryState::Cancelled && !is_recorded;
+        if was_over && !is_late {
+            return Ok(Recorded { failing_since: None, was_over });
         }
         tables.stop_waiting(id, &row)?;
         if let Some(attempt) = &self.attempt {
@@ -33,15 +38,18 @@ impl Change for FinishedAttempt {
             let key = (id.event.as_u128(), id.ordinal, attempt.number);
             tables.attempts.insert(key, codec::encode(attempt).as_slice())?;
         }
-        row.enter(self.state, self.due_at, self.at);
-        tables.store_delivery(id, &row)?;
-        accept::notices(batch, self.notice)?;
-        match &self.attempt {
-            Some(attempt) => {
-                note_ended(&mut batch.tables, row.endpoint, attempt.outcome.is_success(), self.at)
-            }
-            None => Ok(None),
+        if !was_over || ended == Some(true) {
+            row.enter(self.state, self.due_at, self.at);
         }
+        tables.store_delivery(id, &row)?;
+        if !was_over {
+            accept::notices(batch, self.notice)?;
+        }
+        let failing_since = match ended {
+            Some(success) => note_ended(&mut batch.tables, row.endpoint, success, self.at)?,
+            None => None,
+        };
+        Ok(Recorded { failing_since, was_over })
     }
 }
 

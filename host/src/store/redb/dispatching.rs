@@ -6,14 +6,14 @@ use super::accept;
 use super::codec::DeliveryRow;
 use super::failure::Failure;
 use super::rows;
-use super::schema::delivery_key;
+use super::schema::{Tables, delivery_key};
 use super::writer::{Batch, Change};
-use crate::model::{CustomRequest, DeliveryId, DeliveryState, UnixMs};
+use crate::model::{CustomRequest, DeliveryId, UnixMs};
 use crate::store::redb::codec;
-use crate::store::{Error, FanOut, Verdict};
+use crate::store::{Error, FanOut, NewDelivery, Verdict};
 
 /// Ordinals are 16 bits.
-const MAX_DELIVERIES: usize = 1 << 16;
+pub(super) const MAX_DELIVERIES: usize = 1 << 16;
 
 impl Change for FanOut {
     type Output = ();
@@ -34,28 +34,54 @@ impl Change for FanOut {
             return Ok(());
         }
         let mut notices = Vec::new();
-        for (ordinal, new) in (0..=u16::MAX).zip(self.deliveries) {
-            let Verdict { state, due_at, plugins, custom, notice } = new.verdict;
-            notices.extend(notice);
-            let mut row = DeliveryRow {
-                endpoint: new.endpoint,
-                state: DeliveryState::Pending,
-                attempts: 0,
-                created_at: self.at,
-                due_at: None,
-                finished_at: None,
-                plugins,
-                has_custom: custom.is_some(),
-                last: None,
-            };
-            // Due since the event came, so that what waits is in the order of acceptance, however long plugins took.
-            // Never in the future: keys run ahead of a clock that was set back.
-            let due_at = due_at.unwrap_or_else(|| self.event.time().min(self.at));
-            row.enter(state, Some(due_at), self.at);
+        // Due since the event came, so that what waits is in the order of acceptance, however long plugins took.
+        // Never in the future: keys run ahead of a clock that was set back.
+        let due_at = self.event.time().min(self.at);
+        for (ordinal, mut new) in (0..=u16::MAX).zip(self.deliveries) {
+            notices.extend(new.verdict.notice.take());
             let id = DeliveryId { event: self.event, ordinal };
-            batch.tables.insert_delivery(id, &row, custom.as_deref(), new.line)?;
+            batch.tables.create_delivery(id, new, due_at, self.at)?;
         }
         accept::notices(batch, notices)
+    }
+}
+
+impl Tables<'_> {
+    /// Stores what was decided about a new delivery, at this time. One that is sent is due at `due_at`.
+    pub(super) fn create_delivery(
+        &mut self,
+        id: DeliveryId,
+        new: NewDelivery,
+        due_at: UnixMs,
+        at: UnixMs,
+    ) -> Result<DeliveryRow, Failure> {
+        let Verdict { state, due_at: held_until, plugins, custom, notice: _ } = new.verdict;
+        let mut row = DeliveryRow::new(new.endpoint, at);
+        row.plugins = plugins;
+        row.has_custom = custom.is_some();
+        row.enter(state, Some(held_until.unwrap_or(due_at)), at);
+        self.insert_delivery(id, &row, custom.as_deref(), new.line)?;
+        Ok(row)
+    }
+
+    /// Stores what was decided about a delivery that had been judged before, and whose row was taken out.
+    pub(super) fn judge_delivery(
+        &mut self,
+        id: DeliveryId,
+        row: &mut DeliveryRow,
+        verdict: Verdict,
+        at: UnixMs,
+    ) -> Result<(), Failure> {
+        let Verdict { state, due_at, plugins, custom, notice: _ } = verdict;
+        row.enter(state, due_at, at);
+        row.plugins = plugins;
+        if let Some(custom) = &custom {
+            self.custom.insert(delivery_key(id), codec::encode(custom.as_ref()).as_slice())?;
+        } else if row.has_custom {
+            self.custom.remove(delivery_key(id))?;
+        }
+        row.has_custom = custom.is_some();
+        self.store_delivery(id, row)
     }
 }
 
@@ -68,7 +94,7 @@ pub(super) struct Redispatch {
 }
 
 impl Change for Redispatch {
-    type Output = ();
+    type Output = bool;
 
     fn is_urgent(&self) -> bool {
         self.durable
@@ -78,22 +104,17 @@ impl Change for Redispatch {
         self.verdict.custom.as_ref().map_or(0, size)
     }
 
-    fn apply(self, batch: &mut Batch<'_>) -> Result<(), Failure> {
+    fn apply(mut self, batch: &mut Batch<'_>) -> Result<bool, Failure> {
         let tables = &mut batch.tables;
-        let Some(mut row) = rows::delivery(&tables.deliveries, self.id)? else { return Ok(()) };
+        let Some(mut row) = rows::delivery(&tables.deliveries, self.id)? else { return Ok(false) };
         if row.state.judged_times().is_none() {
-            return Ok(());
+            return Ok(false);
         }
+        let notice = self.verdict.notice.take();
         tables.stop_waiting(self.id, &row)?;
-        let Verdict { state, due_at, plugins, custom, notice } = self.verdict;
-        row.enter(state, due_at, self.at);
-        row.plugins = plugins;
-        if let Some(custom) = &custom {
-            row.has_custom = true;
-            tables.custom.insert(delivery_key(self.id), codec::encode(custom.as_ref()).as_slice())?;
-        }
-        tables.store_delivery(self.id, &row)?;
-        accept::notices(batch, notice)
+        tables.judge_delivery(self.id, &mut row, self.verdict, self.at)?;
+        accept::notices(batch, notice)?;
+        Ok(true)
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use redb::ReadTransaction;
 
-use super::codec::{self, DeliveryRow, EventRow};
+use super::codec::{self, EventRow};
 use super::failure::Failure;
 use super::schema::{ATTEMPTS, CUSTOM, DELIVERIES, DeliveryKey, ENDPOINT_LOG, EVENTS, IDS, deliveries_of};
 use super::schema::{delivery_id, delivery_key};
@@ -38,7 +38,7 @@ pub(super) fn event(
     let mut deliveries = Vec::new();
     for row in transaction.open_table(DELIVERIES)?.range(deliveries_of(key))? {
         let (id, row) = row?;
-        let row: DeliveryRow = codec::decode("deliveries", row.value())?;
+        let row = codec::decode_delivery(row.value())?;
         deliveries.push(row.into_delivery(delivery_id(id.value().0, id.value().1)));
     }
     let dispatched = !waited || !deliveries.is_empty();

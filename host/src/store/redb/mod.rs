@@ -8,6 +8,7 @@
 //!   they mean.
 //! - `writer`: the thread; `accept`, `dispatching`, `delivering`, `managing`, `topics`: the verbs that write; `audit`: what
 //!   is written down with them; `ordered`: the index of ordered endpoints.
+//! - `resending`, `recovering`: what is sent again, one at a time and by a job.
 //! - `progress`: which events wait for dispatch; `waiting`, `log`: the verbs that read.
 
 mod accept;
@@ -28,6 +29,8 @@ mod open;
 mod options;
 mod ordered;
 mod progress;
+mod recovering;
+mod resending;
 mod rows;
 mod schema;
 mod topics;

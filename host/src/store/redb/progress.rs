@@ -98,6 +98,11 @@ impl Progress {
         waiting.last = self.last;
     }
 
+    /// Whether an event waits for dispatch, as far as is committed.
+    pub(super) fn is_undispatched(&self, key: EventKey) -> bool {
+        self.undispatched.contains(key)
+    }
+
     /// Takes note that the open transaction dispatches an event; false if it is dispatched already.
     pub(super) fn dispatch(&mut self, key: EventKey) -> bool {
         self.undispatched.contains(key) && self.dispatching.insert(key)

@@ -34,7 +34,7 @@ pub(super) fn delivery(
     id: DeliveryId,
 ) -> Result<Option<DeliveryRow>, Failure> {
     let Some(row) = deliveries.get(delivery_key(id))? else { return Ok(None) };
-    Ok(Some(codec::decode("deliveries", row.value())?))
+    Ok(Some(codec::decode_delivery(row.value())?))
 }
 
 /// The row of a delivery that an index names.
@@ -104,7 +104,7 @@ impl Tables<'_> {
             None => {}
         }
         self.keep_in_line(id, row)?;
-        self.deliveries.insert((event, ordinal), codec::encode(row).as_slice())?;
+        self.deliveries.insert((event, ordinal), codec::encode_delivery(row).as_slice())?;
         Ok(())
     }
 

@@ -103,6 +103,10 @@ tables! {
     KEYS, keys: u128 => &'static [u8];
     /// Topic -> what the catalogue says about it, as JSON.
     TOPICS, topics: &'static str => &'static [u8];
+    /// Recovery -> the job and where it stands, as JSON.
+    RECOVERIES, recoveries: u128 => &'static [u8];
+    /// Endpoint -> the recovery of it that runs.
+    RECOVERING, recovering: u128 => u128;
     /// Number -> the hash of the row (32 bytes), then the audit entry as JSON. Only ever appended.
     AUDIT, audit: u64 => &'static [u8];
 }

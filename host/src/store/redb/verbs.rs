@@ -11,16 +11,19 @@ use super::managing::{
     self, CreateEndpoint, CreateKey, DeleteEndpoint, DeleteKey, NoteKeyUses, Reseal, UpdateEndpoint,
 };
 use super::ordered::{self, IndexOrder, SetLines};
+use super::recovering::{self, CancelRecovery, CreateRecovery};
+use super::resending::Cancel;
 use super::topics::{self, CreateTopic, DeleteTopic, ImportTopics, UpdateTopic};
 use super::{RedbStore, log, waiting};
 use crate::model::{
-    ApiKeyRecord, AuditEntry, DeliveryId, Endpoint, EndpointId, Event, EventId, EventKey, KeyId, Line,
-    OrderId, PluginName, TenantId, Topic, TopicEntry, UnixMs,
+    ApiKeyRecord, AuditEntry, Delivery, DeliveryId, Endpoint, EndpointId, Event, EventId, EventKey, KeyId,
+    Line, OrderId, PluginName, Recovery, RecoveryId, TenantId, Topic, TopicEntry, UnixMs,
 };
 use crate::store::{
-    Accepted, AuditChain, AuditFilter, AuditPage, DeliveryFilter, DeliveryRecord, Due, DueInOrder,
-    EventRecord, FanOut, FinishedAttempt, IndexPlace, Lookout, NewEvent, Page, PluginHold, QueuePlace,
-    Resealed, Store, StoreFuture, Verdict,
+    Accepted, AuditChain, AuditFilter, AuditPage, Candidates, DeliveryFilter, DeliveryRecord, Due,
+    DueInOrder, EventRecord, FanOut, FinishedAttempt, IndexPlace, Lookout, NewEvent, Page, PluginHold,
+    QueuePlace, Recorded, RecoveryFilter, RecoveryPage, RecoveryStep, Replay, Resealed, Retry, Store,
+    StoreFuture, Verdict,
 };
 
 impl Store for RedbStore {
@@ -58,7 +61,7 @@ impl Store for RedbStore {
         self.read(waiting::next_plugin_hold)
     }
 
-    fn redispatch(&self, id: DeliveryId, verdict: Verdict, durable: bool) -> StoreFuture<'_, ()> {
+    fn redispatch(&self, id: DeliveryId, verdict: Verdict, durable: bool) -> StoreFuture<'_, bool> {
         self.write(Redispatch { id, verdict, durable, at: self.clock.now() })
     }
 
@@ -98,7 +101,7 @@ impl Store for RedbStore {
         self.write(SetLines { endpoint, lines })
     }
 
-    fn finish_attempt(&self, finished: FinishedAttempt) -> StoreFuture<'_, Option<UnixMs>> {
+    fn finish_attempt(&self, finished: FinishedAttempt) -> StoreFuture<'_, Recorded> {
         self.write(finished)
     }
 
@@ -123,6 +126,49 @@ impl Store for RedbStore {
         limit: usize,
     ) -> StoreFuture<'_, usize> {
         self.write(ReleaseUnsigned { endpoint, at: now, until, limit })
+    }
+
+    fn retry(&self, retry: Retry, audit: AuditEntry) -> StoreFuture<'_, Delivery> {
+        self.write(Audited { change: retry, audit })
+    }
+
+    fn cancel(&self, id: DeliveryId, at: UnixMs, audit: AuditEntry) -> StoreFuture<'_, Delivery> {
+        self.write(Audited { change: Cancel { id, at }, audit })
+    }
+
+    fn replay(&self, replay: Replay, audit: AuditEntry) -> StoreFuture<'_, Vec<Delivery>> {
+        self.write(Audited { change: replay, audit })
+    }
+
+    fn create_recovery(&self, recovery: Recovery, audit: AuditEntry) -> StoreFuture<'_, ()> {
+        self.write(Audited { change: CreateRecovery(recovery), audit })
+    }
+
+    fn recovery(&self, id: RecoveryId) -> StoreFuture<'_, Option<Recovery>> {
+        self.read(move |transaction| recovering::one(transaction, id))
+    }
+
+    fn recoveries(
+        &self,
+        filter: RecoveryFilter,
+        before: Option<RecoveryId>,
+        limit: usize,
+    ) -> StoreFuture<'_, RecoveryPage> {
+        self.read(move |transaction| recovering::page(transaction, &filter, before, limit))
+    }
+
+    fn candidates(&self, recovery: Recovery, limit: usize) -> StoreFuture<'_, Candidates> {
+        // Looked at before the snapshot is taken: the fan-outs of all events below it are in the snapshot.
+        let undispatched = self.undispatched.after(None, 1).first().copied();
+        self.read(move |transaction| recovering::candidates(transaction, &recovery, limit, undispatched))
+    }
+
+    fn advance_recovery(&self, step: RecoveryStep) -> StoreFuture<'_, Recovery> {
+        self.write(step)
+    }
+
+    fn cancel_recovery(&self, id: RecoveryId, at: UnixMs, audit: AuditEntry) -> StoreFuture<'_, Recovery> {
+        self.write(Audited { change: CancelRecovery { id, at }, audit })
     }
 
     fn is_writable(&self) -> bool {

@@ -70,7 +70,8 @@ pub(super) fn job(
     let custom =
         if row.has_custom { rows::custom(&transaction.open_table(CUSTOM)?, id)?.map(Arc::new) } else { None };
     let event = Arc::new(rows::event_of(&transaction.open_table(EVENTS)?, id)?);
-    Ok(Job { delivery: id, endpoint, attempts: row.attempts, event, custom, line: None })
+    let (attempts, schedule_from) = (row.attempts, row.schedule_from);
+    Ok(Job { delivery: id, endpoint, attempts, schedule_from, event, custom, line: None })
 }
 
 /// See [`crate::store::Store::plugin_holds`]. The rows of one plugin are in the order of their due time; those of

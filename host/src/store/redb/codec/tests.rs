@@ -31,6 +31,7 @@ fn row() -> DeliveryRow {
         plugins: vec![plugin_run()],
         has_custom: true,
         last: Some(LastAttempt { status: Some(500), took: Duration::from_millis(3) }),
+        schedule_from: 0,
     }
 }
 
@@ -57,8 +58,13 @@ fn stored_bytes_never_change() {
         "02818080808080808080808080e4a1a1a18e03000764656661756c7403612f6200c09c9494e431"
     );
     assert_eq!(
-        hex(&encode(&row())),
+        hex(&encode_delivery(&row())),
         "01818080808080808080808080e4a1a1a18e030400026a7107747261707065640102c09c9494e43101c09c9494e43100010a63656c2d66696c74657210303132333435363738396162636465660000e05d010101f40300c08db701"
+    );
+    let restarted = DeliveryRow { schedule_from: 300, ..row() };
+    assert_eq!(
+        hex(&encode_delivery(&restarted)),
+        "02ac02818080808080808080808080e4a1a1a18e030400026a7107747261707065640102c09c9494e43101c09c9494e43100010a63656c2d66696c74657210303132333435363738396162636465660000e05d010101f40300c08db701"
     );
     assert_eq!(
         hex(&encode(&attempt(1, 200))),
@@ -93,7 +99,10 @@ fn rows_are_read_as_they_were_written() {
         let read = EventRow::parse(&bytes).unwrap().to_event(EventKey::new(T0, 1)).unwrap();
         assert_eq!(format!("{read:?}"), format!("{written:?}"));
     }
-    assert_eq!(decode::<DeliveryRow>("deliveries", &encode(&row())).unwrap(), row());
+    for schedule_from in [0, 1, u16::MAX] {
+        let written = DeliveryRow { schedule_from, ..row() };
+        assert_eq!(decode_delivery(&encode_delivery(&written)).unwrap(), written);
+    }
     assert_eq!(decode::<Attempt>("attempts", &encode(&failed_attempt())).unwrap(), failed_attempt());
     let custom = custom_request();
     assert_eq!(decode::<CustomRequest>("custom", &encode(custom.as_ref())).unwrap(), *custom);
@@ -116,7 +125,10 @@ proptest! {
         let _ = EventRow::parse(&bytes).and_then(|row| row.to_event(EventKey::new(T0, 1)));
         bytes[0] = VERSION;
         let _ = EventRow::parse(&bytes).and_then(|row| row.to_event(EventKey::new(T0, 1)));
-        let _ = decode::<DeliveryRow>("deliveries", &bytes);
+        let _ = decode_delivery(&bytes);
+        bytes[0] = RESTARTED_DELIVERY;
+        let _ = decode_delivery(&bytes);
+        bytes[0] = VERSION;
         let _ = decode::<Attempt>("attempts", &bytes);
         let _ = decode::<CustomRequest>("custom", &bytes);
     }
