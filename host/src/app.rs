@@ -242,6 +242,8 @@ impl App {
             readiness: Arc::new(move || readiness(&*store, &shutdown)),
             accepted: self.accepted.clone(),
             max_event_bytes: self.settings.ingest.max_event_bytes,
+            shutdown: self.shutdown.clone(),
+            streams: api::Streams::default(),
         }
     }
 }

@@ -132,6 +132,21 @@ impl Client {
         Ok(answer)
     }
 
+    /// GET of an answer that goes on.
+    ///
+    /// # Errors
+    /// No answer.
+    pub async fn open(&self, path: &str, headers: &[(&str, &str)]) -> Result<reqwest::Response> {
+        let mut request = self.http.get(format!("{}{path}", self.base));
+        if let Some(key) = &self.key {
+            request = request.bearer_auth(key);
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        within(path, request.send()).await?.with_context(|| format!("GET {path} got no answer"))
+    }
+
     /// Creates an endpoint.
     ///
     /// # Errors

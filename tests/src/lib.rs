@@ -18,6 +18,7 @@ pub mod gateway;
 pub mod guests;
 pub mod patience;
 pub mod receiver;
+pub mod tail;
 pub mod toolbox;
 pub mod verifiers;
 

@@ -1,5 +1,5 @@
-//! `cargo xtask bench plugins | matching`: what a call of each plugin that ships costs, and what it costs to find the
-//! endpoints that want an event.
+//! `cargo xtask bench plugins | matching | log`: what a call of each plugin that ships costs, what it costs to find the
+//! endpoints that want an event, and to ask a log of a million deliveries.
 
 use anyhow::Result;
 
@@ -19,6 +19,8 @@ enum What {
     Plugins(Rest),
     /// The cost of finding the endpoints that want an event, among 10,000
     Matching(Rest),
+    /// The cost of filtered pages, statistics and the live tail at a million deliveries
+    Log(Rest),
 }
 
 #[derive(Debug, clap::Args)]
@@ -37,6 +39,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             bench("plugins", rest)
         }
         What::Matching(rest) => bench("matching", rest),
+        What::Log(rest) => bench("log", rest),
     }
 }
 

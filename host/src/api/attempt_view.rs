@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::delivery_view::DeliveryView;
-use crate::model::{Attempt, AttemptErrorClass, AttemptOutcome, Header};
+use crate::model::{Attempt, AttemptError, AttemptErrorClass, AttemptOutcome, Header};
 use crate::openapi::Time;
 use crate::store::DeliveryRecord;
 
@@ -58,11 +58,17 @@ struct AttemptView {
 /// Why an attempt has no complete answer.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "AttemptError")]
-struct ErrorView {
+pub(super) struct ErrorView {
     /// The kind.
     class: AttemptErrorClass,
     /// A sentence for people.
     message: String,
+}
+
+impl From<&AttemptError> for ErrorView {
+    fn from(error: &AttemptError) -> Self {
+        Self { class: error.class, message: error.message.clone() }
+    }
 }
 
 /// What was sent in an attempt.
@@ -125,9 +131,7 @@ impl From<&Attempt> for AttemptView {
                 let (body, body_encoding) = show(body, truncated);
                 (None, Some(ResponseView { headers: headers(fields), body, body_encoding, truncated }))
             }
-            AttemptOutcome::Failed(error) => {
-                (Some(ErrorView { class: error.class, message: error.message.clone() }), None)
-            }
+            AttemptOutcome::Failed(error) => (Some(ErrorView::from(error)), None),
         };
         Self {
             number: attempt.number,

@@ -12,13 +12,9 @@ use super::attempt_view::RecordView;
 use super::delivery_view::RowView;
 use super::page::Page;
 use crate::http::{Caller, Limit, PathText, Problem, Query};
-use crate::model::{DeliveryId, EndpointId, EventId, TenantId, Topic, UnixMs};
+use crate::model::{DeliveryId, DeliveryStatus, EndpointId, EventId, TenantId, Topic, UnixMs};
 use crate::openapi::Time;
 use crate::store::{DeliveryFilter, DeliveryRecord};
-
-/// The words of [`crate::model::DeliveryState::name`].
-pub(super) const STATES: [&str; 7] =
-    ["pending", "retrying", "delivered", "failed", "held", "filtered", "cancelled"];
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -29,9 +25,8 @@ pub(super) struct Params {
     #[serde(deserialize_with = "parsed")]
     endpoint: Option<EndpointId>,
     /// In this state only.
-    #[serde(deserialize_with = "state")]
-    #[schemars(with = "String", extend("enum" = STATES))]
-    status: Option<String>,
+    #[serde(deserialize_with = "parsed")]
+    status: Option<DeliveryStatus>,
     /// Of events of this topic only.
     topic: Option<Topic>,
     /// Of this event only.
@@ -111,14 +106,6 @@ where
     String::deserialize(deserializer)?.parse().map(Some).map_err(de::Error::custom)
 }
 
-fn state<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    if STATES.contains(&text.as_str()) {
-        return Ok(Some(text));
-    }
-    Err(de::Error::custom(format!("`status` is one of {}", STATES.join(", "))))
-}
-
 /// A parameter that is a time.
 pub(super) fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<UnixMs>, D::Error> {
     let text = String::deserialize(deserializer)?;
@@ -153,7 +140,7 @@ mod tests {
         assert_eq!(params.since, Some(UnixMs(1_710_513_000_000)));
         assert_eq!(params.until, Some(UnixMs(1_710_513_001_000)));
         assert_eq!(params.cursor.unwrap().to_string(), format!("dlv_{id}_0"));
-        assert_eq!((params.status.as_deref(), params.limit.get()), (Some("held"), 3));
+        assert_eq!((params.status, params.limit.get()), (Some(DeliveryStatus::Held), 3));
     }
 
     #[tokio::test]

@@ -3,9 +3,10 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::attempt_view::ErrorView;
 use crate::model::{
-    Delivery, DeliveryId, DeliveryState, EndpointId, Event, EventId, FailReason, FilteredBy, HoldReason,
-    PluginName, PluginRun, PluginRunOutcome, TenantId, Topic,
+    Delivery, DeliveryId, DeliveryState, DeliveryStatus, EndpointId, Event, EventId, FailReason, FilteredBy,
+    HoldReason, PluginName, PluginRun, PluginRunOutcome, TenantId, Topic,
 };
 use crate::openapi::Time;
 use crate::store::DeliverySummary;
@@ -32,7 +33,7 @@ pub(super) struct DeliveryView {
     /// Whether its event tests the endpoint.
     test: bool,
     /// Its state.
-    #[schemars(extend("enum" = super::deliveries::STATES))]
+    #[schemars(with = "DeliveryStatus")]
     status: &'static str,
     /// Why it stands where it stands, in a sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -63,6 +64,10 @@ pub(super) struct RowView {
     last_status: Option<u16>,
     /// How long the last attempt took.
     last_duration_ms: Option<u128>,
+    /// Why the last attempt got no complete answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "ErrorView")]
+    last_error: Option<ErrorView>,
 }
 
 /// What a plugin said of a delivery.
@@ -111,6 +116,7 @@ impl From<&DeliverySummary> for RowView {
             delivery: DeliveryView::new(&row.delivery, &row.event),
             last_status: row.last_status,
             last_duration_ms: row.last_took.map(|took| took.as_millis()),
+            last_error: row.last_error.as_ref().map(ErrorView::from),
         }
     }
 }

@@ -21,6 +21,7 @@ mod endpoint_check;
 mod endpoint_input;
 mod endpoint_view;
 mod endpoints;
+mod event_list;
 mod events;
 mod health;
 mod key_view;
@@ -42,6 +43,9 @@ mod secret_input;
 mod secret_view;
 mod secrets;
 mod signature_input;
+mod statistics;
+mod statistics_view;
+mod stream;
 mod tenants;
 mod test_event;
 mod topic_file;
@@ -56,6 +60,7 @@ use axum::Router;
 use axum::extract::FromRef;
 use url::Url;
 
+pub use self::stream::Streams;
 pub use self::topic_file::FileFormat;
 pub use self::topic_import::{import_topics, read_topics};
 use crate::catalogue::Catalogue;
@@ -68,6 +73,7 @@ use crate::openapi::Described;
 use crate::plugins::Plugins;
 use crate::preview::Previews;
 use crate::replay::Resends;
+use crate::shutdown::Shutdown;
 use crate::store::Store;
 
 /// Whether deliveries may go to this URL: the URL normalised, or a sentence that says why not.
@@ -104,6 +110,10 @@ pub struct Api {
     pub accepted: handoff::Sender<Arc<Event>>,
     /// Bytes of the body that describes such an event.
     pub max_event_bytes: usize,
+    /// Ends the answers that go on.
+    pub shutdown: Shutdown,
+    /// The answers that go on.
+    pub streams: Streams,
 }
 
 /// The router of the management API.

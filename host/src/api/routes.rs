@@ -4,8 +4,8 @@ use axum::routing::{delete, get, patch, post, put};
 use http::Method;
 
 use super::{
-    Api, activity, audit, deliveries, endpoints, events, health, keys, plugins, preview, recoveries, replay,
-    retry, secrets, tenants, test_event, topics,
+    Api, activity, audit, deliveries, endpoints, event_list, events, health, keys, plugins, preview,
+    recoveries, replay, retry, secrets, statistics, stream, tenants, test_event, topics,
 };
 use crate::http::Route;
 
@@ -41,10 +41,14 @@ pub(super) const ROUTES: &[Route<Api>] = routes! {
     GET get "/v1/recoveries" => recoveries::list;
     GET get "/v1/recoveries/{id}" => recoveries::get;
     POST post "/v1/recoveries/{id}/cancel" => recoveries::cancel;
+    GET get "/v1/endpoints/{id}/stats" => statistics::of_endpoint;
+    GET get "/v1/stats" => statistics::of_all;
     GET get "/v1/deliveries" => deliveries::list;
+    GET get "/v1/deliveries/stream" => stream::stream;
     GET get "/v1/deliveries/{id}" => deliveries::get;
     POST post "/v1/deliveries/{id}/retry" => retry::retry;
     POST post "/v1/deliveries/{id}/cancel" => retry::cancel;
+    GET get "/v1/events" => event_list::list;
     GET get "/v1/events/{id}" => events::get;
     POST post "/v1/events/{id}/replay" => replay::replay;
     POST post "/v1/preview" => preview::show;

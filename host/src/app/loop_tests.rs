@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::*;
 use crate::deliver::{Post, SendFuture, Sent};
 use crate::lanes;
-use crate::model::{AttemptOutcome, Binding, Endpoint, InactiveReason, OnFailure, RetrySchedule, TenantId};
+use crate::model::{
+    AttemptOutcome, Binding, DeliveryStatus, Endpoint, InactiveReason, OnFailure, RetrySchedule, TenantId,
+};
 use crate::store::conformance::fixtures::{T0, audit, endpoint, new_event};
 use crate::store::redb::{self, RedbStore};
 use crate::store::{DeliveryFilter, NewEvent};
@@ -161,7 +163,7 @@ async fn what_is_under_way_when_dispatch_reads_the_store_is_not_sent_twice() {
         flow.send("shop").await;
         flow.accepted.note_missed();
     }
-    let delivered = DeliveryFilter { state: Some("delivered".to_owned()), ..DeliveryFilter::default() };
+    let delivered = DeliveryFilter { state: Some(DeliveryStatus::Delivered), ..DeliveryFilter::default() };
     while flow.store.deliveries(delivered.clone(), None, EVENTS).await.unwrap().rows.len() < EVENTS {
         tokio::task::yield_now().await;
     }

@@ -220,7 +220,7 @@ async fn lists_show_a_tenant_its_own_and_refuse_another_tenant() {
     gateway.belongings("theirs").await;
     gateway.belongings("mine").await;
     let mine = text(&gateway.key("tenant:mine").await["key"]);
-    for path in ["/v1/endpoints", "/v1/deliveries", "/v1/recoveries", "/v1/audit"] {
+    for path in ["/v1/endpoints", "/v1/deliveries", "/v1/events", "/v1/recoveries", "/v1/audit"] {
         let (status, answer) = gateway.call(Method::GET, path, &mine, &Value::Null).await;
         assert_eq!(status, StatusCode::OK, "{path}");
         let rows = answer["data"].as_array().unwrap();
@@ -229,6 +229,15 @@ async fn lists_show_a_tenant_its_own_and_refuse_another_tenant() {
         let (status, _) = gateway.call(Method::GET, &path, &mine, &Value::Null).await;
         assert_eq!(status, StatusCode::FORBIDDEN, "{path}");
     }
+    for path in ["/v1/stats", "/v1/deliveries/stream"] {
+        let path = format!("{path}?tenant=theirs");
+        let (status, _) = gateway.call(Method::GET, &path, &mine, &Value::Null).await;
+        assert_eq!(status, StatusCode::FORBIDDEN, "{path}");
+    }
+    let (_, own) = gateway.call(Method::GET, "/v1/stats", &mine, &Value::Null).await;
+    assert_eq!((&own["tenant"], &own["windows"]["1h"]["created"]), (&json!("mine"), &json!(1)), "{own}");
+    let (_, all) = gateway.call(Method::GET, "/v1/stats", &gateway.admin, &Value::Null).await;
+    assert_eq!((&all["tenant"], &all["windows"]["1h"]["created"]), (&Value::Null, &json!(2)), "{all}");
     let new = json!({ "tenant": "theirs", "url": "http://127.0.0.1:9999/other", "topics": ["**"] });
     let (status, _) = gateway.call(Method::POST, "/v1/endpoints", &mine, &new).await;
     assert_eq!(status, StatusCode::FORBIDDEN);
@@ -267,7 +276,8 @@ async fn a_producers_key_can_do_nothing_but_post() {
         let before = gateway.everything().await;
         for (method, route) in all_routes() {
             let is_open_to_all = method == Method::GET && route == "/v1/topics";
-            if OPEN.contains(&route) || route == "/v1/events" || is_open_to_all {
+            let is_posting = method == Method::POST && route == "/v1/events";
+            if OPEN.contains(&route) || is_posting || is_open_to_all {
                 continue;
             }
             let path = own.path(route).unwrap_or_else(|| route.to_owned());

@@ -5,6 +5,7 @@
 //! - Every request has a time limit.
 
 use std::fmt::Display;
+use std::io::Read;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -134,6 +135,34 @@ impl Api {
         };
         let answer = answer.map_err(|error| Error::Usage(format!("this cannot be sent: {error}")))?;
         self.read_answer(answer.map_err(|error| self.no_answer(&error))?)
+    }
+
+    /// GET of an answer that goes on, until nothing comes for so long. `last_id`: what was read last.
+    ///
+    /// # Errors
+    /// No answer, or a refusal.
+    pub(super) fn follow(
+        &self,
+        route: &Route,
+        last_id: Option<&str>,
+        silence: Duration,
+    ) -> Result<impl Read + use<>, Error> {
+        let mut request = Request::builder().method(Method::GET).uri(route.0.as_str());
+        if let Some(key) = &self.key {
+            request = request.header("authorization", format!("Bearer {key}"));
+        }
+        if let Some(id) = last_id {
+            request = request.header("last-event-id", id);
+        }
+        let request =
+            request.body(()).map_err(|error| Error::Usage(format!("this cannot be sent: {error}")))?;
+        let request = self.agent.configure_request(request);
+        let request = request.timeout_global(None).timeout_per_read(Some(silence)).build();
+        let answer = self.agent.run(request).map_err(|error| self.no_answer(&error))?;
+        if answer.status().is_success() {
+            return Ok(answer.into_body().into_reader());
+        }
+        Err(self.read_answer(answer).err().unwrap_or_else(|| Error::Failed("no events came".to_owned())))
     }
 
     fn read_answer(&self, answer: Response<Body>) -> Result<String, Error> {

@@ -11,6 +11,7 @@ use super::input::{FieldArgs, read_text, texts};
 use super::line::{Line, Tone};
 use super::output::Row;
 use super::session::{ListArgs, Session};
+use super::statistics;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -73,6 +74,8 @@ pub enum Command {
     Deactivate { id: String },
     /// Send the events of a range again, as a job of the gateway; shows how far it is until it is done.
     Recover(super::recovery::RecoverArgs),
+    /// How its deliveries ended and how long attempts took, in the last hour, day and week.
+    Stats { id: String },
     /// Send a test event to this endpoint alone.
     Test {
         id: String,
@@ -143,6 +146,10 @@ pub(super) fn run(command: Command, session: &mut Session) -> Result<(), Error> 
         Command::Activate { id } => set_activity(session, &id, "activate"),
         Command::Deactivate { id } => set_activity(session, &id, "deactivate"),
         Command::Recover(args) => super::recovery::recover(args, session),
+        Command::Stats { id } => {
+            let route = session.api.at(&["endpoints", &id, "stats"]);
+            statistics::show(&route, session)
+        }
         Command::Test { id, topic, data } => test(session, &id, topic, data),
     }
 }

@@ -30,6 +30,7 @@ mod secret;
 mod session;
 mod sign;
 mod signature;
+mod statistics;
 mod tenant;
 mod topic;
 
@@ -71,6 +72,8 @@ pub enum Command {
     Delivery(Remote<delivery::Command>),
     /// Recoveries: ranges of events that are sent again.
     Recovery(Remote<recovery::Command>),
+    /// How deliveries ended and how long attempts took, in the last hour, day and week.
+    Stats(Direct<statistics::StatsArgs>),
     /// API keys.
     Key(Remote<key::Command>),
     /// Tenants.
@@ -104,6 +107,7 @@ pub fn run(command: Command, world: World) -> Result<(), Error> {
         Command::Event(remote) => remote.run(world, event::run),
         Command::Delivery(remote) => remote.run(world, delivery::run),
         Command::Recovery(remote) => remote.run(world, recovery::run),
+        Command::Stats(remote) => remote.run(world, statistics::run),
         Command::Key(remote) => remote.run(world, key::run),
         Command::Tenant(remote) => remote.run(world, tenant::run),
         Command::Audit(remote) => remote.run(world, audit::run),

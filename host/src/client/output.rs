@@ -97,6 +97,15 @@ impl Output {
         write!(self.out, "{}", table(R::HEAD, rows, has_head))?;
         Ok(self.out.flush()?)
     }
+
+    /// A table for people.
+    ///
+    /// # Errors
+    /// Nobody reads.
+    pub(super) fn table(&mut self, head: &[&str], rows: Vec<Vec<String>>) -> Result<(), Error> {
+        write!(self.out, "{}", table(head, rows, true))?;
+        Ok(self.out.flush()?)
+    }
 }
 
 /// What to say about an answer of another form than expected.

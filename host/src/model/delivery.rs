@@ -19,7 +19,9 @@ use bytes::Bytes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{DeliveryId, EndpointId, Event, Header, Line, PluginName, PluginNameError, UnixMs};
+use super::{
+    DeliveryId, DeliveryStatus, EndpointId, Event, Header, Line, PluginName, PluginNameError, UnixMs,
+};
 
 /// One event on its way to one endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -322,17 +324,41 @@ impl DeliveryState {
         }
     }
 
+    /// The state without its reasons.
+    #[must_use]
+    pub const fn status(&self) -> DeliveryStatus {
+        match self {
+            Self::Pending => DeliveryStatus::Pending,
+            Self::Retrying => DeliveryStatus::Retrying,
+            Self::Delivered => DeliveryStatus::Delivered,
+            Self::Failed(_) => DeliveryStatus::Failed,
+            Self::Held(_) => DeliveryStatus::Held,
+            Self::Filtered { .. } => DeliveryStatus::Filtered,
+            Self::Cancelled => DeliveryStatus::Cancelled,
+        }
+    }
+
     /// The word that the API and the log use.
     #[must_use]
     pub const fn name(&self) -> &'static str {
+        self.status().name()
+    }
+}
+
+impl AttemptErrorClass {
+    /// The word that the API uses.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
         match self {
-            Self::Pending => "pending",
-            Self::Retrying => "retrying",
-            Self::Delivered => "delivered",
-            Self::Failed(_) => "failed",
-            Self::Held(_) => "held",
-            Self::Filtered { .. } => "filtered",
-            Self::Cancelled => "cancelled",
+            Self::Forbidden => "forbidden",
+            Self::Dns => "dns",
+            Self::Connect => "connect",
+            Self::ConnectTimeout => "connect_timeout",
+            Self::Tls => "tls",
+            Self::TlsTimeout => "tls_timeout",
+            Self::Protocol => "protocol",
+            Self::ResponseTimeout => "response_timeout",
+            Self::BodyTimeout => "body_timeout",
         }
     }
 }

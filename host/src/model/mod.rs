@@ -8,6 +8,7 @@ mod api_key;
 mod audit;
 mod binding;
 mod delivery;
+mod delivery_status;
 mod ed25519_key;
 mod endpoint;
 mod event;
@@ -21,6 +22,7 @@ mod retry;
 mod scope;
 mod secret;
 mod signature_style;
+mod tally;
 mod target_url;
 mod tenant;
 mod text;
@@ -36,6 +38,7 @@ pub use delivery::{
     Attempt, AttemptError, AttemptErrorClass, AttemptOutcome, CustomRequest, Delivery, DeliveryState,
     FailReason, FilteredBy, HoldReason, Job, PluginRun, PluginRunOutcome,
 };
+pub use delivery_status::{DeliveryStatus, DeliveryStatusError};
 pub use ed25519_key::Ed25519Key;
 pub use endpoint::{Endpoint, Ordering, Subscription};
 pub use event::{EnvelopeCache, Event, EventId, EventIdError};
@@ -49,6 +52,7 @@ pub use retry::{Next, RetrySchedule};
 pub use scope::{Scope, ScopeError};
 pub use secret::{MAX_SECRETS, Secret, SecretError, SecretType, SigningKey};
 pub use signature_style::SignatureStyle;
+pub use tally::{LastError, Latencies, Tally};
 pub use target_url::normalised_url;
 pub use tenant::{TenantId, TenantIdError};
 pub use time::UnixMs;

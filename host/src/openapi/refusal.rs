@@ -83,6 +83,20 @@ pub const MALFORMED: Refusal = Refusal::new(
     "the request cannot be read: it is not UTF-8, not valid JSON, or has not exactly one `Host`",
     "this is not valid JSON: expected value at column 1",
 );
+/// A place in the live tail that is none.
+pub const INVALID_LAST_EVENT_ID: Refusal = Refusal::new(
+    StatusCode::BAD_REQUEST,
+    "invalid_last_event_id",
+    "`Last-Event-ID` is no id of an event of the stream",
+    "`Last-Event-ID` is the `id` of an event of this stream: a number; leave it out to begin now",
+);
+/// As many live tails as there may be.
+pub const TOO_MANY_STREAMS: Refusal = Refusal::new(
+    StatusCode::TOO_MANY_REQUESTS,
+    "too_many_streams",
+    "as many streams are open as may be",
+    "too many streams are open: at most 32 of one tenant and 256 of all; close one first",
+);
 /// A query that cannot be taken.
 pub const INVALID_QUERY: Refusal = Refusal::new(
     StatusCode::BAD_REQUEST,

@@ -14,6 +14,7 @@
 #[cfg(test)]
 pub(crate) mod conformance;
 mod error;
+mod log_records;
 mod records;
 pub mod redb;
 mod resends;
@@ -22,7 +23,12 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use tokio::sync::watch;
+
 pub use self::error::Error;
+pub use self::log_records::{
+    Changed, EventFilter, EventPage, FailedAttempt, Standing, Statistics, StatisticsScope, Window,
+};
 pub use self::records::{
     Accepted, AuditChain, AuditFilter, AuditPage, AuditRow, DeliveryFilter, DeliveryRecord, DeliverySummary,
     Due, DueInOrder, EventRecord, FanOut, FinishedAttempt, InOrder, IndexPlace, Lookout, NewDelivery,
@@ -301,6 +307,25 @@ pub trait Store: Send + Sync + 'static {
         cursor: Option<DeliveryId>,
         limit: usize,
     ) -> StoreFuture<'_, Page>;
+
+    /// Events, newest first, that pass the filter, from after `cursor` on, each with its deliveries.
+    fn events(
+        &self,
+        filter: EventFilter,
+        cursor: Option<EventKey>,
+        limit: usize,
+    ) -> StoreFuture<'_, EventPage>;
+
+    /// Deliveries that pass the filter and changed after the change of this number, as they are now, each with the number
+    /// of its last change; looks at no more than `limit` changes.
+    fn changed(&self, filter: DeliveryFilter, after: u64, limit: usize) -> StoreFuture<'_, Changed>;
+
+    /// Tells the number of the last change of a delivery. Numbers rise by one, from 1, also over a restart.
+    fn latest_change(&self) -> watch::Receiver<u64>;
+
+    /// What was counted of a scope in each window that ends `now`. A delivery counts when it ended; one that was sent again
+    /// counts when it ended last. Costs the same however long the log is.
+    fn statistics(&self, scope: StatisticsScope, now: UnixMs) -> StoreFuture<'_, Statistics>;
 
     /// A delivery with its event, its attempts and what a transform made of it.
     fn delivery(&self, id: DeliveryId) -> StoreFuture<'_, Option<DeliveryRecord>>;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::model::{
-    Attempt, AuditEntry, CustomRequest, Delivery, DeliveryId, DeliveryState, EndpointId, Event, EventId,
-    EventKey, Job, Line, OrderId, PluginRun, TenantId, Topic, UnixMs,
+    Attempt, AttemptError, AuditEntry, CustomRequest, Delivery, DeliveryId, DeliveryState, DeliveryStatus,
+    EndpointId, Event, EventId, EventKey, Job, Line, OrderId, PluginRun, TenantId, Topic, UnixMs,
 };
 use crate::vault;
 
@@ -192,8 +192,8 @@ pub struct DeliveryFilter {
     pub tenant: Option<TenantId>,
     /// To this endpoint.
     pub endpoint: Option<EndpointId>,
-    /// In the state of this name; see [`DeliveryState::name`].
-    pub state: Option<String>,
+    /// In this state.
+    pub state: Option<DeliveryStatus>,
     /// Endpoints that are inactive, for `state`: see [`DeliveryState::while_inactive`].
     pub inactive: HashSet<EndpointId>,
     /// Of events with this topic.
@@ -235,6 +235,8 @@ pub struct DeliverySummary {
     pub last_status: Option<u16>,
     /// How long the last attempt took.
     pub last_took: Option<Duration>,
+    /// Why the last attempt got no complete answer.
+    pub last_error: Option<AttemptError>,
 }
 
 /// An event and what became of it.

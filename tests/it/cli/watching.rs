@@ -62,8 +62,7 @@ async fn the_log_is_followed_as_it_grows() -> Result<()> {
     scene.endpoint("/a", json!({})).await?;
     let before = scene.client.send("a", &json!(1)).await?;
     scene.receiver.wait_for("/a", 1).await?;
-    let mut tail =
-        Hookway::of(&scene.gateway).start(&["delivery", "tail", "--interval", "20ms", "--json"])?;
+    let mut tail = Hookway::of(&scene.gateway).start(&["delivery", "tail", "--json"])?;
     let delivered = |id: String| {
         move |line: &str| {
             let row: Value = serde_json::from_str(line).ok()?;

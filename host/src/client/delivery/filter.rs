@@ -2,9 +2,9 @@
 
 use clap::Args;
 
-use crate::client::api::{Api, Route};
+use crate::client::api::Route;
 
-/// The filters of `GET /v1/deliveries`; all of them have to hold.
+/// The filters of `GET /v1/deliveries` and its stream; all of them have to hold.
 #[derive(Debug, Args)]
 pub struct Filter {
     /// Of this tenant.
@@ -32,8 +32,8 @@ pub struct Filter {
 
 impl Filter {
     /// The route with these filters.
-    pub(super) fn apply(self, api: &Api) -> Route {
-        api.at(&["deliveries"])
+    pub(super) fn apply(self, route: Route) -> Route {
+        route
             .with("tenant", self.tenant)
             .with("endpoint", self.endpoint)
             .with("status", self.status)

@@ -1,8 +1,8 @@
 //! `hookway delivery`: the delivery log.
 
 mod filter;
-mod seen;
 mod show;
+mod stream;
 mod tail;
 mod view;
 
@@ -11,7 +11,6 @@ use clap::Subcommand;
 use self::filter::Filter;
 pub(super) use self::show::plugin_run;
 pub(super) use self::view::{Delivery, PluginRun, Record, state_tone};
-use super::duration::Duration;
 use super::error::Error;
 use super::line::{Line, Tone};
 use super::output::not_understood;
@@ -44,10 +43,7 @@ pub enum Command {
     Tail {
         #[command(flatten)]
         filter: Filter,
-        /// How often to look.
-        #[arg(long, value_name = "DURATION", default_value = "1s")]
-        interval: Duration,
-        /// How many there are to begin with.
+        /// How many of those that are there to begin with, at most 250.
         #[arg(long, value_name = "N", default_value_t = 10)]
         lines: usize,
     },
@@ -55,13 +51,15 @@ pub enum Command {
 
 pub(super) fn run(command: Command, session: &mut Session) -> Result<(), Error> {
     match command {
-        Command::List { filter, list } => session.list::<Delivery>(&filter.apply(&session.api), &list),
+        Command::List { filter, list } => {
+            session.list::<Delivery>(&filter.apply(session.api.at(&["deliveries"])), &list)
+        }
         Command::Show { id } => show::run(&id, session),
         Command::Retry { id } => change(session, &id, "retry"),
         Command::Cancel { id } => change(session, &id, "cancel"),
-        Command::Tail { filter, interval, lines } => {
-            let changes = tail::Polled::new(filter.apply(&session.api), interval.into(), lines);
-            tail::run(changes, session)
+        Command::Tail { filter, lines } => {
+            let route = filter.apply(session.api.at(&["deliveries", "stream"]));
+            tail::run(stream::Stream::new(route, lines), session)
         }
     }
 }

@@ -24,6 +24,8 @@ pub(in crate::client) struct Delivery {
     #[serde(default)]
     pub(in crate::client) plugins: Vec<PluginRun>,
     pub(in crate::client) last_status: Option<u16>,
+    /// Why the last attempt got no complete answer; in lists only.
+    pub(super) last_error: Option<AttemptError>,
 }
 
 /// What one plugin said.
@@ -57,7 +59,7 @@ pub(in crate::client) struct Attempt {
     pub(super) response: Option<Response>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub(super) struct AttemptError {
     pub(super) class: String,
     pub(super) message: String,
@@ -90,6 +92,15 @@ impl Row for Delivery {
 }
 
 impl Delivery {
+    /// What came of the last attempt, in a few words.
+    pub(super) fn last_answer(&self) -> Option<String> {
+        match (&self.last_error, self.last_status) {
+            (Some(error), _) => Some(class_in_words(&error.class).to_owned()),
+            (None, Some(status)) => Some(format!("answered {status}")),
+            (None, None) => None,
+        }
+    }
+
     /// Whether a transform made another body.
     pub(super) fn is_transformed(&self) -> bool {
         self.plugins.iter().any(|run| run.outcome == "replaced")

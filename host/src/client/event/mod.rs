@@ -3,6 +3,7 @@
 mod batch;
 mod get;
 mod lines;
+mod list;
 mod pace;
 mod preview;
 mod progress;
@@ -30,6 +31,8 @@ Examples:
 pub enum Command {
     /// Send the events of a file: one of JSON, or many as NDJSON, one a line.
     Send(send::SendArgs),
+    /// List them, the newest first, with what became of each.
+    List(list::EventListArgs),
     /// Show one with its deliveries.
     Get {
         id: String,
@@ -64,6 +67,7 @@ pub enum Command {
 pub(super) fn run(command: Command, session: &mut Session) -> Result<(), Error> {
     match command {
         Command::Send(args) => send::run(args, session),
+        Command::List(args) => list::run(args, session),
         Command::Get { id, tenant } => get::run(&id, tenant, session),
         Command::Replay { id, tenant, endpoints } => replay::run(&id, tenant, endpoints, session),
         Command::Preview(args) => preview::run(args, session),

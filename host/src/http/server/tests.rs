@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::http::read_body;
+use crate::http::{Events, event_stream, read_body};
 
 /// A limit that a test waits for.
 const SHORT: Duration = Duration::from_millis(50);
@@ -122,6 +122,35 @@ async fn a_client_that_never_reads_its_answer_is_cut_off() {
     deaf.write_all(b"GET /big HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
     let answer = server.exchange("GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;
     assert!(answer.ends_with("hello"), "its slot is free again: {answer}");
+}
+
+#[tokio::test]
+async fn a_stream_that_is_quiet_goes_on_and_one_that_nobody_reads_is_cut_off() {
+    let (gone, cut_off) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (told, go_on) = (Arc::clone(&cut_off), Arc::clone(&gone));
+    let stream = async move || {
+        let (sender, response) = event_stream();
+        tokio::spawn(async move {
+            // Longer than all limits.
+            go_on.notified().await;
+            loop {
+                let mut events = Events::default();
+                events.event("delivery", 1, &"x".repeat(100_000));
+                if sender.send(events).await.is_err() {
+                    return told.notify_one();
+                }
+            }
+        });
+        response
+    };
+    let short = Options { header_timeout: SHORT, body_timeout: SHORT, write_timeout: SHORT, ..patient() };
+    let server = start(Router::new().route("/", get(stream)), short).await;
+    let mut client = server.connect().await;
+    client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    let ended = tokio::time::timeout(2 * SHORT, cut_off.notified()).await;
+    assert!(ended.is_err(), "nothing to send is no reason to end it");
+    gone.notify_one();
+    cut_off.notified().await;
 }
 
 #[tokio::test]

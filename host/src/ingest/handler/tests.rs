@@ -6,7 +6,7 @@ use axum::body::Body;
 use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Builder;
 use serde_json::{Value, json};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tower_service::Service as _;
 
 use super::*;
@@ -21,8 +21,9 @@ use crate::model::{
     TopicEntry, UnixMs,
 };
 use crate::store::{
-    AuditChain, AuditFilter, AuditPage, DeliveryFilter, DeliveryRecord, Due, DueInOrder, EventRecord, FanOut,
-    FinishedAttempt, IndexPlace, Lookout, Page, PluginHold, QueuePlace, Store, StoreFuture, Verdict,
+    AuditChain, AuditFilter, AuditPage, Changed, DeliveryFilter, DeliveryRecord, Due, DueInOrder,
+    EventFilter, EventPage, EventRecord, FanOut, FinishedAttempt, IndexPlace, Lookout, Page, PluginHold,
+    QueuePlace, Statistics, StatisticsScope, Store, StoreFuture, Verdict,
 };
 
 /// Takes events in memory. An id that it has is a duplicate; `broken` fails, `reused` has other content, and `slow` is
@@ -80,6 +81,10 @@ impl Store for Shelf {
         true
     }
 
+    fn latest_change(&self) -> watch::Receiver<u64> {
+        watch::channel(0).1
+    }
+
     fn topics(&self) -> StoreFuture<'_, Vec<TopicEntry>> {
         let entry = |topic: &str| TopicEntry::new(topic.parse().unwrap(), UnixMs(1));
         let schema = Some(r#"{"properties": {"n": {"type": "number"}}}"#.into());
@@ -128,6 +133,9 @@ impl Store for Shelf {
         keys() -> Vec<ApiKeyRecord>;
         event(tenant: &TenantId, id: &EventId) -> Option<EventRecord>;
         deliveries(filter: DeliveryFilter, cursor: Option<DeliveryId>, limit: usize) -> Page;
+        events(filter: EventFilter, cursor: Option<EventKey>, limit: usize) -> EventPage;
+        changed(filter: DeliveryFilter, after: u64, limit: usize) -> Changed;
+        statistics(scope: StatisticsScope, now: UnixMs) -> Statistics;
         delivery(id: DeliveryId) -> Option<DeliveryRecord>;
     }
 }

@@ -4,9 +4,11 @@
 pub(crate) mod accepting;
 pub(crate) mod auditing;
 pub(crate) mod cataloguing;
+pub(crate) mod counting;
 pub(crate) mod delivering;
 pub(crate) mod dispatching;
 pub(crate) mod fixtures;
+pub(crate) mod following;
 pub(crate) mod logging;
 pub(crate) mod managing;
 pub(crate) mod ordering;
@@ -99,6 +101,17 @@ macro_rules! for_every_rule {
             logging::every_filter_narrows,
             logging::an_event_id_finds_deliveries_with_and_without_its_tenant,
             logging::a_list_shows_the_last_attempt,
+            logging::every_filter_finds_all_that_passes_among_thousands,
+            logging::a_delivery_that_an_old_event_gets_is_found,
+            logging::events_are_listed_with_what_became_of_them,
+            following::what_changed_is_told_as_it_is_now_with_its_last_number,
+            following::every_filter_narrows_what_is_told,
+            following::changes_come_in_parts_and_a_number_that_is_none_is_a_gap,
+            counting::a_delivery_counts_where_it_ended,
+            counting::every_scope_counts_its_own,
+            counting::windows_begin_when_they_say,
+            counting::what_waits_is_counted_as_it_stands,
+            counting::a_hold_is_no_end,
         }
     };
 }

@@ -235,6 +235,7 @@ impl Plan {
 
     fn write(self, batch: &mut Batch<'_>) -> Result<(), Failure> {
         let tables = &mut batch.tables;
+        tables.noted.entries += self.created.len();
         for (event, header) in &self.created {
             rows::insert_event(&mut tables.events, event.key, header, &event.data)?;
         }

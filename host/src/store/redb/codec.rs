@@ -80,6 +80,9 @@ pub(super) struct DeliveryRow {
     /// How many attempts came before its retry schedule began. In the row only if there were any.
     #[serde(skip)]
     pub(super) schedule_from: u16,
+    /// When it entered the state that it is stored with now. For whoever stores it; not stored.
+    #[serde(skip)]
+    pub(super) entered_at: Option<UnixMs>,
 }
 
 /// What a list shows of an attempt.
@@ -235,6 +238,7 @@ impl DeliveryRow {
             has_custom: false,
             last: None,
             schedule_from: 0,
+            entered_at: None,
         }
     }
 
@@ -243,6 +247,7 @@ impl DeliveryRow {
         let is_final = state.is_final();
         self.due_at = (!is_final).then(|| due_at.unwrap_or(at));
         self.finished_at = is_final.then_some(at);
+        self.entered_at = Some(at);
         self.state = state;
     }
 

@@ -1,20 +1,33 @@
-//! The delivery log: events, deliveries and attempts, read for people.
+//! The delivery log: deliveries and attempts, read for people.
+//!
+//! A list looks at the newest events row by row, as they are in no block yet, and at all others through [`super::blocks`]. What
+//! a block offers is checked by its rows before it is shown.
 
+use std::collections::HashMap;
+use std::ops::Bound;
 use std::sync::Arc;
 
-use redb::ReadTransaction;
+use redb::{ReadOnlyTable, ReadTransaction};
 
+use super::blocks::{Asked, Block, endpoint_hash, hash_of};
+use super::changes;
 use super::codec::{self, EventRow};
 use super::failure::Failure;
-use super::schema::{ATTEMPTS, CUSTOM, DELIVERIES, DeliveryKey, ENDPOINT_LOG, EVENTS, IDS, deliveries_of};
-use super::schema::{delivery_id, delivery_key};
+use super::schema::{
+    ATTEMPTS, BLOCK_STATES, BLOCKS, CHANGES, CUSTOM, DELIVERIES, DeliveryKey, EVENTS, IDS, deliveries_of,
+    delivery_id, delivery_key,
+};
+use super::upkeep::sealed_below;
 use super::{ids, rows};
-use crate::model::{Attempt, Delivery, DeliveryId, EventId, EventKey, TenantId, UnixMs};
-use crate::store::{DeliveryFilter, DeliveryRecord, DeliverySummary, EventRecord, Page};
+use crate::model::{
+    Attempt, AttemptError, AttemptOutcome, Delivery, DeliveryId, DeliveryState, EventId, EventKey, TenantId,
+    UnixMs,
+};
+use crate::store::{Changed, DeliveryFilter, DeliveryRecord, DeliverySummary, EventRecord, Page};
 
-/// Rows that one call looks at. A filter that hardly anything passes returns a short page and where to go on, instead
-/// of a scan of the whole log.
-const MAX_SCANNED: usize = 10_000;
+/// Rows and blocks that one call looks at. A filter that nothing passes in some ten million deliveries returns a short page
+/// and where to go on.
+pub(super) const MAX_SCANNED: usize = 10_000;
 /// The last time that a key can carry.
 const MAX_KEY_MS: u64 = (1 << 48) - 1;
 
@@ -35,14 +48,23 @@ pub(super) fn event(
     waited: bool,
 ) -> Result<Option<EventRecord>, Failure> {
     let Some(event) = rows::event(&transaction.open_table(EVENTS)?, key)? else { return Ok(None) };
+    let deliveries = deliveries_with(&transaction.open_table(DELIVERIES)?, key)?;
+    let dispatched = !waited || !deliveries.is_empty();
+    Ok(Some(EventRecord { event: Arc::new(event), dispatched, deliveries }))
+}
+
+/// The deliveries of an event.
+pub(super) fn deliveries_with(
+    table: &ReadOnlyTable<DeliveryKey, &'static [u8]>,
+    event: EventKey,
+) -> Result<Vec<Delivery>, Failure> {
     let mut deliveries = Vec::new();
-    for row in transaction.open_table(DELIVERIES)?.range(deliveries_of(key))? {
+    for row in table.range(deliveries_of(event))? {
         let (id, row) = row?;
         let row = codec::decode_delivery(row.value())?;
         deliveries.push(row.into_delivery(delivery_id(id.value().0, id.value().1)));
     }
-    let dispatched = !waited || !deliveries.is_empty();
-    Ok(Some(EventRecord { event: Arc::new(event), dispatched, deliveries }))
+    Ok(deliveries)
 }
 
 /// See [`crate::store::Store::delivery`].
@@ -72,36 +94,92 @@ pub(super) fn deliveries(
     limit: usize,
 ) -> Result<Page, Failure> {
     let mut page = Page::default();
-    let Some(window) = Window::of(filter, cursor) else { return Ok(page) };
-    let mut last = None;
-    for (scanned, id) in candidates(transaction, filter, window)?.enumerate() {
-        if scanned == MAX_SCANNED || page.rows.len() == limit {
-            page.next = last;
+    let Some(window) = Window::of(filter.since, filter.until, cursor.map(delivery_key)) else {
+        return Ok(page);
+    };
+    let rows = Rows::open(transaction)?;
+    for (scanned, look) in looks(transaction, filter, window)?.enumerate() {
+        let look = look?;
+        let found = match look {
+            Look::At((event, ordinal)) => rows.summary(filter, delivery_id(event, ordinal))?,
+            Look::PastAll(_) => None,
+        };
+        if page.rows.len() == limit && found.is_some() {
+            page.next = page.rows.last().map(|row| row.delivery.id);
             break;
         }
-        let (event, ordinal) = id?;
-        let id = delivery_id(event, ordinal);
-        page.rows.extend(summary(transaction, filter, id)?);
-        last = Some(id);
+        page.rows.extend(found);
+        if scanned + 1 == MAX_SCANNED {
+            page.next = Some(look.id());
+            break;
+        }
     }
     Ok(page)
 }
 
+/// See [`crate::store::Store::changed`].
+pub(super) fn changed(
+    transaction: &ReadTransaction,
+    filter: &DeliveryFilter,
+    after: u64,
+    limit: usize,
+) -> Result<Changed, Failure> {
+    let (first, next) = changes::kept(transaction)?;
+    let gap = after.saturating_add(1) < first || after >= next;
+    let after = if after >= next { next - 1 } else { after.max(first - 1) };
+    let mut found = HashMap::new();
+    let mut upto = after;
+    let asked = Asked::of(filter);
+    let mut left = limit;
+    changes::visit(&transaction.open_table(CHANGES)?, after + 1, |number, change| {
+        if left == 0 {
+            return false;
+        }
+        left -= 1;
+        upto = number;
+        let is_asked = asked.endpoint.is_none_or(|endpoint| endpoint == endpoint_hash(change.endpoint))
+            && filter.tenant.as_ref().is_none_or(|tenant| tenant.as_str() == change.tenant)
+            && filter.topic.as_ref().is_none_or(|topic| topic.as_str() == change.topic);
+        if is_asked {
+            found.insert(change.delivery(), number);
+        }
+        true
+    })?;
+    let mut found: Vec<_> = found.into_iter().map(|(id, number)| (number, id)).collect();
+    found.sort_unstable();
+    let window = Window::of(filter.since, filter.until, None);
+    let table_rows = Rows::open(transaction)?;
+    let mut rows = Vec::new();
+    for (number, id) in found {
+        if window.is_some_and(|window| window.contains(delivery_key(id))) {
+            let summary = table_rows.summary(filter, id)?;
+            let is_asked =
+                |row: &DeliverySummary| filter.event_id.as_ref().is_none_or(|asked| *asked == row.event.id);
+            rows.extend(summary.filter(is_asked).map(|row| (number, row)));
+        }
+    }
+    Ok(Changed { rows, upto, gap })
+}
+
 /// The keys that a list may show, from `from` on and before `before`.
 #[derive(Debug, Clone, Copy)]
-struct Window {
-    from: DeliveryKey,
-    before: DeliveryKey,
+pub(super) struct Window {
+    pub(super) from: DeliveryKey,
+    pub(super) before: DeliveryKey,
 }
 
 impl Window {
     /// `None` if it is empty.
-    fn of(filter: &DeliveryFilter, cursor: Option<DeliveryId>) -> Option<Self> {
+    pub(super) fn of(
+        since: Option<UnixMs>,
+        until: Option<UnixMs>,
+        cursor: Option<DeliveryKey>,
+    ) -> Option<Self> {
         let start_of = |at: UnixMs| (EventKey::new(UnixMs(at.0.min(MAX_KEY_MS)), 0).as_u128(), 0);
-        let from = filter.since.map_or((0, 0), start_of);
+        let from = since.map_or((0, 0), start_of);
         // No delivery has the very last key: ordinals would have to run out in the last millisecond of the year 10889.
-        let end = filter.until.map_or((u128::MAX, u16::MAX), start_of);
-        let before = cursor.map_or(end, |id| end.min(delivery_key(id)));
+        let end = until.map_or((u128::MAX, u16::MAX), start_of);
+        let before = cursor.map_or(end, |key| end.min(key));
         (from < before).then_some(Self { from, before })
     }
 
@@ -110,29 +188,84 @@ impl Window {
     }
 }
 
-type Candidates = Box<dyn Iterator<Item = Result<DeliveryKey, redb::StorageError>>>;
+/// A step of the way back through the log.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Look {
+    /// This one may pass.
+    At(DeliveryKey),
+    /// Nothing that was not looked at passes, down to this key.
+    PastAll(DeliveryKey),
+}
 
-/// The deliveries that can pass, newest first, by the narrowest index that the filter allows.
-fn candidates(
-    transaction: &ReadTransaction,
-    filter: &DeliveryFilter,
-    window: Window,
-) -> Result<Candidates, Failure> {
-    let Window { from, before } = window;
+impl Look {
+    pub(super) const fn id(self) -> DeliveryId {
+        match self {
+            Self::At((event, ordinal)) | Self::PastAll((event, ordinal)) => delivery_id(event, ordinal),
+        }
+    }
+}
+
+pub(super) type Looks = Box<dyn Iterator<Item = Result<Look, Failure>>>;
+
+/// The deliveries that can pass, newest first.
+fn looks(transaction: &ReadTransaction, filter: &DeliveryFilter, window: Window) -> Result<Looks, Failure> {
     if let Some(id) = &filter.event_id {
         let found = of_event(transaction, filter.tenant.as_ref(), id)?;
-        return Ok(Box::new(found.into_iter().rev().filter(move |key| window.contains(*key)).map(Ok)));
+        let found = found.into_iter().rev().filter(move |key| window.contains(*key));
+        return Ok(Box::new(found.map(|key| Ok(Look::At(key)))));
     }
-    if let Some(endpoint) = filter.endpoint.map(crate::model::EndpointId::as_u128) {
-        let log = transaction.open_table(ENDPOINT_LOG)?;
-        let rows = log.range((endpoint, from.0, from.1)..(endpoint, before.0, before.1))?;
-        return Ok(Box::new(rows.rev().map(|row| {
-            let (_, event, ordinal) = row?.0.value();
-            Ok((event, ordinal))
-        })));
-    }
-    let rows = transaction.open_table(DELIVERIES)?.range(from..before)?;
-    Ok(Box::new(rows.rev().map(|row| Ok(row?.0.value()))))
+    let deliveries = transaction.open_table(DELIVERIES)?;
+    let unsealed = (sealed_below(&transaction.open_table(BLOCKS)?)?, 0).max(window.from);
+    let newest = match unsealed < window.before {
+        true => Some(deliveries.range(unsealed..window.before)?),
+        false => None,
+    };
+    let newest = newest.into_iter().flat_map(Iterator::rev).map(|row| Ok(Look::At(row?.0.value())));
+    let states = transaction.open_table(BLOCK_STATES)?;
+    let asked = Asked::of(filter);
+    let sealed = in_blocks(transaction, window, move |first, block| {
+        let row = states.get(first)?;
+        let mut found = block.deliveries(row.as_ref().map_or(&[], |row| row.value()), &asked);
+        found.retain(|key| window.contains(*key));
+        Ok(found)
+    })?;
+    Ok(Box::new(newest.chain(sealed)))
+}
+
+/// What `find` finds in each block that has keys of the window, from the newest back.
+pub(super) fn in_blocks(
+    transaction: &ReadTransaction,
+    window: Window,
+    find: impl Fn(u128, &Block<'_>) -> Result<Vec<DeliveryKey>, Failure> + 'static,
+) -> Result<Looks, Failure> {
+    let blocks = transaction.open_table(BLOCKS)?;
+    let range = blocks.range::<u128>((Bound::Unbounded, Bound::Included(window.before.0)))?;
+    let mut ended = false;
+    let found = range.rev().map_while(move |row| {
+        if ended {
+            return None;
+        }
+        let look = || -> Result<_, Failure> {
+            let (first, row) = row?;
+            let block = Block::parse(row.value())?;
+            let is_last = first.value() <= window.from.0;
+            let mut looks: Vec<_> = find(first.value(), &block)?.into_iter().map(Look::At).collect();
+            looks.insert(0, Look::PastAll((first.value(), 0)));
+            looks.reverse();
+            Ok((looks, is_last))
+        };
+        match look() {
+            Ok((looks, is_last)) => {
+                ended = is_last;
+                Some(looks.into_iter().map(Ok).collect::<Vec<Result<Look, Failure>>>())
+            }
+            Err(error) => {
+                ended = true;
+                Some(vec![Err(error)])
+            }
+        }
+    });
+    Ok(Box::new(found.flatten()))
 }
 
 /// The deliveries of the event with this id, or of one per tenant, oldest first.
@@ -156,37 +289,73 @@ fn of_event(
     Ok(found)
 }
 
-/// The row of the log, if it passes.
-fn summary(
-    transaction: &ReadTransaction,
-    filter: &DeliveryFilter,
-    id: DeliveryId,
-) -> Result<Option<DeliverySummary>, Failure> {
-    let row = rows::indexed_delivery(&transaction.open_table(DELIVERIES)?, id)?;
-    let passes = filter.endpoint.is_none_or(|endpoint| endpoint == row.endpoint)
-        && filter.state.as_ref().is_none_or(|state| {
-            let shown = if filter.inactive.contains(&row.endpoint) {
-                row.state.while_inactive().name()
-            } else {
-                row.state.name()
-            };
-            state == shown
-        });
-    if !passes {
-        return Ok(None);
+impl Asked {
+    /// What a filter asks of blocks.
+    fn of(filter: &DeliveryFilter) -> Self {
+        Self {
+            tenant: filter.tenant.as_ref().map(|tenant| hash_of(tenant.as_str().as_bytes())),
+            topic: filter.topic.as_ref().map(|topic| hash_of(topic.as_str().as_bytes())),
+            endpoint: filter.endpoint.map(endpoint_hash),
+            status: filter.state,
+            inactive: filter.inactive.iter().copied().map(endpoint_hash).collect(),
+            matched: None,
+        }
     }
-    let events = transaction.open_table(EVENTS)?;
-    if let Some(event) = events.get(id.event.as_u128())? {
-        let event = EventRow::parse(event.value())?;
-        let passes = filter.tenant.as_ref().is_none_or(|tenant| tenant.as_str() == event.tenant())
-            && filter.topic.as_ref().is_none_or(|topic| topic.as_str() == event.topic());
+}
+
+/// The tables that a row of the log is made of.
+struct Rows {
+    deliveries: ReadOnlyTable<DeliveryKey, &'static [u8]>,
+    events: ReadOnlyTable<u128, &'static [u8]>,
+    attempts: ReadOnlyTable<(u128, u16, u16), &'static [u8]>,
+}
+
+impl Rows {
+    fn open(transaction: &ReadTransaction) -> Result<Self, Failure> {
+        Ok(Self {
+            deliveries: transaction.open_table(DELIVERIES)?,
+            events: transaction.open_table(EVENTS)?,
+            attempts: transaction.open_table(ATTEMPTS)?,
+        })
+    }
+
+    /// The row of the log, if it passes.
+    fn summary(&self, filter: &DeliveryFilter, id: DeliveryId) -> Result<Option<DeliverySummary>, Failure> {
+        let row = rows::indexed_delivery(&self.deliveries, id)?;
+        let passes = filter.endpoint.is_none_or(|endpoint| endpoint == row.endpoint)
+            && filter.state.is_none_or(|state| {
+                let is_inactive = filter.inactive.contains(&row.endpoint);
+                state == if is_inactive { row.state.while_inactive().status() } else { row.state.status() }
+            });
         if !passes {
             return Ok(None);
         }
+        if let Some(event) = self.events.get(id.event.as_u128())? {
+            let event = EventRow::parse(event.value())?;
+            let passes = filter.tenant.as_ref().is_none_or(|tenant| tenant.as_str() == event.tenant())
+                && filter.topic.as_ref().is_none_or(|topic| topic.as_str() == event.topic());
+            if !passes {
+                return Ok(None);
+            }
+        }
+        let event = Arc::new(rows::event_of(&self.events, id)?);
+        let last = row.last;
+        let delivery: Delivery = row.into_delivery(id);
+        let last_error = match last {
+            Some(_) if delivery.state != DeliveryState::Delivered => self.error(id, delivery.attempts)?,
+            Some(_) | None => None,
+        };
+        let (last_status, last_took) = (last.and_then(|last| last.status), last.map(|last| last.took));
+        Ok(Some(DeliverySummary { delivery, event, last_status, last_took, last_error }))
     }
-    let event = Arc::new(rows::event_of(&events, id)?);
-    let last = row.last;
-    let delivery: Delivery = row.into_delivery(id);
-    let (last_status, last_took) = (last.and_then(|last| last.status), last.map(|last| last.took));
-    Ok(Some(DeliverySummary { delivery, event, last_status, last_took }))
+
+    /// Why an attempt got no complete answer.
+    fn error(&self, id: DeliveryId, number: u16) -> Result<Option<AttemptError>, Failure> {
+        let (event, ordinal) = delivery_key(id);
+        let Some(row) = self.attempts.get((event, ordinal, number))? else { return Ok(None) };
+        match codec::decode::<Attempt>("attempts", row.value())?.outcome {
+            AttemptOutcome::Failed(error) => Ok(Some(error)),
+            AttemptOutcome::Answered { .. } => Ok(None),
+        }
+    }
 }

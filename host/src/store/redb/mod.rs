@@ -9,14 +9,19 @@
 //! - `writer`: the thread; `accept`, `dispatching`, `delivering`, `managing`, `topics`: the verbs that write; `audit`: what
 //!   is written down with them; `ordered`: the index of ordered endpoints.
 //! - `resending`, `recovering`: what is sent again, one at a time and by a job.
-//! - `progress`: which events wait for dispatch; `waiting`, `log`: the verbs that read.
+//! - `progress`: which events wait for dispatch; `waiting`, `log`, `events`: the verbs that read.
+//! - `upkeep`: what is done with every commit; `changes`: the journal; `blocks`: what lists are filtered by; `statistics`:
+//!   what is counted.
 
 mod accept;
 mod audit;
+mod blocks;
+mod changes;
 mod codec;
 mod delivering;
 mod dispatching;
 mod endpoint_row;
+mod events;
 mod failure;
 #[cfg(test)]
 mod faults;
@@ -33,7 +38,9 @@ mod recovering;
 mod resending;
 mod rows;
 mod schema;
+mod statistics;
 mod topics;
+mod upkeep;
 mod verbs;
 mod waiting;
 mod writer;
@@ -44,6 +51,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
 use redb::{Database, ReadTransaction, ReadableDatabase as _, StorageBackend};
+use tokio::sync::watch;
 
 use self::failure::Failure;
 pub use self::options::Options;
@@ -59,6 +67,8 @@ pub struct RedbStore {
     vault: Vault,
     shared: Arc<Shared>,
     undispatched: Arc<Undispatched>,
+    /// The number of the last change that is committed.
+    latest_change: Arc<watch::Sender<u64>>,
     writer: Mutex<Option<WriterHandle>>,
 }
 
@@ -107,18 +117,19 @@ impl RedbStore {
     }
 
     fn start(mut database: Database, vault: Vault, clock: Clock, options: &Options) -> Result<Self, Error> {
-        let progress = open::prepare(&mut database, &vault)?;
+        let (progress, upkeep) = open::prepare(&mut database, &vault)?;
         let undispatched = Arc::clone(progress.undispatched());
+        let latest_change = upkeep.latest();
         let shared = Arc::new(Shared(RwLock::new(Some(database))));
         let (commands, receiver) = mpsc::channel();
-        let writer =
-            Writer { shared: Arc::clone(&shared), progress, commands: receiver, linger: options.linger() };
+        let linger = options.linger();
+        let writer = Writer { shared: Arc::clone(&shared), progress, upkeep, commands: receiver, linger };
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || writer.run())
             .map_err(|error| Error::Storage(Arc::new(error)))?;
         let writer = Mutex::new(Some(WriterHandle { commands, thread }));
-        Ok(Self { clock, vault, shared, undispatched, writer })
+        Ok(Self { clock, vault, shared, undispatched, latest_change, writer })
     }
 
     /// Commits what was called before, waits for reads in progress, and closes the file. Later calls get

@@ -12,7 +12,9 @@ use super::Options;
 use super::failure::Failure;
 use super::managing;
 use super::progress::Progress;
-use super::schema::{ENDPOINTS, FORMAT, FORMAT_1, FORMAT_2, META, META_FORMAT};
+use super::schema::{ENDPOINTS, FORMAT, FORMAT_1, FORMAT_2, FORMAT_3, META, META_FORMAT};
+use super::statistics;
+use super::upkeep::Upkeep;
 use super::writer::begin;
 use crate::store::Error;
 use crate::vault::Vault;
@@ -33,7 +35,9 @@ pub(super) fn check_keys(path: &Path, vault: &Vault, options: &Options) -> Resul
     let check = || -> Result<(), Failure> {
         let transaction = database.begin_read()?;
         let has_meta = transaction.list_tables()?.any(|table| table.name() == META.name());
-        if has_meta && matches!(stored_format(&transaction.open_table(META)?)?, Some(FORMAT | FORMAT_2)) {
+        if has_meta
+            && matches!(stored_format(&transaction.open_table(META)?)?, Some(FORMAT | FORMAT_3 | FORMAT_2))
+        {
             managing::endpoints(&transaction, vault)?;
         }
         Ok(())
@@ -42,8 +46,8 @@ pub(super) fn check_keys(path: &Path, vault: &Vault, options: &Options) -> Resul
 }
 
 /// Makes sure of the format and of the keys, creates the tables of a new store, and finds out what waits for dispatch.
-pub(super) fn prepare(database: &mut Database, vault: &Vault) -> Result<Progress, Error> {
-    let (progress, was_clear) = try_prepare(database, vault)?;
+pub(super) fn prepare(database: &mut Database, vault: &Vault) -> Result<(Progress, Upkeep), Error> {
+    let (prepared, was_clear) = try_prepare(database, vault)?;
     if was_clear {
         // What was freed lies in the file until it is written over; most of it goes away with the space.
         if let Err(error) = database.compact() {
@@ -53,11 +57,11 @@ pub(super) fn prepare(database: &mut Database, vault: &Vault) -> Result<Progress
             "signing secrets that an earlier version stored in clear are sealed now; backups made before still have them"
         );
     }
-    Ok(progress)
+    Ok(prepared)
 }
 
 /// The flag says that secrets were stored in clear until now.
-fn try_prepare(database: &Database, vault: &Vault) -> Result<(Progress, bool), Failure> {
+fn try_prepare(database: &Database, vault: &Vault) -> Result<((Progress, Upkeep), bool), Failure> {
     let transaction = begin(database)?;
     let is_new = transaction.list_tables()?.next().is_none();
     let is_ours = transaction.list_tables()?.any(|table| table.name() == META.name());
@@ -71,13 +75,17 @@ fn try_prepare(database: &Database, vault: &Vault) -> Result<(Progress, bool), F
     if was_clear {
         managing::seal_format_1(&transaction, vault)?;
     }
-    if before.is_some_and(|before| before < FORMAT) {
+    if before.is_some_and(|before| before < FORMAT_3) {
         managing::begin_orders(&transaction)?;
+    }
+    if before.is_some_and(|before| before < FORMAT) {
+        statistics::begin(&transaction)?;
     }
     managing::check(&transaction.open_table(ENDPOINTS)?, vault)?;
     let progress = Progress::load(&transaction)?;
+    let upkeep = Upkeep::load(&transaction, progress.undispatched().dispatched_below())?;
     transaction.commit()?;
-    Ok((progress, was_clear))
+    Ok(((progress, upkeep), was_clear))
 }
 
 /// Looks at `meta` alone: in another format the other tables may be others. Returns the format that it was, and makes it
@@ -87,7 +95,7 @@ fn check_format(transaction: &WriteTransaction, is_new: bool) -> Result<Option<u
     let found = stored_format(&meta)?;
     match found {
         Some(FORMAT) => return Ok(found),
-        Some(FORMAT_1 | FORMAT_2) => {}
+        Some(FORMAT_1 | FORMAT_2 | FORMAT_3) => {}
         None if is_new => {}
         found => return Err(Error::Unusable(unknown_format(found)).into()),
     }

@@ -108,8 +108,8 @@ impl Progress {
         self.undispatched.contains(key) && self.dispatching.insert(key)
     }
 
-    /// Stores the watermark with the open transaction, if it rose.
-    pub(super) fn store(&mut self, tables: &mut Tables<'_>) -> redb::Result<()> {
+    /// Stores the watermark with the open transaction, if it rose: all events below it are dispatched.
+    pub(super) fn store(&mut self, tables: &mut Tables<'_>) -> redb::Result<EventKey> {
         let waiting = self.undispatched.lock();
         let lowest = waiting.keys.iter().find(|key| !self.dispatching.contains(key)).copied();
         drop(waiting);
@@ -118,7 +118,7 @@ impl Progress {
             tables.meta.insert(META_DISPATCHED_BELOW, below.as_u128())?;
             self.stored = Some(below);
         }
-        Ok(())
+        Ok(below)
     }
 
     /// The transaction is committed: what it dispatched waits no longer.

@@ -1,7 +1,7 @@
 //! Rows of events and deliveries, read and written the same way by every verb.
 //!
 //! The one place that knows which other rows a delivery's row implies: whoever stores a delivery here has its `queue` or
-//! `holds` row right, and its `ordered` row if the endpoint has an order.
+//! `holds` row right, its `ordered` row if the endpoint has an order, and whatever is counted and indexed about it.
 
 use redb::{ReadableTable, Table};
 
@@ -80,6 +80,10 @@ impl Tables<'_> {
     ) -> Result<(), Failure> {
         let (event, ordinal) = delivery_key(id);
         self.endpoint_log.insert((row.endpoint.as_u128(), event, ordinal), ())?;
+        self.noted.entries += 1;
+        if id.event.as_u128() < self.noted.sealed_below {
+            self.noted.regrown.insert(id.event.as_u128());
+        }
         if let Some(custom) = custom {
             self.custom.insert(delivery_key(id), codec::encode(custom).as_slice())?;
         }
@@ -104,7 +108,30 @@ impl Tables<'_> {
             None => {}
         }
         self.keep_in_line(id, row)?;
-        self.deliveries.insert((event, ordinal), codec::encode_delivery(row).as_slice())?;
+        let before = self.deliveries.insert((event, ordinal), codec::encode_delivery(row).as_slice())?;
+        let before = before.map(|row| codec::decode_delivery(row.value())).transpose()?;
+        self.note_change(id, before.as_ref(), row)
+    }
+
+    /// Notes what changed of a delivery, for journal, blocks and statistics.
+    fn note_change(
+        &mut self,
+        id: DeliveryId,
+        before: Option<&DeliveryRow>,
+        after: &DeliveryRow,
+    ) -> Result<(), Failure> {
+        let status = after.state.status();
+        if id.event.as_u128() < self.noted.sealed_below
+            && before.is_some_and(|before| before.state.status() != status)
+        {
+            self.noted.restated.insert(delivery_key(id), status);
+        }
+        if before.is_some_and(|before| before.state == after.state && before.attempts == after.attempts) {
+            return Ok(());
+        }
+        if let Some(event) = self.events.get(id.event.as_u128())? {
+            self.noted.journal.note(id, before, after, &EventRow::parse(event.value())?);
+        }
         Ok(())
     }
 

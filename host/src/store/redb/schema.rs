@@ -12,10 +12,13 @@
 //! | finish an attempt | 3 | `queue` -1 (and +1 if it is retried), `deliveries` replaced, `attempts` +1 |
 //! | ... to an endpoint with an order | +1 | `ordered` -1, or replaced |
 //! | ... the first failure of an endpoint, or the first success after one | +1 or -1 | `failing` |
-//! | a commit | at most 1 | `meta`, the low watermark of dispatch |
+//! | a commit | at most 2 | `meta`, the low watermark of dispatch; `changes`, appended |
+//! | about 1,000 events and deliveries | 2 | `blocks` and `block_states`, appended: what lists are filtered by |
+//! | about 8,000 changes of deliveries | 2 for each scope that is counted | `statistics`, and `standing` |
 //!
-//! `endpoint_log` repeats what a scan of `deliveries` would find. It is paid for because "what was sent to this
-//! endpoint" is the question that is asked most, and a scan answers it in the size of the whole log.
+//! There is no index of the log by tenant, topic or state. Each would cost a row at a random place for every event or delivery, so
+//! a page of 4 KiB in the commit; blocks answer all of them and their combinations for some 35 bytes. `endpoint_log` is such an
+//! index: a recovery walks it, and asks it whether an endpoint got an event.
 //!
 //! `ordered` is what `queue` and `endpoint_holds` say of an endpoint, by event. Without it, whoever looks for the next of a
 //! line reads all that waits, and its events for the lines. Endpoints without an order have no rows in it and pay with two
@@ -25,20 +28,26 @@
 //! Keys that people page through start with what they are asked by, then the [`EventKey`], then the ordinal: one
 //! range answers one question, in the order of time.
 
-use redb::{ReadableTable as _, Table, TableDefinition, TableError, WriteTransaction};
+use redb::{ReadableTable as _, Table, TableDefinition, WriteTransaction};
 
+use super::failure::Failure;
+use super::upkeep::{Noted, sealed_below};
 use crate::model::{DeliveryId, EventKey};
 
 /// The format that this version writes, and the newest that it reads.
-pub(super) const FORMAT: u128 = 3;
-/// The format before: ordered endpoints had no index.
+pub(super) const FORMAT: u128 = 4;
+/// The format before: the log had no blocks, journal and statistics.
+pub(super) const FORMAT_3: u128 = 3;
+/// The format before that: ordered endpoints had no index.
 pub(super) const FORMAT_2: u128 = 2;
-/// The format before that: rows of endpoints had their secrets in clear.
+/// The first: rows of endpoints had their secrets in clear.
 pub(super) const FORMAT_1: u128 = 1;
 /// `meta`: the format of the file.
 pub(super) const META_FORMAT: &str = "format";
 /// `meta`: every event below this key is dispatched.
 pub(super) const META_DISPATCHED_BELOW: &str = "dispatched_below";
+/// `meta`: every change below this number is in the statistics.
+pub(super) const META_FOLDED_BELOW: &str = "folded_below";
 
 /// [`DeliveryId`] as a key.
 pub(super) type DeliveryKey = (u128, u16);
@@ -53,12 +62,17 @@ macro_rules! tables {
         /// All tables, open in one write transaction.
         pub(super) struct Tables<'t> {
             $(pub(super) $field: Table<'t, $key, $value>,)*
+            /// What is left to be done before the commit.
+            pub(super) noted: Noted,
         }
 
         impl<'t> Tables<'t> {
             /// Opens them; those that are missing are created.
-            pub(super) fn open(transaction: &'t WriteTransaction) -> Result<Self, TableError> {
-                Ok(Self { $($field: transaction.open_table($constant)?,)* })
+            pub(super) fn open(transaction: &'t WriteTransaction) -> Result<Self, Failure> {
+                let mut tables =
+                    Self { $($field: transaction.open_table($constant)?,)* noted: Noted::default() };
+                tables.noted.sealed_below = sealed_below(&tables.blocks)?;
+                Ok(tables)
             }
         }
     };
@@ -91,8 +105,18 @@ tables! {
     ORDERED, ordered: (u128, u128, u16) => (u64, u128, u64);
     /// Endpoint -> the order that it has, and whether all that waits for it is in `ordered`.
     ORDERS, orders: u128 => (u64, bool);
-    /// Endpoint, delivery: the log of one endpoint.
+    /// Endpoint, delivery: what an endpoint got, for a recovery to walk.
     ENDPOINT_LOG, endpoint_log: (u128, u128, u16) => ();
+    /// First event of a block -> what lists are filtered by, of all events of the block, in columns.
+    BLOCKS, blocks: u128 => &'static [u8];
+    /// First event of a block -> the states of its deliveries, one byte each.
+    BLOCK_STATES, block_states: u128 => &'static [u8];
+    /// Number of the first of them -> the changes of one commit.
+    CHANGES, changes: u64 => &'static [u8];
+    /// Kind and beginning of a stretch of time, scope -> what was counted in it.
+    STATISTICS, statistics: (u8, u64, &'static [u8]) => &'static [u8];
+    /// Scope -> how many deliveries are pending, retrying and held.
+    STANDING, standing: &'static [u8] => (i64, i64, i64);
     /// Endpoint id -> the endpoint as JSON, its secrets sealed.
     ENDPOINTS, endpoints: u128 => &'static [u8];
     /// Endpoint -> since when all of its attempts failed. Written on the first failure and the next success only.

@@ -7,16 +7,18 @@ use redb::backends::InMemoryBackend;
 use redb::{Database, TableDefinition};
 
 use super::faults::Disk;
-use super::schema::{ENDPOINTS, META, ORDERED, ORDERS};
+use super::schema::{BLOCK_STATES, BLOCKS, CHANGES, ENDPOINTS, META, ORDERED, ORDERS, STANDING, STATISTICS};
 use super::{Options, RedbStore};
 use crate::clock::Clock;
-use crate::model::{DeliveryState, Endpoint, EventId, EventKey, OrderId, Ordering, TenantId};
+use crate::model::{DeliveryState, DeliveryStatus, Endpoint, EventId, EventKey, OrderId, Ordering, TenantId};
 use crate::store::conformance::fixtures::{
     T0, accept, audit, delivered, dispatched, endpoint, endpoint_id, event_with_id, new_event, nth, pending,
-    state,
+    retrying, state,
 };
 use crate::store::conformance::{self, ordering, persistence};
-use crate::store::{DeliveryFilter, DueInOrder, Error, FanOut, NewEvent, Resealed, Store as _};
+use crate::store::{
+    DeliveryFilter, DueInOrder, Error, FanOut, NewEvent, Resealed, Standing, StatisticsScope, Store as _,
+};
 use crate::vault::Vault;
 
 /// Nothing here is about how long a write that can wait does wait.
@@ -167,8 +169,10 @@ async fn closing_waits_for_no_one_to_ride_along_with() {
 #[tokio::test]
 async fn a_filter_that_nothing_passes_looks_at_a_part_of_the_log_per_call() {
     let store = in_memory();
+    // One that is not dispatched keeps all later ones out of the blocks.
+    accept(&store, new_event()).await;
     dispatched(&store, new_event(), vec![pending(endpoint_id(1)); 10_001]).await;
-    let filter = DeliveryFilter { state: Some("failed".to_owned()), ..DeliveryFilter::default() };
+    let filter = DeliveryFilter { state: Some(DeliveryStatus::Failed), ..DeliveryFilter::default() };
     let first = store.deliveries(filter.clone(), None, 5).await.unwrap();
     assert!(first.rows.is_empty() && first.next.is_some());
     let second = store.deliveries(filter, first.next, 5).await.unwrap();
@@ -302,11 +306,11 @@ fn a_newer_format_is_refused_with_what_to_do() {
     on(&disk).unwrap().close().unwrap();
     let database = Database::builder().create_with_backend(disk.clone()).unwrap();
     let transaction = database.begin_write().unwrap();
-    transaction.open_table(META).unwrap().insert("format", 4).unwrap();
+    transaction.open_table(META).unwrap().insert("format", 5).unwrap();
     transaction.commit().unwrap();
     database.close().unwrap();
     let sentence = unusable(on(&disk));
-    assert!(sentence.contains("newer Hookway") && sentence.contains("format 3"), "{sentence}");
+    assert!(sentence.contains("newer Hookway") && sentence.contains("format 4"), "{sentence}");
 }
 
 #[test]
@@ -430,6 +434,73 @@ async fn an_ordered_endpoint_of_format_2_is_indexed_before_it_is_read() {
         panic!("it has no line yet")
     };
     assert_eq!(found[0].0, waits);
+}
+
+#[tokio::test]
+async fn what_a_store_of_format_3_has_is_listed_and_counted() {
+    let disk = Disk::default();
+    let store = on(&disk).unwrap();
+    for _ in 0..2 {
+        dispatched(&store, new_event(), vec![pending(endpoint_id(1)); 700]).await;
+    }
+    let event = dispatched(&store, new_event(), vec![pending(endpoint_id(1)); 3]).await;
+    store.finish_attempt(retrying(nth(event, 0), 1, T0)).await.unwrap();
+    store.finish_attempt(delivered(nth(event, 1), 1)).await.unwrap();
+    store.close().unwrap();
+    let database = Database::builder().create_with_backend(disk.clone()).unwrap();
+    let transaction = database.begin_write().unwrap();
+    let mut meta = transaction.open_table(META).unwrap();
+    meta.insert("format", 3).unwrap();
+    meta.remove("folded_below").unwrap();
+    drop(meta);
+    for table in [BLOCKS, BLOCK_STATES] {
+        transaction.delete_table(table).unwrap();
+    }
+    transaction.delete_table(CHANGES).unwrap();
+    transaction.delete_table(STATISTICS).unwrap();
+    transaction.delete_table(STANDING).unwrap();
+    transaction.commit().unwrap();
+    database.close().unwrap();
+    let store = on(&disk).unwrap();
+    let filter = DeliveryFilter { state: Some(DeliveryStatus::Retrying), ..DeliveryFilter::default() };
+    let page = store.deliveries(filter, None, 5).await.unwrap();
+    assert_eq!(page.rows.iter().map(|row| row.delivery.id).collect::<Vec<_>>(), [nth(event, 0)]);
+    let counted = store.statistics(StatisticsScope::Endpoint(endpoint_id(1)), T0).await.unwrap();
+    assert_eq!(counted.standing, Standing { pending: 1_401, retrying: 1, held: 0 });
+    store.finish_attempt(delivered(nth(event, 0), 2)).await.unwrap();
+    let counted = store.statistics(StatisticsScope::All, T0).await.unwrap();
+    assert_eq!(counted.standing, Standing { pending: 1_401, retrying: 0, held: 0 });
+}
+
+/// How many bytes of the journal there are is bounded, and what falls out of it is counted all the same.
+#[tokio::test]
+async fn the_journal_keeps_its_newest_part_and_statistics_the_sum_of_all() {
+    let disk = Disk::default();
+    let store = on(&disk).unwrap();
+    let events = 20;
+    for _ in 0..events {
+        let event = dispatched(&store, new_event(), vec![pending(endpoint_id(1)); 2_000]).await;
+        let calls: Vec<_> = (0..2_000).map(|n| store.finish_attempt(delivered(nth(event, n), 1))).collect();
+        for call in calls {
+            call.await.unwrap();
+        }
+    }
+    let changes = events * 4_000;
+    assert_eq!(*store.latest_change().borrow(), changes);
+    let filter = DeliveryFilter::default;
+    let old = store.changed(filter(), 0, 10).await.unwrap();
+    assert!(old.gap && old.upto > 10, "the oldest changes are gone: {}", old.upto);
+    let recent = store.changed(filter(), changes - super::changes::KEPT, 10).await.unwrap();
+    assert!(!recent.gap && recent.upto == changes - super::changes::KEPT + 10);
+    store.close().unwrap();
+    let store = on(&disk).unwrap();
+    assert_eq!(*store.latest_change().borrow(), changes);
+    let counted = store.statistics(StatisticsScope::All, T0).await.unwrap();
+    for (window, _, tally) in counted.windows {
+        assert_eq!((tally.created, tally.delivered), (40_000, 40_000), "{window:?}");
+        assert_eq!(tally.latencies.count(), 40_000);
+    }
+    assert_eq!(counted.standing, Standing::default());
 }
 
 #[tokio::test]

@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, PoisonError};
 
+use tokio::sync::watch;
+
 use super::accept::{Accept, AcceptEach, AcceptTest};
 use super::audit::{self, Audited};
 use super::delivering::{CancelWaiting, ReleaseUnsigned, ReleaseWaiting};
@@ -14,16 +16,16 @@ use super::ordered::{self, IndexOrder, SetLines};
 use super::recovering::{self, CancelRecovery, CreateRecovery};
 use super::resending::Cancel;
 use super::topics::{self, CreateTopic, DeleteTopic, ImportTopics, UpdateTopic};
-use super::{RedbStore, log, waiting};
+use super::{RedbStore, events, log, statistics, waiting};
 use crate::model::{
     ApiKeyRecord, AuditEntry, Delivery, DeliveryId, Endpoint, EndpointId, Event, EventId, EventKey, KeyId,
     Line, OrderId, PluginName, Recovery, RecoveryId, TenantId, Topic, TopicEntry, UnixMs,
 };
 use crate::store::{
-    Accepted, AuditChain, AuditFilter, AuditPage, Candidates, DeliveryFilter, DeliveryRecord, Due,
-    DueInOrder, EventRecord, FanOut, FinishedAttempt, IndexPlace, Lookout, NewEvent, Page, PluginHold,
-    QueuePlace, Recorded, RecoveryFilter, RecoveryPage, RecoveryStep, Replay, Resealed, Retry, Store,
-    StoreFuture, Verdict,
+    Accepted, AuditChain, AuditFilter, AuditPage, Candidates, Changed, DeliveryFilter, DeliveryRecord, Due,
+    DueInOrder, EventFilter, EventPage, EventRecord, FanOut, FinishedAttempt, IndexPlace, Lookout, NewEvent,
+    Page, PluginHold, QueuePlace, Recorded, RecoveryFilter, RecoveryPage, RecoveryStep, Replay, Resealed,
+    Retry, Statistics, StatisticsScope, Store, StoreFuture, Verdict,
 };
 
 impl Store for RedbStore {
@@ -274,6 +276,30 @@ impl Store for RedbStore {
         limit: usize,
     ) -> StoreFuture<'_, Page> {
         self.read(move |transaction| log::deliveries(transaction, &filter, cursor, limit))
+    }
+
+    fn events(
+        &self,
+        filter: EventFilter,
+        cursor: Option<EventKey>,
+        limit: usize,
+    ) -> StoreFuture<'_, EventPage> {
+        let keys = self.undispatched.after(None, log::MAX_SCANNED);
+        let unknown_from = keys.last().copied().filter(|_| keys.len() == log::MAX_SCANNED);
+        let undispatched = events::Undispatched { keys: keys.into_iter().collect(), unknown_from };
+        self.read(move |transaction| events::list(transaction, &filter, cursor, limit, &undispatched))
+    }
+
+    fn changed(&self, filter: DeliveryFilter, after: u64, limit: usize) -> StoreFuture<'_, Changed> {
+        self.read(move |transaction| log::changed(transaction, &filter, after, limit))
+    }
+
+    fn latest_change(&self) -> watch::Receiver<u64> {
+        self.latest_change.subscribe()
+    }
+
+    fn statistics(&self, scope: StatisticsScope, now: UnixMs) -> StoreFuture<'_, Statistics> {
+        self.read(move |transaction| statistics::read(transaction, &scope, now))
     }
 
     fn delivery(&self, id: DeliveryId) -> StoreFuture<'_, Option<DeliveryRecord>> {

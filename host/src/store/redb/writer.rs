@@ -22,6 +22,7 @@ use super::Shared;
 use super::failure::Failure;
 use super::progress::Progress;
 use super::schema::Tables;
+use super::upkeep::Upkeep;
 use crate::store::Error;
 
 /// Commands per commit. Far more than wait at any time under a steady load; bounds the memory of a burst.
@@ -96,6 +97,7 @@ struct Pending<C: Change> {
 pub(super) struct Writer {
     pub(super) shared: Arc<Shared>,
     pub(super) progress: Progress,
+    pub(super) upkeep: Upkeep,
     pub(super) commands: Receiver<Box<dyn Command>>,
     pub(super) linger: Duration,
 }
@@ -135,9 +137,14 @@ impl Writer {
 
     /// Commits a batch and answers it; false if nothing can be written any more.
     fn process(&mut self, mut batch: Vec<Box<dyn Command>>) -> bool {
-        let committed = self.shared.with(|database| Self::commit(database, &mut self.progress, &mut batch));
+        let committed = self
+            .shared
+            .with(|database| Self::commit(database, &mut self.progress, &mut self.upkeep, &mut batch));
         match &committed {
-            Ok(()) => self.progress.committed(),
+            Ok(()) => {
+                self.progress.committed();
+                self.upkeep.committed();
+            }
             Err(error) => tracing::error!(
                 error = error as &dyn std::error::Error,
                 commands = batch.len(),
@@ -153,6 +160,7 @@ impl Writer {
     fn commit(
         database: &Database,
         progress: &mut Progress,
+        upkeep: &mut Upkeep,
         commands: &mut [Box<dyn Command>],
     ) -> Result<(), Failure> {
         let transaction = begin(database)?;
@@ -160,7 +168,8 @@ impl Writer {
         for command in commands {
             command.apply(&mut batch)?;
         }
-        batch.progress.store(&mut batch.tables)?;
+        let dispatched_below = batch.progress.store(&mut batch.tables)?;
+        upkeep.finish(&mut batch.tables, dispatched_below)?;
         drop(batch);
         Ok(transaction.commit()?)
     }

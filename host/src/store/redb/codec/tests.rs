@@ -32,6 +32,7 @@ fn row() -> DeliveryRow {
         has_custom: true,
         last: Some(LastAttempt { status: Some(500), took: Duration::from_millis(3) }),
         schedule_from: 0,
+        entered_at: None,
     }
 }
 

@@ -1,0 +1,187 @@
+//! What is done with every commit, after its commands: the journal is written, states that changed go into their blocks, and
+//! once there is enough, a block is sealed and statistics are folded. All of it in the transaction of what it is about, so
+//! that no crash can come between.
+//!
+//! Sealed are events below the mark of dispatch only: all their deliveries exist. What comes later all the same (an old event
+//! that gets a delivery more) has its block made anew.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use redb::{ReadableTable, WriteTransaction};
+use tokio::sync::watch;
+
+use super::blocks::{BLOCK_ENTRIES, Block, Builder};
+use super::changes::{self, Journal};
+use super::codec::{self, Corrupt, EventRow};
+use super::failure::Failure;
+use super::schema::{DeliveryKey, META_FOLDED_BELOW, Tables};
+use crate::model::{DeliveryStatus, EventKey};
+
+/// Changes that are folded at once: rows of statistics are rewritten as seldom as that, and never more is read to answer for
+/// what is not folded.
+const FOLD_AT: u64 = 8_192;
+
+/// What the open transaction leaves to be done at its end.
+#[derive(Debug, Default)]
+pub(super) struct Noted {
+    pub(super) journal: Journal,
+    /// Every event from this key on is in no block.
+    pub(super) sealed_below: u128,
+    /// Events and deliveries that are new.
+    pub(super) entries: usize,
+    /// States that changed of deliveries that are in blocks.
+    pub(super) restated: BTreeMap<DeliveryKey, DeliveryStatus>,
+    /// Events in blocks that got deliveries.
+    pub(super) regrown: BTreeSet<u128>,
+}
+
+/// How far journal, blocks and statistics are.
+#[derive(Debug)]
+pub(super) struct Upkeep {
+    next_change: u64,
+    folded_below: u64,
+    /// Events and deliveries in no block, about.
+    unsealed: usize,
+    /// Tells the number of the last change that is committed.
+    latest: Arc<watch::Sender<u64>>,
+}
+
+impl Upkeep {
+    /// Finds out where the last run stopped, and seals what it left.
+    pub(super) fn load(transaction: &WriteTransaction, dispatched_below: EventKey) -> Result<Self, Failure> {
+        let mut tables = Tables::open(transaction)?;
+        while tables.seal(dispatched_below)? >= BLOCK_ENTRIES {}
+        let next_change = changes::next_number(&tables.changes)?;
+        let folded_below = tables.meta(META_FOLDED_BELOW)?.and_then(|below| u64::try_from(below).ok());
+        let (latest, _) = watch::channel(next_change - 1);
+        Ok(Self {
+            next_change,
+            folded_below: folded_below.unwrap_or(1),
+            unsealed: BLOCK_ENTRIES,
+            latest: Arc::new(latest),
+        })
+    }
+
+    /// Tells the number of the last change that is committed.
+    pub(super) fn latest(&self) -> Arc<watch::Sender<u64>> {
+        Arc::clone(&self.latest)
+    }
+
+    /// Does what the commands of the open transaction left to be done.
+    pub(super) fn finish(
+        &mut self,
+        tables: &mut Tables<'_>,
+        dispatched_below: EventKey,
+    ) -> Result<(), Failure> {
+        self.next_change = tables.store_changes(self.next_change)?;
+        tables.restate()?;
+        tables.regrow()?;
+        self.unsealed += tables.noted.entries;
+        if self.unsealed >= BLOCK_ENTRIES {
+            let found = tables.seal(dispatched_below)?;
+            self.unsealed = if found >= BLOCK_ENTRIES { self.unsealed.saturating_sub(found) } else { found };
+        }
+        if self.next_change - self.folded_below >= FOLD_AT {
+            tables.fold(self.folded_below)?;
+            self.folded_below = self.next_change;
+            tables.meta.insert(META_FOLDED_BELOW, u128::from(self.folded_below))?;
+            tables.trim_changes(self.next_change, self.folded_below)?;
+        }
+        Ok(())
+    }
+
+    /// The transaction is committed.
+    pub(super) fn committed(&self) {
+        let latest = self.next_change - 1;
+        self.latest.send_if_modified(|told| std::mem::replace(told, latest) != latest);
+    }
+}
+
+impl Tables<'_> {
+    /// Seals the next block, if there is enough for one below `dispatched_below`; returns how much there is.
+    fn seal(&mut self, dispatched_below: EventKey) -> Result<usize, Failure> {
+        let from = self.noted.sealed_below;
+        let (builder, end) = self.gather(from, dispatched_below.as_u128(), BLOCK_ENTRIES)?;
+        let entries = builder.entries();
+        if entries >= BLOCK_ENTRIES {
+            self.put_block(from, builder, end)?;
+            self.noted.sealed_below = end;
+        }
+        Ok(entries)
+    }
+
+    /// What blocks say of the events from `from` on and before `before`, until there are so many entries; and where that
+    /// ends.
+    fn gather(&self, from: u128, before: u128, entries: usize) -> Result<(Builder, u128), Failure> {
+        let mut builder = Builder::default();
+        if from >= before {
+            return Ok((builder, before));
+        }
+        let mut deliveries = self.deliveries.range((from, 0)..(before, 0))?.peekable();
+        for event in self.events.range(from..before)? {
+            let (key, event) = event?;
+            let (key, event) = (key.value(), EventRow::parse(event.value())?);
+            if builder.entries() >= entries {
+                return Ok((builder, key));
+            }
+            builder.event(key, event.tenant(), event.topic());
+            while let Some(delivery) = deliveries
+                .next_if(|row| row.as_ref().map_or(true, |(id, _)| id.value().0 <= key))
+                .transpose()?
+            {
+                let row = codec::decode_delivery(delivery.1.value())?;
+                builder.delivery(row.endpoint, row.state.status());
+            }
+        }
+        Ok((builder, before))
+    }
+
+    fn put_block(&mut self, first: u128, builder: Builder, end: u128) -> Result<(), Failure> {
+        let (columns, states) = builder.finish(end);
+        self.blocks.insert(first, columns.as_slice())?;
+        self.block_states.insert(first, states.as_slice())?;
+        Ok(())
+    }
+
+    /// Puts states that changed into the blocks of their deliveries, each block once.
+    fn restate(&mut self) -> Result<(), Failure> {
+        let mut changed = std::mem::take(&mut self.noted.restated).into_iter().peekable();
+        while let Some((key, _)) = changed.peek().copied() {
+            let Some((first, block)) = self.blocks.range(..=key.0)?.next_back().transpose()? else {
+                return Ok(());
+            };
+            let (first, block) = (first.value(), Block::parse(block.value())?);
+            let stored = self.block_states.get(first)?.map(|row| row.value().to_vec());
+            let mut states = stored.unwrap_or_default();
+            while let Some((key, status)) = changed.next_if(|(key, _)| key.0 < block.end) {
+                if let Some(state) = block.position(key).and_then(|at| states.get_mut(at)) {
+                    *state = status.code();
+                }
+            }
+            self.block_states.insert(first, states.as_slice())?;
+        }
+        Ok(())
+    }
+
+    /// Makes blocks anew whose events got deliveries.
+    fn regrow(&mut self) -> Result<(), Failure> {
+        let mut regrown = std::mem::take(&mut self.noted.regrown);
+        while let Some(event) = regrown.pop_first() {
+            let found = self.blocks.range(..=event)?.next_back().transpose()?;
+            let found =
+                found.map(|(first, row)| Ok::<_, Corrupt>((first.value(), Block::parse(row.value())?.end)));
+            let Some((first, end)) = found.transpose()? else { continue };
+            let (builder, _) = self.gather(first, end, usize::MAX)?;
+            self.put_block(first, builder, end)?;
+            regrown = regrown.split_off(&end);
+        }
+        Ok(())
+    }
+}
+
+/// The first event key that is in no block.
+pub(super) fn sealed_below(blocks: &impl ReadableTable<u128, &'static [u8]>) -> Result<u128, Failure> {
+    let Some((_, block)) = blocks.last()? else { return Ok(0) };
+    Ok(Block::parse(block.value())?.end)
+}
