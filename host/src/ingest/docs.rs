@@ -13,6 +13,7 @@ use crate::openapi::{Access, Anything, Content, Lines, Operation, Tag, Time, jso
 
 /// A CloudEvent in its JSON format. Every other attribute is an extension, and is kept.
 #[derive(JsonSchema)]
+#[schemars(extend("required" = ["specversion", "type", "source", "id"]))]
 #[expect(
     dead_code,
     reason = "the schema of what is read member by member, so that all of it is kept as it was written"

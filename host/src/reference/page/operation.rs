@@ -83,12 +83,19 @@ impl Shown<'_> {
 
     fn body(&self, html: &mut Html, document: &Value) {
         let body = &self.operation["requestBody"];
-        for (index, (media, content)) in fields(&body["content"]).enumerate() {
+        for (index, (media, content)) in self.bodies().into_iter().enumerate() {
             html.raw(if index == 0 { "<h4>Body</h4>" } else { "" });
             html.raw("<p class=\"media\">").code(media);
             html.raw(if body["required"] == false { " may be left out</p>" } else { "</p>" });
             schema::render(html, document, &content["schema"]);
         }
+    }
+
+    /// The forms of its body, the usual one first.
+    fn bodies(&self) -> Vec<(&String, &Value)> {
+        let mut all: Vec<_> = fields(&self.operation["requestBody"]["content"]).collect();
+        all.sort_by_key(|(media, _)| *media != "application/json");
+        all
     }
 
     fn answers(&self, html: &mut Html, document: &Value) {
@@ -126,7 +133,7 @@ impl Shown<'_> {
     }
 
     fn request(&self, html: &mut Html) {
-        let body = fields(&self.operation["requestBody"]["content"]).next();
+        let body = self.bodies().into_iter().next();
         let mut command = format!("curl {BASE}{}", self.path);
         if !matches!((self.method, body), ("get", _) | ("post", Some(_))) {
             command = format!("curl -X {} {BASE}{}", self.method.to_uppercase(), self.path);
