@@ -20,6 +20,7 @@ use hookway::model::{
     Activity, Actor, Attempt, AttemptOutcome, AuditEntry, DeliveryId, DeliveryState, Endpoint, EndpointId,
     EventKey, FailReason, FilteredBy, InactiveReason, TenantId, UnixMs,
 };
+use hookway::plugins::Compiler;
 use hookway::shutdown::Shutdown;
 use hookway::store::redb::{Options, RedbStore};
 use hookway::store::{FanOut, FinishedAttempt, NewDelivery, NewEvent, Store, Verdict};
@@ -205,7 +206,7 @@ async fn serve(home: &Path, store: Arc<dyn Store>, clock: Clock) -> Fallible<Ask
     let mut settings = Settings { data_dir: home.to_owned(), ..Settings::default() };
     settings.deliver.allow_http = true;
     let began = Instant::now();
-    let app = App::start(settings, store, clock, Shutdown::new()).await?;
+    let app = App::start(settings, store, Compiler::InProcess, clock, Shutdown::new()).await?;
     println!("started in {:.0?}", began.elapsed());
     let key = app.admin_key().ok_or("a new store has a new key")?.reveal();
     let listener = TcpListener::bind("127.0.0.1:0").await?;

@@ -34,7 +34,7 @@ enum OneOrMore {
     /// One.
     One(Wanted),
     /// A list, not empty.
-    More(BTreeSet<Wanted>),
+    More(#[schemars(with = "Vec<Wanted>")] BTreeSet<Wanted>),
 }
 
 impl Input {

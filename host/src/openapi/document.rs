@@ -65,12 +65,35 @@ fn generator(direction: fn(SchemaSettings) -> SchemaSettings) -> SchemaGenerator
         settings.definitions_path = "/components/schemas".into();
         settings.meta_schema = None;
     });
-    direction(settings).with_transform(RecursiveTransform(without_default)).into_generator()
+    let settings = direction(settings).with_transform(RecursiveTransform(without_default));
+    settings.with_transform(RecursiveTransform(words_as_enum)).into_generator()
 }
 
 /// Generators of clients take a field that has a default for one that is always there, also where it is written.
 fn without_default(schema: &mut Schema) {
     schema.remove("default");
+}
+
+/// Words of which each has its own description are an `enum`, with the descriptions in its own: generators of clients take
+/// a choice between constants for one between types, and some of them read the first of these only.
+fn words_as_enum(schema: &mut Schema) {
+    let words: Option<Vec<(Value, String)>> =
+        schema.get("oneOf").and_then(Value::as_array).and_then(|choices| choices.iter().map(word).collect());
+    let Some(words) = words else { return };
+    let mut description = schema.get("description").and_then(Value::as_str).unwrap_or_default().to_owned();
+    for (word, meaning) in words.iter().filter(|(_, meaning)| !meaning.is_empty()) {
+        description += &format!("\n- `{}`: {meaning}", word.as_str().unwrap_or_default());
+    }
+    schema.remove("oneOf");
+    schema.insert("type".to_owned(), "string".into());
+    schema.insert("enum".to_owned(), words.into_iter().map(|(word, _)| word).collect());
+    schema.insert("description".to_owned(), description.into());
+}
+
+/// A text that is the only one, and what it means.
+fn word(choice: &Value) -> Option<(Value, String)> {
+    let meaning = choice["description"].as_str().unwrap_or_default().to_owned();
+    choice["const"].is_string().then(|| (choice["const"].clone(), meaning))
 }
 
 /// The schemas of both directions. Types that go both ways are enumerations and look the same from either side.

@@ -39,7 +39,8 @@ async fn the_server_answers_as_its_document_says_whatever_it_is_asked() -> Resul
         .arg("run")
         .arg(format!("{}/openapi.json", scene.gateway.base()))
         .args(["--header", &format!("Authorization: Bearer {}", scene.gateway.key())])
-        .args(["--checks", CHECKS, "--max-time", &SECONDS.to_string(), "--workers", "2", "--seed", SEED])
+        // Its libraries parse Python in Python, which some versions of Python fail at in several threads.
+        .args(["--checks", CHECKS, "--max-time", &SECONDS.to_string(), "--workers", "1", "--seed", SEED])
         // The key that it asks with must last. What else is revoked or made here is looked at by other tests.
         .args(["--exclude-operation-id", "delete_key"])
         // An answer that goes on is never over.
