@@ -1,7 +1,10 @@
-//! `cargo xtask bench plugins | matching | log`: what a call of each plugin that ships costs, what it costs to find the
-//! endpoints that want an event, and to ask a log of a million deliveries.
+//! `cargo xtask bench gateway | plugins | matching | log`: the whole gateway under load, what a call of each plugin that
+//! ships costs, what it costs to find the endpoints that want an event, and to ask a log of a million deliveries.
 
-use anyhow::Result;
+use std::process::Command;
+
+use anyhow::{Context as _, Result, ensure};
+use hookway_tests::workspace;
 
 use crate::plugins::build_shipped;
 use crate::tools::{cargo, ensure_wasm_target};
@@ -15,6 +18,8 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum What {
+    /// The whole gateway under load, as ratios against a program that only forwards
+    Gateway(Rest),
     /// The cost of one call per plugin, with a fresh and with a reused instance
     Plugins(Rest),
     /// The cost of finding the endpoints that want an event, among 10,000
@@ -33,6 +38,11 @@ struct Rest {
 /// Builds what is measured and measures it.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     match &arguments.what {
+        What::Gateway(rest) => {
+            ensure_wasm_target()?;
+            build_shipped()?;
+            gateway(rest)
+        }
         What::Plugins(rest) => {
             ensure_wasm_target()?;
             build_shipped()?;
@@ -41,6 +51,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         What::Matching(rest) => bench("matching", rest),
         What::Log(rest) => bench("log", rest),
     }
+}
+
+/// Both are built in one call, and so for the same profile and with the same features.
+fn gateway(Rest { rest }: &Rest) -> Result<()> {
+    cargo(&["build", "--release", "-p", "hookway", "-p", "hookway-bench"])?;
+    let program = format!("target/release/hookway-bench{}", std::env::consts::EXE_SUFFIX);
+    let status = Command::new(workspace().join(program)).args(rest).current_dir(workspace()).status();
+    ensure!(
+        status.context("the benchmark could not be started")?.success(),
+        "the benchmark failed: see above"
+    );
+    Ok(())
 }
 
 fn bench(name: &str, Rest { rest }: &Rest) -> Result<()> {

@@ -224,12 +224,20 @@ impl Gateway {
         }
     }
 
+    /// The id of the process.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn id(&self) -> Result<u32> {
+        self.child.id().context("the gateway has ended")
+    }
+
     /// A file of the process below `/proc/PID`.
     ///
     /// # Errors
     /// The process is gone, or this is not Linux.
     pub fn proc(&self, file: &str) -> Result<String> {
-        let pid = self.child.id().context("the gateway has ended")?;
+        let pid = self.id()?;
         fs::read_to_string(format!("/proc/{pid}/{file}")).context("/proc is there on Linux only")
     }
 

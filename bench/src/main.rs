@@ -1,0 +1,60 @@
+//! `hookway-bench`: the whole gateway under load, as ratios against a program that only forwards each POST.
+//!
+//! - Gateway and *bare forwarder* are processes of their own; this program is their producers and their receiver, so both
+//!   leave the same part of the machine to them.
+//! - Scenarios take turns, round by round, each with a new process and a new directory, so that what slows the machine
+//!   for a while slows all of them. Reported is the median of the rounds, with the lowest and the highest.
+//! - A round ends when the last delivery has arrived; one that is lost or comes twice fails the run.
+//!
+//! `cargo xtask bench gateway` builds everything and starts it.
+#![expect(clippy::print_stdout, reason = "a program for the command line speaks on stdout")]
+
+mod arrivals;
+mod chart;
+mod compare;
+mod forwarder;
+mod latency;
+mod payload;
+mod producers;
+mod report;
+mod round;
+mod scenario;
+mod serve;
+mod target;
+mod usage;
+
+use std::net::SocketAddr;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// The gateway under load, measured against a program that only forwards.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask bench gateway", bin_name = "cargo xtask bench gateway")]
+struct Arguments {
+    #[command(subcommand)]
+    part: Option<Part>,
+    #[command(flatten)]
+    run: report::Options,
+}
+
+#[derive(Debug, Subcommand)]
+enum Part {
+    /// The bare forwarder: posts each body on and answers when it was answered
+    #[command(hide = true)]
+    Forward {
+        /// Where to
+        to: SocketAddr,
+    },
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match arguments.part {
+            Some(Part::Forward { to }) => forwarder::run(to).await,
+            None => report::run(arguments.run).await,
+        }
+    })
+}

@@ -1,0 +1,71 @@
+//! What a process has used of the machine, from `/proc`.
+
+use std::fs;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+
+/// `USER_HZ`: the unit of times in `/proc/PID/stat` on every Linux that Rust knows (proc(5)).
+const TICKS_PER_SECOND: u64 = 100;
+
+/// Since the process began.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Usage {
+    /// In user and in kernel mode.
+    pub(crate) cpu: Duration,
+    /// Bytes that it caused to be written to storage.
+    pub(crate) written: u64,
+    /// Resident memory now.
+    pub(crate) resident: u64,
+}
+
+impl Usage {
+    /// Of the process with this id.
+    ///
+    /// # Errors
+    /// It has ended, or this is not Linux.
+    pub(crate) fn of(pid: u32) -> Result<Self> {
+        let read = |file: &str| {
+            fs::read_to_string(format!("/proc/{pid}/{file}")).context("/proc is there on Linux only")
+        };
+        let resident = field(&read("status")?, "VmRSS:").context("`status` has VmRSS")? * 1024;
+        let written = field(&read("io")?, "write_bytes:").context("`io` has write_bytes")?;
+        Ok(Self { cpu: cpu(&read("stat")?).context("`stat` has times")?, written, resident })
+    }
+
+    /// What was used between two looks; the memory is that of the later one.
+    pub(crate) fn since(self, before: Self) -> Self {
+        Self {
+            cpu: self.cpu.saturating_sub(before.cpu),
+            written: self.written.saturating_sub(before.written),
+            resident: self.resident,
+        }
+    }
+}
+
+/// The number behind a name at the beginning of a line.
+fn field(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    line.split_ascii_whitespace().next()?.parse().ok()
+}
+
+/// Fields 14 and 15. The name of the program, field 2, may have spaces and parentheses in it.
+fn cpu(stat: &str) -> Option<Duration> {
+    let (_, after_name) = stat.rsplit_once(')')?;
+    let mut fields = after_name.split_ascii_whitespace().skip(11);
+    let ticks: u64 = fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?;
+    Some(Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fields_are_found() {
+        let stat = "7 (a ) b) S 1 2 3 4 5 6 7 8 9 10 250 150 0 0 20 0";
+        assert_eq!(cpu(stat), Some(Duration::from_secs(4)));
+        assert_eq!(field("VmPeak:\t 9 kB\nVmRSS:\t  12 kB\n", "VmRSS:"), Some(12));
+        assert!(Usage::of(std::process::id()).unwrap().resident > 0);
+    }
+}
