@@ -23,7 +23,7 @@ const PLUGINS: [&str; 2] = ["cel-filter", "redact"];
 
 /// A running process.
 pub(crate) enum Process {
-    Bare { child: Child, address: SocketAddr },
+    Bare { child: Box<Child>, address: SocketAddr },
     Gateway(Box<Gateway>),
 }
 
@@ -100,7 +100,7 @@ async fn start_forwarder(receiver: SocketAddr) -> Result<Process> {
     let mut lines = BufReader::new(child.stdout.take().context("stdout is piped")?).lines();
     let line = lines.next_line().await?.context("the forwarder ended at once")?;
     let address = line.strip_prefix(LISTENING).context("the forwarder says where it listens")?.parse()?;
-    Ok(Process::Bare { child, address })
+    Ok(Process::Bare { child: Box::new(child), address })
 }
 
 /// The gateway that was built beside this program.
