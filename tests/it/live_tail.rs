@@ -20,6 +20,7 @@ async fn each_change_is_told_as_a_row_of_the_log() -> Result<()> {
     let (a, b) = (scene.endpoint("/a", json!({})).await?.id, scene.endpoint("/b", json!({})).await?.id);
     let before = scene.client.send("orders/created", &json!(1)).await?;
     scene.client.delivery_in(&before, &a, &["delivered"]).await?;
+    scene.client.delivery_in(&before, &b, &["retrying"]).await?;
     let mut all = scene.client.tail("", None).await?;
     let mut failures = scene.client.tail(&format!("endpoint={b}&status=retrying"), None).await?;
     let mut others = scene.client.tail("topic=orders/paid&recent=10", None).await?;

@@ -50,7 +50,6 @@ fn engine() -> Result<Engine, LoadError> {
 
 fn restrict(limits: CompileLimits) -> io::Result<()> {
     close_inherited();
-    nice(limits.niceness)?;
     let cpu = limits.cpu.max(Duration::from_secs(1)).as_secs();
     // The signal of the soft limit says which limit it was; the hard one is for a process that lives through it.
     setrlimit(Resource::Cpu, Rlimit { current: Some(cpu), maximum: Some(cpu + 1) })?;
@@ -63,6 +62,8 @@ fn restrict(limits: CompileLimits) -> io::Result<()> {
     ] {
         setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })?;
     }
+    // Last, so that who sees it from outside knows that the limits hold.
+    nice(limits.niceness)?;
     Ok(())
 }
 
