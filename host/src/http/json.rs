@@ -1,6 +1,7 @@
 //! JSON bodies into types, with the JSON pointer of what does not fit.
 
 use axum::extract::{FromRequest, Request};
+use bytes::Bytes;
 use serde::de::{Deserialize, DeserializeOwned};
 use serde_json::error::Category;
 use serde_path_to_error::{Path, Segment};
@@ -24,11 +25,7 @@ where
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        refuse_encoding(request.headers())?;
-        if media_type(request.headers()) != Ok(Media::Json) {
-            return Err(Problem::unsupported("the `Content-Type` is not read here; send `application/json`"));
-        }
-        let body = read_body(request.into_body(), MAX_BODY).await?;
+        let body = json_body(request).await?;
         parse(text(&body)?).map(|Object(value)| Self(value))
     }
 }
@@ -45,16 +42,21 @@ where
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        refuse_encoding(request.headers())?;
-        if media_type(request.headers()) != Ok(Media::Json) {
-            return Err(Problem::unsupported("the `Content-Type` is not read here; send `application/json`"));
-        }
-        let body = read_body(request.into_body(), MAX_BODY).await?;
+        let body = json_body(request).await?;
         if body.is_empty() {
             return Ok(Self(T::default()));
         }
         parse(text(&body)?).map(|Object(value)| Self(value))
     }
+}
+
+/// The bytes of a body that says it is JSON.
+async fn json_body(request: Request) -> Result<Bytes, Problem> {
+    refuse_encoding(request.headers())?;
+    if media_type(request.headers()) != Ok(Media::Json) {
+        return Err(Problem::unsupported("the `Content-Type` is not read here; send `application/json`"));
+    }
+    read_body(request.into_body(), MAX_BODY).await
 }
 
 /// The value in this JSON text.
