@@ -13,6 +13,11 @@ const DEFAULT_INIT_DEADLINE: Duration = Duration::from_secs(5);
 const DEFAULT_MEMORY_BYTES: usize = 64 << 20;
 /// As much as ingest accepts: a transform may rewrite any event, not blow it up.
 const DEFAULT_OUTPUT_BYTES: usize = 1 << 20;
+/// What manifests may ask for. A second is long enough for a request to somebody else, and a plugin that needs it is one
+/// that its operator chose.
+const DEFAULT_MAX_DEADLINE: Duration = Duration::from_secs(1);
+const DEFAULT_MAX_MEMORY_BYTES: usize = 256 << 20;
+const DEFAULT_MAX_OUTPUT_BYTES: usize = 4 << 20;
 /// The largest component seen in practice, an embedded Python, has 40 MB.
 const DEFAULT_MAX_FILE_BYTES: u64 = 64 << 20;
 /// For each 8 MiB of a file. The two largest kinds of plugin in practice, StarlingMonkey of 12 MB and an embedded Python of
@@ -37,16 +42,24 @@ const DEFAULT_INSTANCES: usize = 256;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
-    /// How long one call may take, on the wall clock.
+    /// How long one call may take, on the wall clock, where its manifest does not say.
     #[serde(with = "friendly")]
     pub deadline: Duration,
     /// How long instantiation and `init` may take together when a plugin is loaded or bound.
     #[serde(with = "friendly")]
     pub init_deadline: Duration,
-    /// How much linear memory one instance may have.
+    /// How much linear memory one instance may have, where its manifest does not say.
     pub memory_bytes: usize,
-    /// How much a guest may hand to the host in one call: a body, its headers and reasons together.
+    /// How much a guest may hand to the host in one call: a body, its headers and reasons together. The
+    /// same.
     pub output_bytes: usize,
+    /// The longest `deadline_ms` that a manifest may ask for.
+    #[serde(with = "friendly")]
+    pub max_deadline: Duration,
+    /// The most memory that a manifest may ask for.
+    pub max_memory_bytes: usize,
+    /// The largest output that a manifest may ask for.
+    pub max_output_bytes: usize,
     /// The largest plugin file that is read.
     pub max_file_bytes: u64,
     /// How much processor time the compilation of one file may take, for each 8 MiB of it that are begun: in whole seconds,
@@ -78,6 +91,9 @@ impl Default for Options {
             init_deadline: DEFAULT_INIT_DEADLINE,
             memory_bytes: DEFAULT_MEMORY_BYTES,
             output_bytes: DEFAULT_OUTPUT_BYTES,
+            max_deadline: DEFAULT_MAX_DEADLINE,
+            max_memory_bytes: DEFAULT_MAX_MEMORY_BYTES,
+            max_output_bytes: DEFAULT_MAX_OUTPUT_BYTES,
             max_file_bytes: DEFAULT_MAX_FILE_BYTES,
             compile_cpu: DEFAULT_COMPILE_CPU,
             compile_timeout: DEFAULT_COMPILE_TIMEOUT,
