@@ -14,7 +14,7 @@ use std::sync::Arc;
 use hookway::clock::Clock;
 use hookway::json::Subject;
 use hookway::model::{
-    Binding, Endpoint, EndpointId, EnvelopeCache, Event, EventKey, OnFailure, TenantId, Topic, UnixMs,
+    Binding, Endpoint, EndpointId, EnvelopeCache, Event, EventKey, TenantId, Topic, UnixMs,
 };
 use hookway::plugins::{Capability, Compiler, Decision, Options, Places, PluginSet, PluginStatus, Plugins};
 use hookway::shutdown::Shutdown;
@@ -154,7 +154,7 @@ async fn judging(
     for call in 0..calls + WARM_UP {
         let subject = subject();
         let started = Instant::now();
-        let judgement = set.judge(&subject, endpoint).await;
+        let judgement = set.judge(&subject, endpoint, &[]).await;
         let took = started.elapsed();
         match judgement.decision {
             Decision::Send(_) | Decision::Drop { .. } if call >= WARM_UP => times.push(took),
@@ -215,9 +215,9 @@ fn config(plugin: &str) -> &'static str {
 fn endpoint(status: &PluginStatus) -> Arc<Endpoint> {
     let binding = Binding {
         plugin: status.name.clone(),
-        config: config(status.name.as_str()).into(),
+        config: Some(config(status.name.as_str()).into()),
         topics: Vec::new(),
-        on_failure: OnFailure::Hold,
+        on_failure: None,
     };
     Arc::new(Endpoint {
         plugins: vec![binding],

@@ -264,10 +264,7 @@ fn uses(directory: &Directory, plugin: &PluginName) -> Vec<InUse> {
     let mut uses = Vec::new();
     for endpoint in directory.list() {
         for binding in endpoint.plugins.iter().filter(|binding| binding.plugin == *plugin) {
-            uses.push(InUse::Binding {
-                tenant: endpoint.tenant.clone(),
-                config: Arc::clone(&binding.config),
-            });
+            uses.push(InUse::Binding { tenant: endpoint.tenant.clone(), config: binding.config.clone() });
         }
         if endpoint.subscription.matcher() == Some(plugin) {
             uses.push(InUse::Patterns(endpoint.subscription.patterns()));

@@ -2,6 +2,8 @@
 //!
 //! The fields are those that the API shows, so a field that is added to a view is audited from then on.
 
+use std::sync::Arc;
+
 use serde_json::{Value, to_value};
 
 use super::Api;
@@ -48,8 +50,9 @@ impl Audited for Endpoint {
     fn fields(&self) -> Result<Value, serde_json::Error> {
         let mut shown = self.clone();
         for binding in &mut shown.plugins {
-            if serde_json::from_str::<Value>(&binding.config).is_err() {
-                binding.config = Value::from(&*binding.config).to_string().into();
+            let unreadable = |config: &Arc<str>| serde_json::from_str::<Value>(config).is_err();
+            if let Some(config) = binding.config.take_if(|config| unreadable(config)) {
+                binding.config = Some(Value::from(&*config).to_string().into());
             }
         }
         to_value(EndpointView::new(&shown)?)
@@ -170,15 +173,15 @@ fn fields<T: Audited>(of: &T) -> Result<Value, Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Binding, EndpointId, OnFailure, UnixMs};
+    use crate::model::{Binding, EndpointId, UnixMs};
 
     #[test]
     fn a_configuration_with_a_number_beyond_all_numbers_is_shown_as_its_text() {
         let binding = |config: &str| Binding {
             plugin: "p".parse().unwrap(),
-            config: config.into(),
+            config: Some(config.into()),
             topics: Vec::new(),
-            on_failure: OnFailure::default(),
+            on_failure: None,
         };
         let url = "https://example.com/".parse().unwrap();
         let endpoint = Endpoint {

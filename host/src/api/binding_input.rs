@@ -1,4 +1,4 @@
-//! What callers say about a plugin of an endpoint.
+//! What callers say about a plugin of an endpoint or a tenant.
 
 use std::sync::Arc;
 
@@ -24,14 +24,15 @@ pub(super) struct BindingInput {
     /// The plugin.
     #[schemars(with = "PluginName")]
     plugin: Option<String>,
-    /// Its configuration, kept as it was written, at most 64 KiB; absent or `null` = `{}`.
+    /// Its configuration, kept as it was written, at most 64 KiB; absent or `null` = what the plugin's manifest says, else
+    /// `{}`.
     #[schemars(with = "Anything")]
     config: Option<Box<RawValue>>,
     /// Patterns of the topics that it is for; empty = for all.
     #[schemars(with = "Vec<TopicPattern>")]
     topics: Vec<String>,
-    /// What becomes of a delivery that it could not judge.
-    on_failure: OnFailure,
+    /// What becomes of a delivery that it could not judge; absent or `null` = what the plugin's manifest says, else `hold`.
+    on_failure: Option<OnFailure>,
 }
 
 impl BindingInput {
@@ -47,12 +48,12 @@ impl BindingInput {
                 "`plugin` is missing: the name of the plugin's file without `.wasm`",
             )
         })?;
-        let config = self.config.as_deref().map_or("{}", RawValue::get);
-        at_most(MAX_CONFIG_BYTES, config.len(), &at("config"), "bytes")?;
+        let config = self.config.as_deref().map(RawValue::get);
+        at_most(MAX_CONFIG_BYTES, config.map_or(0, str::len), &at("config"), "bytes")?;
         at_most(MAX_TOPICS, self.topics.len(), &at("topics"), "topics")?;
         Ok(Binding {
             plugin: plugin_name(&name, &at("plugin"))?,
-            config: Arc::from(config),
+            config: config.map(Arc::from),
             topics: patterns(&self.topics, &at("topics"))?,
             on_failure: self.on_failure,
         })

@@ -77,20 +77,20 @@ pub(super) struct EndpointView {
     updated_at: String,
 }
 
-/// The use of a plugin by an endpoint.
+/// The use of a plugin.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Binding")]
 struct BindingView {
     /// The plugin.
     #[schemars(with = "PluginName")]
     plugin: String,
-    /// Its configuration, as it was written.
+    /// Its configuration, as it was written; `null`: what the plugin's manifest says, else `{}`.
     #[schemars(with = "Anything")]
-    config: Box<RawValue>,
+    config: Option<Box<RawValue>>,
     /// Patterns of the topics that it is for; empty = for all.
     topics: Vec<String>,
-    /// What becomes of a delivery that it could not judge.
-    on_failure: OnFailure,
+    /// What becomes of a delivery that it could not judge; `null`: what the plugin's manifest says, else `hold`.
+    on_failure: Option<OnFailure>,
 }
 
 impl EndpointView {
@@ -154,7 +154,7 @@ impl BindingView {
     fn new(binding: &Binding) -> Result<Self, serde_json::Error> {
         Ok(Self {
             plugin: binding.plugin.to_string(),
-            config: serde_json::from_str(&binding.config)?,
+            config: binding.config.as_deref().map(serde_json::from_str).transpose()?,
             topics: binding.topics.iter().map(ToString::to_string).collect(),
             on_failure: binding.on_failure,
         })
@@ -187,9 +187,9 @@ mod tests {
             }],
             plugins: vec![Binding {
                 plugin: "cel-filter".parse().unwrap(),
-                config: r#"{"b": 1.0,  "a":2}"#.into(),
+                config: Some(r#"{"b": 1.0,  "a":2}"#.into()),
                 topics: Vec::new(),
-                on_failure: OnFailure::Closed,
+                on_failure: Some(OnFailure::Closed),
             }],
             filter: Some(r#"{"data":  {"n": 1.0}}"#.into()),
             ..Endpoint::new(

@@ -7,7 +7,7 @@ use super::*;
 use crate::deliver::{Post, SendFuture, Sent};
 use crate::lanes;
 use crate::model::{
-    AttemptOutcome, Binding, DeliveryStatus, Endpoint, InactiveReason, OnFailure, RetrySchedule, TenantId,
+    AttemptOutcome, Binding, DeliveryStatus, Endpoint, InactiveReason, RetrySchedule, TenantId,
 };
 use crate::store::conformance::fixtures::{T0, audit, endpoint, new_event};
 use crate::store::redb::{self, RedbStore};
@@ -142,12 +142,8 @@ async fn an_endpoint_that_operational_events_deactivate_is_deactivated_all_the_s
 
 #[tokio::test(start_paused = true)]
 async fn a_delivery_that_a_plugin_never_judged_is_told() {
-    let absent = Binding {
-        plugin: "absent".parse().unwrap(),
-        config: "{}".into(),
-        topics: Vec::new(),
-        on_failure: OnFailure::Hold,
-    };
+    let absent =
+        Binding { plugin: "absent".parse().unwrap(), config: None, topics: Vec::new(), on_failure: None };
     let held = Endpoint { plugins: vec![absent], ..everything(1, "shop") };
     let flow = Flow::start(200, one_retry(), vec![held, everything(2, "ops")]).await;
     flow.send("shop").await;

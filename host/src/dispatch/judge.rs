@@ -172,7 +172,7 @@ impl Judge {
         let verdict = if endpoint.plugins.is_empty() {
             plan::send()
         } else {
-            self.verdict(trial.plugins.judge(&trial.subject, endpoint).await, tries)
+            self.verdict(trial.plugins.judge(&trial.subject, endpoint, &[]).await, tries)
         };
         Judged { verdict, filter_took }
     }

@@ -1,4 +1,4 @@
-//! Bindings: which plugins an endpoint uses, and how.
+//! Bindings: which plugins are used, and how.
 
 use std::sync::Arc;
 
@@ -27,17 +27,20 @@ checked_text!(
 )]
 pub struct PluginNameError;
 
-/// The use of a plugin by an endpoint.
+/// The use of a plugin, by an endpoint or by all of a tenant or of the gateway.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Binding {
     /// The plugin.
     pub plugin: PluginName,
-    /// JSON text given to the plugin's `init`; shared, because instances are pooled by it.
-    pub config: Arc<str>,
+    /// JSON text given to the plugin's `init`; shared, because instances are pooled by it. `None`: what the plugin's
+    /// manifest says.
+    #[serde(default)]
+    pub config: Option<Arc<str>>,
     /// Only for events that one of these accepts; empty = for all.
     pub topics: Vec<TopicPattern>,
-    /// What becomes of a delivery that the plugin could not judge.
-    pub on_failure: OnFailure,
+    /// What becomes of a delivery that the plugin could not judge. `None`: what the plugin's manifest says.
+    #[serde(default)]
+    pub on_failure: Option<OnFailure>,
 }
 
 /// What becomes of a delivery when a plugin traps, runs out of its limits or is missing.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::compile::{Compiler, to_component};
 use super::engine::Runtime;
 use super::inspect::{Census, Kind, check_import, kind};
-use super::load::{Loader, version_hash};
+use super::load::{Files, Loader};
 use super::options::Options;
 use super::scan::read;
 use super::version::Capability;
@@ -58,12 +58,13 @@ pub async fn check(
     let max = options.max_file_bytes;
     let file = read(std::fs::File::open(path), max).map_err(|error| error.to_string())?;
     let file = file.ok_or_else(|| "the file changed while it was read: try again".to_owned())?;
-    let version = version_hash(&file);
     let mut report = describe(&file);
+    let files = Files { component: file, manifest: None };
+    let version = files.version();
     let runtime = Arc::new(Runtime::start(options, clock).map_err(|error| error.to_string())?);
     let name: PluginName = "checked".parse().map_err(|_| "no name".to_owned())?;
     let loader = Loader::new(runtime, compiler, None);
-    match loader.load(&name, Arc::clone(&version), file, &[]).await {
+    match loader.load(&name, files, None, &[]).await {
         Ok(version) => report.capabilities = version.capabilities(),
         Err(error) => report.problem = Some(error.to_string()),
     }

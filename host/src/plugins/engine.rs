@@ -9,14 +9,15 @@ use wasmtime::{
     WasmBacktraceDetails,
 };
 
-use super::error::{CallError, Error};
-use super::limits::{MAX_CORE_INSTANCES, MAX_MEMORIES, MAX_TABLE_ELEMENTS, MAX_TABLES, MemoryLimiter};
+use super::error::Error;
+use super::limits::{
+    CallLimits, MAX_CORE_INSTANCES, MAX_MEMORIES, MAX_TABLE_ELEMENTS, MAX_TABLES, MemoryLimiter,
+};
 use super::logs::{LogSink, PluginLog};
 use super::options::Options;
 use super::pool::Pool;
 use super::state::{State, add_to_linker};
 use super::ticker::Ticker;
-use super::trap::{Limits, classify};
 use super::wasi;
 use crate::clock::Clock;
 
@@ -52,24 +53,24 @@ impl Runtime {
         let mut linker = Linker::new(&engine);
         add_to_linker(&mut linker).map_err(|error| Error::Engine(error.into()))?;
         let ticker = Ticker::start(&engine).map_err(Error::Ticker)?;
-        let pool = Pool::new(options.instances, options.idle);
+        let pool = Pool::new(options.instances);
         Ok(Self { engine, linker, pool, options, clock, _ticker: ticker })
     }
 
     /// A store with every limit set. Its first call must set a deadline.
-    pub(super) fn store(&self, log: &Arc<PluginLog>) -> Store<State> {
+    pub(super) fn store(&self, log: &Arc<PluginLog>, limits: CallLimits) -> Store<State> {
         let log = LogSink::new(Arc::clone(log));
         let state = State {
             current: None,
-            deadline: self.clock.deadline(self.options.deadline),
-            limiter: MemoryLimiter::new(self.options.memory_bytes),
+            deadline: self.clock.deadline(limits.deadline),
+            limiter: MemoryLimiter::new(limits.memory_bytes),
             wasi: wasi::context(self.clock, &log),
             table: wasi::resources(),
             log,
         };
         let mut store = Store::new(&self.engine, state);
         store.limiter(|state| &mut state.limiter);
-        store.set_hostcall_fuel(self.options.output_bytes.saturating_add(OUTPUT_SLACK));
+        store.set_hostcall_fuel(limits.output_bytes.saturating_add(OUTPUT_SLACK));
         store.set_max_component_handles(MAX_HANDLES);
         store.epoch_deadline_callback(|store| {
             // Yielding leaves the worker to other tasks, so a guest that loops costs time but blocks nobody.
@@ -80,12 +81,6 @@ impl Runtime {
             }
         });
         store
-    }
-
-    /// Says what an error of a call that had `deadline` means.
-    pub(super) fn explain(&self, error: &wasmtime::Error, deadline: std::time::Duration) -> CallError {
-        let Options { memory_bytes, output_bytes, .. } = self.options;
-        classify(error, Limits { deadline, memory_bytes, output_bytes })
     }
 }
 

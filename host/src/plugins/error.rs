@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::manifest::ManifestError;
 use super::output::IllegalOutput;
+use super::samples::SampleError;
 use crate::model::PluginName;
 
 /// Why plugins could not be started at all.
@@ -118,6 +120,17 @@ pub enum BindingError {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadError {
+    /// Its manifest cannot be taken.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// There is a manifest and nothing that it is about.
+    #[error(
+        "`{0}.toml` is there, but no `{0}.wasm` that it is about: put that beside it, or remove the manifest"
+    )]
+    ManifestAlone(PluginName),
+    /// A sample of its manifest has another outcome.
+    #[error(transparent)]
+    Sample(#[from] SampleError),
     /// It cannot be read.
     #[error("the file cannot be read: {0}")]
     Unreadable(String),

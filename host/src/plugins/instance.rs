@@ -15,9 +15,11 @@ use super::bindings::transform::Outcome;
 use super::bindings::types::Error as GuestError;
 use super::engine::Runtime;
 use super::error::CallError;
+use super::limits::CallLimits;
 use super::pool::Slot;
 use super::state::{Current, State};
 use super::text::clean;
+use super::trap::classify;
 use super::version::{Exports, Version};
 
 /// The engine interrupts guests at the deadline; what waits inside the host is cancelled this much later.
@@ -30,6 +32,7 @@ pub(super) struct Instance {
     exports: Exports,
     matcher: Option<ResourceAny>,
     calls_left: u32,
+    limits: CallLimits,
     // Last, so that the slot is free only once the memory is.
     _slot: Slot,
 }
@@ -43,7 +46,8 @@ impl Instance {
         limit: Duration,
         slot: Slot,
     ) -> Result<Self, CallError> {
-        let mut store = runtime.store(&version.log);
+        let limits = version.limits;
+        let mut store = runtime.store(&version.log, limits);
         let deadline = begin(runtime, &mut store, limit);
         let start = async {
             let instance = version.blueprint.pre.instantiate_async(&mut store).await?;
@@ -59,9 +63,9 @@ impl Instance {
             }
             Ok(Ok(exports))
         };
-        let exports = within(runtime, limit, deadline, start).await??;
-        let calls_left = calls(runtime.options.reuse);
-        Ok(Self { store, exports, matcher: None, calls_left, _slot: slot })
+        let exports = within(limits.within(limit), deadline, start).await??;
+        let calls_left = calls(limits.reuse);
+        Ok(Self { store, exports, matcher: None, calls_left, limits, _slot: slot })
     }
 
     /// Whether the instance may serve another call.
@@ -74,6 +78,11 @@ impl Instance {
         self.store.data().deadline
     }
 
+    /// Whether it was idle for longer than it may be.
+    pub(super) fn is_stale(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.last_deadline()) >= self.limits.idle
+    }
+
     pub(super) async fn filter(
         &mut self,
         runtime: &Runtime,
@@ -83,7 +92,7 @@ impl Instance {
         let filter = self.exports.filter.as_ref().ok_or(CallError::NotExported("filter"))?;
         let (event, endpoint) = (Resource::new_borrow(THE_ONE), Resource::new_borrow(THE_ONE));
         let call = filter.call_filter(&mut self.store, event, endpoint);
-        let answer = within(runtime, runtime.options.deadline, deadline, call).await;
+        let answer = within(self.limits, deadline, call).await;
         self.store.data_mut().current = None;
         answer
     }
@@ -97,7 +106,7 @@ impl Instance {
         let transform = self.exports.transform.as_ref().ok_or(CallError::NotExported("transform"))?;
         let (event, endpoint) = (Resource::new_borrow(THE_ONE), Resource::new_borrow(THE_ONE));
         let call = transform.call_transform(&mut self.store, event, endpoint);
-        let answer = within(runtime, runtime.options.deadline, deadline, call).await;
+        let answer = within(self.limits, deadline, call).await;
         self.store.data_mut().current = None;
         answer
     }
@@ -113,7 +122,7 @@ impl Instance {
         let guest = self.exports.topic_matcher.as_ref().ok_or(CallError::NotExported("topic-matcher"))?;
         let matcher = guest.matcher();
         let call = matcher.call_compile(&mut self.store, patterns);
-        let compiled = within(runtime, limit, deadline, call).await?;
+        let compiled = within(self.limits.within(limit), deadline, call).await?;
         self.matcher = Some(compiled.map_err(|message| CallError::Patterns(clean(&message)))?);
         Ok(())
     }
@@ -125,13 +134,13 @@ impl Instance {
         let compiled = self.matcher.ok_or(CallError::NotExported("topic-matcher"))?;
         let matcher = guest.matcher();
         let call = matcher.call_matches(&mut self.store, compiled, topic);
-        within(runtime, runtime.options.deadline, deadline, call).await
+        within(self.limits, deadline, call).await
     }
 
     fn begin_call(&mut self, runtime: &Runtime, current: Option<Current>) -> Instant {
         self.calls_left = self.calls_left.saturating_sub(1);
         self.store.data_mut().current = current;
-        begin(runtime, &mut self.store, runtime.options.deadline)
+        begin(runtime, &mut self.store, self.limits.deadline)
     }
 }
 
@@ -145,14 +154,13 @@ fn begin(runtime: &Runtime, store: &mut Store<State>, limit: Duration) -> Instan
 }
 
 async fn within<T>(
-    runtime: &Runtime,
-    limit: Duration,
+    limits: CallLimits,
     deadline: Instant,
     call: impl Future<Output = wasmtime::Result<T>>,
 ) -> Result<T, CallError> {
     match tokio::time::timeout_at(deadline + GRACE, call).await {
-        Ok(answer) => answer.map_err(|error| runtime.explain(&error, limit)),
-        Err(_) => Err(CallError::Deadline(limit)),
+        Ok(answer) => answer.map_err(|error| classify(&error, limits)),
+        Err(_) => Err(CallError::Deadline(limits.deadline)),
     }
 }
 

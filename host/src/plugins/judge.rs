@@ -1,4 +1,5 @@
-//! An event before the plugins of an endpoint: all filters in the order of the bindings, then all transforms.
+//! An event before the plugins of an endpoint: all filters in the order of the bindings (global, tenant, endpoint), then all
+//! transforms.
 
 use std::sync::Arc;
 
@@ -14,7 +15,9 @@ use super::state::Current;
 use super::text::clean;
 use super::version::{Capability, Version};
 use crate::json::Subject;
-use crate::model::{Binding, CustomRequest, Endpoint, OnFailure, PluginName, PluginRun, PluginRunOutcome};
+use crate::model::{
+    Binding, CustomRequest, Endpoint, OnFailure, PluginName, PluginRun, PluginRunOutcome, Topic,
+};
 
 /// What the plugins of an endpoint made of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,25 +69,40 @@ struct Trial<'a> {
     set: &'a PluginSet,
     subject: &'a Subject,
     endpoint: &'a Arc<Endpoint>,
+    /// In the order of the calls of one role.
+    bindings: Vec<&'a Binding>,
     custom: Option<Arc<CustomRequest>>,
     runs: Vec<PluginRun>,
 }
 
 impl PluginSet {
-    /// Asks the endpoint's plugins about an event. Never fails: failures go through each binding's `on_failure`.
-    pub async fn judge(&self, subject: &Subject, endpoint: &Arc<Endpoint>) -> Judgement {
-        let mut trial = Trial { set: self, subject, endpoint, custom: None, runs: Vec::new() };
+    /// Asks the plugins about an event: those that are `inherited`, as all endpoints of the tenant have them, then the
+    /// endpoint's own. Never fails: failures go through each binding's `on_failure`.
+    pub async fn judge(
+        &self,
+        subject: &Subject,
+        endpoint: &Arc<Endpoint>,
+        inherited: &[Binding],
+    ) -> Judgement {
+        let topic = &subject.event().topic;
+        let all = inherited.iter().chain(&endpoint.plugins);
+        let bindings = all.filter(|binding| binding.covers(topic) && self.is_for(binding, topic)).collect();
+        let mut trial = Trial { set: self, subject, endpoint, bindings, custom: None, runs: Vec::new() };
         let decision = trial.decide().await;
         Judgement { decision, runs: trial.runs }
+    }
+
+    /// Whether the plugin of a binding is for the topic by its own word. One that is not there has none.
+    fn is_for(&self, binding: &Binding, topic: &Topic) -> bool {
+        self.version(&binding.plugin).map_or(true, |version| version.manifest.covers(topic))
     }
 }
 
 impl Trial<'_> {
     async fn decide(&mut self) -> Decision {
-        let topic = &self.subject.event().topic;
-        let endpoint = Arc::clone(self.endpoint);
+        let bindings = std::mem::take(&mut self.bindings);
         for role in [Capability::Filter, Capability::Transform] {
-            for binding in endpoint.plugins.iter().filter(|binding| binding.covers(topic)) {
+            for binding in &bindings {
                 if self.plays(binding, role)
                     && let Some(decision) = self.run(binding, role).await
                 {
@@ -132,9 +150,10 @@ impl Trial<'_> {
         role: Capability,
     ) -> Result<Answer, CallError> {
         let runtime = &self.set.runtime;
+        let config = version.manifest.config(binding.config.as_ref());
         let body = self.custom.as_ref().map(|custom| custom.body.clone());
         let current = Current { subject: self.subject.clone(), endpoint: Arc::clone(self.endpoint), body };
-        let mut lease = version.lease(runtime, &self.endpoint.tenant, &binding.config).await?;
+        let mut lease = version.lease(runtime, &self.endpoint.tenant, &config).await?;
         let answer = if role == Capability::Transform {
             let answer = lease.instance.transform(runtime, current).await?;
             answer.map(Said::Outcome)
@@ -156,6 +175,12 @@ impl Trial<'_> {
         Ok(answer)
     }
 
+    /// What the binding says, else the manifest.
+    fn on_failure(&self, binding: &Binding) -> OnFailure {
+        let manifest = || self.set.version(&binding.plugin).ok()?.manifest.on_failure;
+        binding.on_failure.or_else(manifest).unwrap_or_default()
+    }
+
     fn weigh(
         &mut self,
         binding: &Binding,
@@ -172,7 +197,10 @@ impl Trial<'_> {
                 let decision = Decision::Drop { plugin: binding.plugin.clone(), reason: reason.clone() };
                 (PluginRunOutcome::Dropped(reason), Some(decision))
             }
-            Err(error) => (PluginRunOutcome::Failed(error.to_string()), after(binding, &error)),
+            Err(error) => {
+                let on_failure = self.on_failure(binding);
+                (PluginRunOutcome::Failed(error.to_string()), after(binding, on_failure, &error))
+            }
         }
     }
 }
@@ -193,12 +221,13 @@ impl From<GuestError> for CallError {
 }
 
 /// What becomes of a delivery after a plugin failed; none if it goes on.
-fn after(binding: &Binding, error: &CallError) -> Option<Decision> {
+fn after(binding: &Binding, on_failure: OnFailure, error: &CallError) -> Option<Decision> {
     let plugin = binding.plugin.clone();
-    match binding.on_failure {
+    match on_failure {
         OnFailure::Open => None,
         OnFailure::Closed => {
-            let reason = format!("the plugin failed and its binding says `on_failure = \"closed\"`: {error}");
+            let reason =
+                format!("the plugin failed, and it is bound with `on_failure = \"closed\"`: {error}");
             Some(Decision::Drop { plugin, reason })
         }
         OnFailure::Hold if error.is_final() => Some(Decision::Refuse { plugin, message: error.to_string() }),

@@ -1,6 +1,11 @@
-//! The memory and tables that one instance may have.
+//! What the calls of a version may take, and the memory and tables that one instance may have.
+
+use std::time::Duration;
 
 use wasmtime::ResourceLimiter;
+
+use super::manifest::{Isolation, Manifest};
+use super::options::Options;
 
 /// One component is a handful of core modules: the program, an adapter, shims. A Python guest, which links its libraries when
 /// it is instantiated, has 38.
@@ -16,6 +21,43 @@ pub(super) const MAX_TABLE_ELEMENTS: usize = 100_000;
 #[derive(Debug, thiserror::Error)]
 #[error("over the memory limit")]
 pub(super) struct OverMemory;
+
+/// What the calls of a version may take: what its manifest asks for, and the operator's word where it is silent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct CallLimits {
+    /// How long one call may take, on the wall clock.
+    pub(super) deadline: Duration,
+    /// How much linear memory one instance may have.
+    pub(super) memory_bytes: usize,
+    /// How much a guest may hand over in one call.
+    pub(super) output_bytes: usize,
+    /// How many calls one instance serves, give or take 20 %.
+    pub(super) reuse: u32,
+    /// How long an instance may be idle.
+    pub(super) idle: Duration,
+}
+
+impl CallLimits {
+    pub(super) fn of(manifest: &Manifest, options: &Options) -> Self {
+        let Manifest { limits, reuse, isolation, .. } = manifest;
+        let calls = match isolation {
+            Isolation::Tenant => reuse.max_calls.map_or(options.reuse, |calls| calls.min(options.reuse)),
+            Isolation::Event => 1,
+        };
+        Self {
+            deadline: limits.deadline.unwrap_or(options.deadline),
+            memory_bytes: limits.memory_bytes.unwrap_or(options.memory_bytes),
+            output_bytes: limits.output_bytes.unwrap_or(options.output_bytes),
+            reuse: calls,
+            idle: reuse.idle.map_or(options.idle, |idle| idle.min(options.idle)),
+        }
+    }
+
+    /// The same with another deadline, for what is no call.
+    pub(super) const fn within(self, deadline: Duration) -> Self {
+        Self { deadline, ..self }
+    }
+}
 
 /// Counts the memory of one instance over all its memories. A denied growth traps at once: a guest that only
 /// sees `-1` aborts somewhere else, and its author looks there.

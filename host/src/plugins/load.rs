@@ -1,7 +1,8 @@
 //! From the bytes of a file to a version that may go live.
 //!
 //! Everything that can be wrong with a component shows here, away from the path of events: it is inspected, compiled or
-//! taken from the cache, linked, instantiated once (wrong function types show only then) and asked whether it accepts the configurations in use.
+//! taken from the cache, linked, instantiated once (wrong function types show only then), asked whether it accepts the configurations in use, and held
+//! against the samples of its manifest.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -15,6 +16,8 @@ use super::compile::Compiler;
 use super::engine::Runtime;
 use super::error::LoadError;
 use super::inspect::{Interfaces, inspect};
+use super::manifest::{JsonText, Manifest};
+use super::samples;
 use super::text::clean;
 use super::version::{Blueprint, Capability, Content, Version};
 use crate::model::{PluginName, TenantId};
@@ -29,8 +32,8 @@ pub enum InUse {
     Binding {
         /// Whose endpoint.
         tenant: TenantId,
-        /// The binding's configuration.
-        config: Arc<str>,
+        /// The binding's own configuration, if it has one.
+        config: Option<Arc<str>>,
     },
     /// A matcher with these patterns.
     Patterns(Vec<String>),
@@ -46,10 +49,31 @@ pub(super) struct Loader {
     ids: AtomicU64,
 }
 
-/// The first 16 hex digits of the SHA-256 of a file: what a version is called.
-pub(super) fn version_hash(bytes: &[u8]) -> Arc<str> {
+/// What stands in the directory under one name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Files {
+    /// The content of `NAME.wasm`.
+    pub(super) component: Vec<u8>,
+    /// The content of `NAME.toml`, if there is one.
+    pub(super) manifest: Option<Vec<u8>>,
+}
+
+impl Files {
+    /// What the version is called: the first 16 hex digits of the SHA-256 of the component; with a manifest, which can make
+    /// another plugin of the same code, then `+` and the first 8 of that of the manifest.
+    pub(super) fn version(&self) -> Arc<str> {
+        let code = digits(&self.component, 16);
+        match &self.manifest {
+            Some(manifest) => format!("{code}+{}", digits(manifest, 8)).into(),
+            None => code.into(),
+        }
+    }
+}
+
+/// The first hex digits of the SHA-256 of a file.
+fn digits(bytes: &[u8], count: usize) -> String {
     let digest = Sha256::digest(bytes);
-    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>().into()
+    digest.iter().take(count / 2).map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl Loader {
@@ -68,26 +92,39 @@ impl Loader {
         self.gives_way.store(true, Ordering::Relaxed);
     }
 
+    /// A version of these files, if all is well with it. `live` is the one before it: with the same component there is
+    /// nothing to compile.
     pub(super) async fn load(
         &self,
         plugin: &PluginName,
-        hash: Arc<str>,
-        bytes: Vec<u8>,
+        files: Files,
+        live: Option<&Version>,
         in_use: &[InUse],
     ) -> Result<Version, LoadError> {
-        let size = bytes.len() as u64;
-        let component = self.component(plugin, bytes.into()).await?;
+        let (hash, size) = (files.version(), files.component.len() as u64);
+        let manifest = self.manifest(plugin, files.manifest.as_deref())?;
+        let same_code = live.filter(|live| hash.split('+').next() == Some(live.code()));
+        let component = match same_code {
+            Some(live) => live.blueprint.pre.component().clone(),
+            None => self.component(plugin, files.component.into()).await?,
+        };
         let exported = Interfaces::of(&component, &self.runtime.engine)?;
         let pre = self.runtime.linker.instantiate_pre(&component).map_err(|error| wrong_types(&error))?;
         let blueprint = Blueprint::new(pre, &exported).map_err(|error| wrong_types(&error))?;
         let id = self.ids.fetch_add(1, Ordering::Relaxed);
-        let file = Content { plugin: plugin.clone(), hash, size };
+        let file = Content { plugin: plugin.clone(), hash, size, manifest };
         let version = Version::new(id, file, blueprint, &self.runtime);
         let tried = self.try_out(&version, in_use).await;
         if tried.is_err() {
             self.runtime.pool.forget(id);
         }
-        tried.map(|()| version)
+        tried?;
+        samples::run(&self.runtime, version).await
+    }
+
+    fn manifest(&self, plugin: &PluginName, content: Option<&[u8]>) -> Result<Manifest, LoadError> {
+        let Some(content) = content else { return Ok(Manifest::default()) };
+        Ok(Manifest::parse(&format!("{plugin}.toml"), content, &self.runtime.options)?)
     }
 
     /// The component of a file: from the cache, or compiled.
@@ -119,7 +156,8 @@ impl Loader {
 
     async fn try_out(&self, version: &Version, in_use: &[InUse]) -> Result<(), LoadError> {
         let limit = self.runtime.options.init_deadline;
-        let first = version.instance(&self.runtime, None, limit).await;
+        let config = version.manifest.config.as_ref().map(JsonText::text);
+        let first = version.instance(&self.runtime, config.as_deref(), limit).await;
         drop(first.map_err(LoadError::from)?);
         for used in in_use.iter().take(MAX_TRIED) {
             self.try_use(version, used).await?;
@@ -134,7 +172,8 @@ impl Loader {
                 if !version.has(Capability::Filter) && !version.has(Capability::Transform) {
                     return Err(LoadError::CapabilityInUse("`filter` or `transform`"));
                 }
-                let instance = version.instance(&self.runtime, Some(config), limit).await;
+                let config = version.manifest.config(config.as_ref());
+                let instance = version.instance(&self.runtime, Some(&config), limit).await;
                 let tenant = tenant.as_str().to_owned();
                 instance.map(drop).map_err(|error| LoadError::InUse { tenant, error })
             }

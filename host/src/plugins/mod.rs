@@ -31,6 +31,7 @@ mod options;
 mod output;
 mod pool;
 mod registry;
+mod samples;
 mod scan;
 mod state;
 mod text;
@@ -66,6 +67,7 @@ pub use self::options::Options;
 pub use self::output::IllegalOutput;
 use self::registry::Registry;
 pub use self::registry::{PluginSet, PluginState, PluginStatus, Rejected};
+pub use self::samples::SampleError;
 pub use self::version::Capability;
 use self::watch::{FirstPass, Watcher};
 use crate::clock::Clock;
@@ -179,7 +181,8 @@ impl Plugins {
             return Err(BindingError::NotBindable(plugin.clone()));
         }
         let limit = self.runtime.options.init_deadline;
-        let checked = version.check(&self.runtime, tenant, &binding.config, limit).await;
+        let config = version.manifest.config(binding.config.as_ref());
+        let checked = version.check(&self.runtime, tenant, &config, limit).await;
         checked.map_err(|error| error.in_binding(plugin))
     }
 

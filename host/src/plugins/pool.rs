@@ -37,12 +37,11 @@ pub(super) type Slot = OwnedSemaphorePermit;
 pub(super) struct Pool {
     slots: Arc<Semaphore>,
     idle: Mutex<HashMap<Key, Vec<Instance>>>,
-    max_idle: Duration,
 }
 
 impl Pool {
-    pub(super) fn new(slots: usize, max_idle: Duration) -> Self {
-        Self { slots: Arc::new(Semaphore::new(slots)), idle: Mutex::default(), max_idle }
+    pub(super) fn new(slots: usize) -> Self {
+        Self { slots: Arc::new(Semaphore::new(slots)), idle: Mutex::default() }
     }
 
     /// The instance for `key` that was used last, if one is idle.
@@ -67,7 +66,7 @@ impl Pool {
 
     /// Drops what was idle for too long.
     pub(super) fn sweep(&self, now: Instant) {
-        self.drop_where(|_, idle| now.saturating_duration_since(idle.last_deadline()) >= self.max_idle);
+        self.drop_where(|_, idle| idle.is_stale(now));
     }
 
     /// Drops what is idle of a version that is no longer live.

@@ -52,7 +52,8 @@ pub(super) struct Entry {
 /// A file that did not become a version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejected {
-    /// The first 16 hex digits of the SHA-256 of the file; empty if it could not be read.
+    /// What it would have been called: the first 16 hex digits of the SHA-256 of the file and, with a manifest, `+` and the
+    /// first 8 of that; empty if it could not be read.
     pub version: String,
     /// Why, in a sentence.
     pub reason: String,
@@ -79,7 +80,8 @@ pub struct PluginStatus {
     pub name: PluginName,
     /// How it stands.
     pub state: PluginState,
-    /// The live version: the first 16 hex digits of the SHA-256 of its file.
+    /// The live version: the first 16 hex digits of the SHA-256 of its file and, with a manifest, `+` and the first 8 of
+    /// that.
     pub version: Option<String>,
     /// The version that was live before this one.
     pub previous: Option<String>,
@@ -166,8 +168,11 @@ impl Registry {
         self.store(plugin, Some(Entry { rejected: None, ..self.entry(plugin) }));
     }
 
-    /// The file is gone.
+    /// The file is gone, if it ever was there.
     pub(super) fn unload(&self, plugin: &PluginName) {
+        if !self.snapshot().entries.contains_key(plugin) {
+            return;
+        }
         info!(%plugin, "plugin is unloaded: its file is gone");
         let before = self.entry(plugin).active;
         self.store(plugin, None);

@@ -1,6 +1,7 @@
 //! The plugin directory as it is now. Everything here blocks.
 
-use std::ffi::{OsStr, OsString};
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;
@@ -8,6 +9,8 @@ use std::time::SystemTime;
 
 use super::beneath;
 use super::error::LoadError;
+use super::load::Files;
+use super::manifest::{self, ManifestError};
 use crate::model::PluginName;
 
 /// A program with an interpreter in it, which takes half a minute to compile where others take a second.
@@ -22,27 +25,52 @@ pub(super) struct Fingerprint {
     identity: (u64, u64, i64, i64),
 }
 
-/// A file that would be a plugin.
+/// What a name leads to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Look {
+    /// Nothing.
+    #[default]
+    Absent,
+    /// Not a file that can be read.
+    NoFile,
+    /// A file.
+    File(Fingerprint),
+}
+
+/// The looks of the two files of a plugin: what tells that something changed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Looks {
+    /// `NAME.wasm`.
+    pub(super) component: Look,
+    /// `NAME.toml`.
+    pub(super) manifest: Look,
+}
+
+/// Files that would be a plugin.
 #[derive(Debug, Clone)]
 pub(super) struct Found {
     pub(super) plugin: PluginName,
-    pub(super) file: OsString,
-    /// None: not a file that can be read.
-    pub(super) fingerprint: Option<Fingerprint>,
+    pub(super) looks: Looks,
 }
 
 impl Found {
+    /// Whether there is nothing but a manifest.
+    pub(super) fn has_no_component(&self) -> bool {
+        self.looks.component == Look::Absent
+    }
+
     /// Whether it may take long to compile.
-    pub(super) fn is_large(&self) -> bool {
-        self.fingerprint.is_some_and(|fingerprint| fingerprint.size >= LARGE_BYTES)
+    pub(super) const fn is_large(&self) -> bool {
+        matches!(self.looks.component, Look::File(fingerprint) if fingerprint.size >= LARGE_BYTES)
     }
 }
 
 /// All that is in the directory.
 #[derive(Debug, Default)]
 pub(super) struct Scan {
+    /// By name.
     pub(super) found: Vec<Found>,
-    /// Files `*.wasm` whose names are no plugin names.
+    /// Files `*.wasm` and `*.toml` whose names are no plugin names.
     pub(super) misnamed: Vec<String>,
 }
 
@@ -65,32 +93,62 @@ const fn identity(_: &Metadata) -> (u64, u64, i64, i64) {
 
 /// Lists the directory. What vanishes meanwhile is not there.
 pub(super) fn scan(dir: &Path) -> io::Result<Scan> {
-    let mut scan = Scan::default();
+    let mut found = BTreeMap::<PluginName, Looks>::new();
+    let mut misnamed = Vec::new();
     for entry in std::fs::read_dir(dir)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        let Some(stem) = name.to_str().and_then(|name| name.strip_suffix(".wasm")) else { continue };
-        if stem.starts_with('.') {
+        let name = entry?.file_name();
+        let Some((stem, extension)) = name.to_str().and_then(|name| name.rsplit_once('.')) else { continue };
+        if stem.starts_with('.') || !["wasm", "toml"].contains(&extension) {
             continue;
         }
-        let Ok(plugin) = stem.parse() else {
-            scan.misnamed.push(name.to_string_lossy().into_owned());
+        let Ok(plugin) = stem.parse::<PluginName>() else {
+            misnamed.push(name.to_string_lossy().into_owned());
             continue;
         };
-        let fingerprint = match beneath::metadata(dir, &name) {
-            Ok(metadata) => metadata.is_file().then(|| Fingerprint::of(&metadata)),
-            Err(error) if error.kind() == ErrorKind::NotFound => continue,
-            Err(_) => None,
-        };
-        scan.found.push(Found { plugin, file: name, fingerprint });
+        let look = look(dir, &name);
+        if look == Look::Absent {
+            continue;
+        }
+        let looks = found.entry(plugin).or_default();
+        let place = if extension == "wasm" { &mut looks.component } else { &mut looks.manifest };
+        *place = look;
     }
-    scan.found.sort_by(|a, b| a.plugin.cmp(&b.plugin));
-    Ok(scan)
+    let found = found.into_iter().map(|(plugin, looks)| Found { plugin, looks }).collect();
+    Ok(Scan { found, misnamed })
 }
 
-/// Reads a file of the directory once. `None` if it changed meanwhile.
-pub(super) fn read_in(dir: &Path, file: &OsStr, max_bytes: u64) -> Result<Option<Vec<u8>>, LoadError> {
-    read(beneath::open(dir, file), max_bytes)
+fn look(dir: &Path, name: &OsStr) -> Look {
+    match beneath::metadata(dir, name) {
+        Ok(metadata) if metadata.is_file() => Look::File(Fingerprint::of(&metadata)),
+        Ok(_) => Look::NoFile,
+        Err(error) if error.kind() == ErrorKind::NotFound => Look::Absent,
+        Err(_) => Look::NoFile,
+    }
+}
+
+/// Reads the files of a plugin once. `None` if one of them changed meanwhile.
+pub(super) fn read_files(dir: &Path, found: &Found, max_bytes: u64) -> Result<Option<Files>, LoadError> {
+    let open = |extension: &str| beneath::open(dir, format!("{}.{extension}", found.plugin).as_ref());
+    let manifest = match found.looks.manifest {
+        Look::Absent => None,
+        Look::NoFile | Look::File(_) => {
+            let Some(manifest) = read_manifest(&format!("{}.toml", found.plugin), open("toml"))? else {
+                return Ok(None);
+            };
+            Some(manifest)
+        }
+    };
+    let component = read(open("wasm"), max_bytes)?;
+    Ok(component.map(|component| Files { component, manifest }))
+}
+
+/// Reads an opened manifest once; `name` is that of its file. `None` if it changed meanwhile.
+pub(super) fn read_manifest(name: &str, file: io::Result<File>) -> Result<Option<Vec<u8>>, ManifestError> {
+    read(file, manifest::MAX_BYTES).map_err(|error| match error {
+        LoadError::TooBig(_) => ManifestError::TooBig { file: name.to_owned() },
+        LoadError::Unreadable(reason) => ManifestError::Unreadable { file: name.to_owned(), reason },
+        other => ManifestError::Unreadable { file: name.to_owned(), reason: other.to_string() },
+    })
 }
 
 /// Reads an opened file once. `None` if it changed meanwhile.

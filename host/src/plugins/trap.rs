@@ -3,7 +3,7 @@
 use wasmtime::{Trap, WasmBacktrace};
 
 use super::error::CallError;
-use super::limits::OverMemory;
+use super::limits::{CallLimits, OverMemory};
 use super::text::clean;
 
 /// The engine has no type for this one.
@@ -22,16 +22,8 @@ const PANIC_MACHINERY: [&str; 10] = [
     "dlmalloc",
 ];
 
-/// What the limits were, for the sentences.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Limits {
-    pub(super) deadline: std::time::Duration,
-    pub(super) memory_bytes: usize,
-    pub(super) output_bytes: usize,
-}
-
-/// Says what an error of the engine means.
-pub(super) fn classify(error: &wasmtime::Error, limits: Limits) -> CallError {
+/// Says what an error of the engine means, of a call under these limits.
+pub(super) fn classify(error: &wasmtime::Error, limits: CallLimits) -> CallError {
     if error.downcast_ref::<OverMemory>().is_some() {
         return CallError::Memory(limits.memory_bytes);
     }
@@ -50,7 +42,7 @@ pub(super) fn classify(error: &wasmtime::Error, limits: Limits) -> CallError {
     clippy::wildcard_enum_match_arm,
     reason = "the engine adds traps; its own words are the sentence for the rest"
 )]
-fn of_trap(trap: Trap, function: Option<String>, limits: Limits) -> CallError {
+fn of_trap(trap: Trap, function: Option<String>, limits: CallLimits) -> CallError {
     match trap {
         Trap::Interrupt => CallError::Deadline(limits.deadline),
         Trap::StackOverflow => CallError::Stack(function),

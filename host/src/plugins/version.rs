@@ -15,7 +15,9 @@ use super::engine::Runtime;
 use super::error::CallError;
 use super::inspect::Interfaces;
 use super::instance::Instance;
+use super::limits::CallLimits;
 use super::logs::PluginLog;
+use super::manifest::Manifest;
 use super::pool::{Key, MAX_WAIT};
 use super::state::State;
 use crate::model::{PluginName, TenantId, UnixMs};
@@ -54,12 +56,14 @@ pub(super) struct Exports {
     pub(super) topic_matcher: Option<topic_matcher::Guest>,
 }
 
-/// The file that a version was made of.
+/// The files that a version was made of.
 pub(super) struct Content {
     pub(super) plugin: PluginName,
-    /// The first 16 hex digits of the SHA-256.
+    /// [`super::load::Files::version`].
     pub(super) hash: Arc<str>,
+    /// Of the component, in bytes.
     pub(super) size: u64,
+    pub(super) manifest: Manifest,
 }
 
 /// A version that is or was live. Calls in flight keep theirs alive.
@@ -67,9 +71,11 @@ pub(super) struct Version {
     /// Never used twice in a process.
     pub(super) id: u64,
     pub(super) plugin: PluginName,
-    /// The first 16 hex digits of the SHA-256 of the file.
+    /// What it is called: [`super::load::Files::version`].
     pub(super) hash: Arc<str>,
     pub(super) size: u64,
+    pub(super) manifest: Manifest,
+    pub(super) limits: CallLimits,
     pub(super) loaded_at: UnixMs,
     pub(super) blueprint: Blueprint,
     pub(super) log: Arc<PluginLog>,
@@ -130,13 +136,16 @@ impl Blueprint {
 
 impl Version {
     pub(super) fn new(id: u64, file: Content, blueprint: Blueprint, runtime: &Runtime) -> Self {
-        let Content { plugin, hash, size } = file;
+        let Content { plugin, hash, size, manifest } = file;
+        let limits = CallLimits::of(&manifest, &runtime.options);
         let log = Arc::new(PluginLog::new(plugin.clone(), Arc::clone(&hash), runtime.clock));
         Self {
             id,
             plugin,
             hash,
             size,
+            manifest,
+            limits,
             loaded_at: runtime.clock.now(),
             blueprint,
             log,
@@ -144,6 +153,16 @@ impl Version {
             calls: AtomicU64::new(0),
             errors: AtomicU64::new(0),
         }
+    }
+
+    /// The part of its name that stands for the component alone.
+    pub(super) fn code(&self) -> &str {
+        self.hash.split('+').next().unwrap_or_default()
+    }
+
+    /// What it was called for so far does not count: nobody used it yet.
+    pub(super) fn forget_calls(&mut self) {
+        (self.calls, self.errors) = (AtomicU64::new(0), AtomicU64::new(0));
     }
 
     pub(super) const fn has(&self, capability: Capability) -> bool {

@@ -2,7 +2,8 @@
 //!
 //! Events of the file system are hints only: they differ between systems and are missing on some (NFS, swapped
 //! ConfigMaps). After a hint and a quiet moment, and every 2 s in any case, the directory is compared with what is known.
-//! A file is read once it is stable, and what decides is the hash of its content.
+//! Files are read once they are stable, and what decides is the hash of their content. A component and its manifest are read
+//! and swapped together; a change of either makes a new version.
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
@@ -16,9 +17,9 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tracing::warn;
 
 use super::error::LoadError;
-use super::load::{Loader, version_hash};
+use super::load::{Files, Loader};
 use super::registry::Registry;
-use super::scan::{Fingerprint, Found, Scan, read_in, scan};
+use super::scan::{Found, Look, Looks, Scan, read_files, scan};
 use crate::clock::Clock;
 use crate::model::{PluginName, UnixMs};
 use crate::shutdown::Shutdown;
@@ -57,11 +58,11 @@ pub(super) struct FirstPass {
     all: Option<oneshot::Sender<()>>,
 }
 
-/// What was made of a file.
+/// What was made of the files of a plugin.
 struct Known {
-    /// As it was when it was last dealt with.
-    dealt_with: Option<Fingerprint>,
-    /// Since when it is not there.
+    /// As they were when they were last dealt with.
+    dealt_with: Looks,
+    /// Since when there is no component.
     gone_since: Option<UnixMs>,
 }
 
@@ -155,7 +156,7 @@ impl Watcher {
 
     async fn pass(&mut self, first: &mut FirstPass) -> Pass {
         let Some(before) = self.scan().await else { return Pass::Settled };
-        self.unload_gone(&before);
+        self.deal_with_gone(&before);
         if !before.found.iter().any(|found| self.is_news(found)) {
             return Pass::Settled;
         }
@@ -173,10 +174,7 @@ impl Watcher {
                 first.small_done();
                 self.loader.give_way();
             }
-            let stable = before
-                .found
-                .iter()
-                .any(|it| it.plugin == found.plugin && it.fingerprint == found.fingerprint);
+            let stable = before.found.iter().any(|it| it.plugin == found.plugin && it.looks == found.looks);
             if !(stable && self.deal_with(&found).await) {
                 pass = Pass::Unstable;
             }
@@ -196,58 +194,71 @@ impl Watcher {
         let scan = scanned.ok()?;
         for name in &scan.misnamed {
             if self.warned.len() < MAX_WARNED && self.warned.insert(name.clone()) {
-                warn!(file = %name.escape_default(), "not loaded: name the file by 1 to 63 characters of a-z, 0-9, `_` and `-`, then `.wasm`");
+                warn!(file = %name.escape_default(), "not loaded: name the file by 1 to 63 characters of a-z, 0-9, `_` and `-`, then `.wasm`, or `.toml` for its manifest");
             }
         }
         Some(scan)
     }
 
+    /// Whether there is a component, and something to be done with it.
     fn is_news(&self, found: &Found) -> bool {
-        self.known.get(&found.plugin).is_none_or(|known| known.dealt_with != found.fingerprint)
+        !found.has_no_component()
+            && self.known.get(&found.plugin).is_none_or(|known| known.dealt_with != found.looks)
     }
 
-    fn unload_gone(&mut self, scan: &Scan) {
+    /// What has no component any more is unloaded after a while; a manifest that is left, or that came alone, is told of.
+    fn deal_with_gone(&mut self, scan: &Scan) {
         let now = self.clock.now();
-        let there: HashSet<&PluginName> = scan.found.iter().map(|found| &found.plugin).collect();
+        let looks: HashMap<&PluginName, Looks> =
+            scan.found.iter().map(|found| (&found.plugin, found.looks)).collect();
+        for alone in scan.found.iter().filter(|found| found.has_no_component()) {
+            let new = || Known { dealt_with: Looks::default(), gone_since: Some(now) };
+            self.known.entry(alone.plugin.clone()).or_insert_with(new);
+        }
         self.known.retain(|plugin, known| {
-            if there.contains(plugin) {
+            let found = looks.get(plugin).copied();
+            if found.is_some_and(|looks| looks.component != Look::Absent) {
                 known.gone_since = None;
                 return true;
             }
             let since = *known.gone_since.get_or_insert(now);
-            let stays = now.since(since) < GONE;
-            if !stays {
-                self.registry.unload(plugin);
+            if now.since(since) < GONE || found.is_some_and(|looks| looks == known.dealt_with) {
+                return true;
             }
-            stays
+            self.registry.unload(plugin);
+            if let Some(looks) = found {
+                known.dealt_with = looks;
+                self.registry.reject(plugin, "", &LoadError::ManifestAlone(plugin.clone()));
+            }
+            found.is_some()
         });
     }
 
-    /// False if the file changed while it was read.
+    /// False if a file changed while it was read.
     async fn deal_with(&mut self, found: &Found) -> bool {
         let (plugin, max) = (&found.plugin, self.max_file_bytes);
-        let (dir, file) = (self.dir.clone(), found.file.clone());
-        let content = tokio::task::spawn_blocking(move || read_in(&dir, &file, max)).await;
+        let (dir, files) = (self.dir.clone(), found.clone());
+        let content = tokio::task::spawn_blocking(move || read_files(&dir, &files, max)).await;
         let content = content.unwrap_or_else(|error| Err(LoadError::Unreadable(error.to_string())));
         match content {
-            Ok(Some(bytes)) => self.load(plugin, bytes).await,
+            Ok(Some(files)) => self.load(plugin, files).await,
             Ok(None) => return false,
             Err(error) => self.registry.reject(plugin, "", &error),
         }
-        self.known.insert(plugin.clone(), Known { dealt_with: found.fingerprint, gone_since: None });
+        self.known.insert(plugin.clone(), Known { dealt_with: found.looks, gone_since: None });
         true
     }
 
-    async fn load(&self, plugin: &PluginName, bytes: Vec<u8>) {
-        let hash = version_hash(&bytes);
+    async fn load(&self, plugin: &PluginName, files: Files) {
+        let hash = files.version();
         if self.registry.is_live(plugin, &hash) {
             self.registry.accept_again(plugin);
             return;
         }
         // The first version has no other to stay in its place.
-        let is_first = self.registry.snapshot().version(plugin).is_err();
-        let in_use = if is_first { Vec::new() } else { self.registry.in_use(plugin) };
-        match self.loader.load(plugin, Arc::clone(&hash), bytes, &in_use).await {
+        let live = self.registry.snapshot().version(plugin).ok().cloned();
+        let in_use = if live.is_some() { self.registry.in_use(plugin) } else { Vec::new() };
+        match self.loader.load(plugin, files, live.as_deref(), &in_use).await {
             Ok(version) => self.registry.publish(version),
             Err(error) => self.registry.reject(plugin, &hash, &error),
         }

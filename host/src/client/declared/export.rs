@@ -166,7 +166,8 @@ impl Exporter {
     }
 
     fn binding(&self, fields: super::Fields) -> Result<Value, Error> {
-        let said = fields.into_iter().filter(|(name, value)| !is_default(name, value));
+        // Where a binding says nothing, the plugin's manifest speaks; an empty configuration is something that it says.
+        let said = fields.into_iter().filter(|(_, value)| !["null", "[]"].contains(&value.get()));
         let field = |(name, value): (String, Box<RawValue>)| {
             let plain = plain(&value)?;
             let value = if name == "config" { self.readable(&value, plain) } else { plain };
@@ -230,12 +231,13 @@ mod tests {
     fn what_is_default_is_left_out_and_credentials_are_kept_back() {
         let json = r#"{
             "id": "ep_1", "tenant": "acme", "url": "https://a.example/", "description": "", "topics": ["a"], "matcher": null,
-            "plugins": [{"plugin": "p", "config": {}, "topics": [], "on_failure": "hold"}], "metadata": {}, "rate_limit": 0,
+            "plugins": [{"plugin": "p", "config": null, "topics": [], "on_failure": null}, {"plugin": "q", "config": {}, "on_failure": "hold"}], "metadata": {}, "rate_limit": 0,
             "ordering": "none", "filter": null, "state": "inactive", "inactive_reason": "failing", "health": "failed",
             "headers": {"a": "s3cret"}, "signature": {"style": "standard"},
             "secrets": [{"id": "sec_1", "type": "hmac-sha256", "expires_at": null}]}"#;
         let expected = json!({
-            "tenant": "acme", "url": "https://a.example/", "topics": ["a"], "plugins": [{"plugin": "p"}],
+            "tenant": "acme", "url": "https://a.example/", "topics": ["a"],
+            "plugins": [{"plugin": "p"}, {"plugin": "q", "config": {}, "on_failure": "hold"}],
             "headers": {"a": {"keep": true}},
         });
         assert_eq!(exported(Format::Toml, &json.replace(": \"standard\"", ":\"standard\"")), expected);

@@ -45,7 +45,6 @@ fn is_default(name: &str, value: &RawValue) -> bool {
         || match name {
             "ordering" => value.get() == "\"none\"",
             "signature" => value.get() == r#"{"style":"standard"}"#,
-            "on_failure" => value.get() == "\"hold\"",
             _ => false,
         }
 }

@@ -10,6 +10,14 @@ use crate::plugins::text::clean;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ManifestError {
+    /// It cannot be read.
+    #[error("{file} cannot be read: {reason}")]
+    Unreadable {
+        /// Which file.
+        file: String,
+        /// Why.
+        reason: String,
+    },
     /// It is too big.
     #[error("{file} is larger than {} KiB: leave out samples, or make their data smaller", MAX_BYTES >> 10)]
     TooBig {

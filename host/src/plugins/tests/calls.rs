@@ -20,7 +20,7 @@ async fn message_of(body: &str) -> String {
 }
 
 async fn judge(fixture: &Fixture, bindings: Vec<Binding>) -> Judgement {
-    fixture.plugins.snapshot().judge(&subject("{}"), &endpoint(bindings)).await
+    fixture.plugins.snapshot().judge(&subject("{}"), &endpoint(bindings), &[]).await
 }
 
 #[tokio::test]
@@ -128,10 +128,10 @@ async fn an_instance_serves_one_tenant_and_one_configuration() {
     let fixture = Fixture::start(&[("p.wasm", &filter(trap_at_second))]).await;
     let set = fixture.plugins.snapshot();
     for (tenant, config) in [("a", "1"), ("b", "1"), ("a", "2")] {
-        let bound = Binding { config: config.into(), ..binding("p", OnFailure::Hold) };
+        let bound = Binding { config: Some(config.into()), ..binding("p", OnFailure::Hold) };
         let mut endpoint = std::sync::Arc::unwrap_or_clone(endpoint(vec![bound]));
         endpoint.tenant = tenant.parse().unwrap();
-        let judgement = set.judge(&subject("{}"), &std::sync::Arc::new(endpoint)).await;
+        let judgement = set.judge(&subject("{}"), &std::sync::Arc::new(endpoint), &[]).await;
         assert_eq!(judgement.decision, Decision::Send(None), "{tenant} {config}");
     }
 }
@@ -141,7 +141,7 @@ async fn many_configurations_make_room_for_each_other() {
     let fixture =
         Fixture::with(&[("p.wasm", &filter("i32.const 0"))], |_, options| options.instances = 4).await;
     for config in 0..40 {
-        let bound = Binding { config: config.to_string().into(), ..binding("p", OnFailure::Hold) };
+        let bound = Binding { config: Some(config.to_string().into()), ..binding("p", OnFailure::Hold) };
         assert_eq!(judge(&fixture, vec![bound]).await.decision, Decision::Send(None), "{config}");
     }
 }
@@ -189,7 +189,7 @@ async fn a_binding_is_asked_only_about_its_topics() {
 async fn a_binding_that_cannot_work_is_refused_with_the_plugins_own_words() {
     let fixture = Fixture::start(&[("p.wasm", &filter_with_init("i32.const 0"))]).await;
     let check = async |config: &str, plugin: &str| {
-        let bound = Binding { config: config.into(), ..binding(plugin, OnFailure::Hold) };
+        let bound = Binding { config: Some(config.into()), ..binding(plugin, OnFailure::Hold) };
         fixture.plugins.check_binding(&TenantId::default(), &bound).await
     };
     assert_eq!(check("{}", "p").await, Ok(()));

@@ -12,7 +12,7 @@ use super::{Fixture, binding, endpoint, name, subject};
 use crate::clock::Clock;
 use crate::model::OnFailure;
 use crate::plugins::engine::Runtime;
-use crate::plugins::load::{Loader, version_hash};
+use crate::plugins::load::{Files, Loader};
 use crate::plugins::{Compiler, Decision, LoadError, Options, PluginState};
 
 const GOOD: &str = "i32.const 0";
@@ -25,8 +25,7 @@ fn loader() -> Loader {
 
 /// What loading says, which is a sentence for one line and tells of no panic.
 async fn refusal(loader: &Loader, bytes: Vec<u8>) -> Option<LoadError> {
-    let hash = version_hash(&bytes);
-    let error = loader.load(&name("p"), hash, bytes, &[]).await.err()?;
+    let error = loader.load(&name("p"), Files { component: bytes, manifest: None }, None, &[]).await.err()?;
     let sentence = error.to_string();
     assert!(sentence.contains(' ') && !sentence.contains("panic"), "{sentence:?}");
     assert!(!sentence.chars().any(char::is_control), "{sentence:?}");
@@ -88,7 +87,7 @@ async fn what_is_no_regular_file_or_too_large_is_not_read_nor_waited_for() {
     assert!(reason("code").contains("native code"));
     assert_eq!(fixture.plugins.list().len(), 7, "{:?}", fixture.plugins.list());
     let judged = endpoint(vec![binding("p", OnFailure::Hold)]);
-    let decision = fixture.plugins.snapshot().judge(&subject("{}"), &judged).await.decision;
+    let decision = fixture.plugins.snapshot().judge(&subject("{}"), &judged, &[]).await.decision;
     assert_eq!(decision, Decision::Send(None));
 }
 

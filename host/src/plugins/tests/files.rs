@@ -13,7 +13,7 @@ use super::{Fixture, binding, endpoint, name, subject};
 use crate::clock::Clock;
 use crate::model::{OnFailure, PluginName, TenantId};
 use crate::plugins::engine::Runtime;
-use crate::plugins::load::{Loader, version_hash};
+use crate::plugins::load::{Files, Loader};
 use crate::plugins::registry::Registry;
 use crate::plugins::{Compiler, Decision, InUse, Options, PluginState};
 
@@ -29,7 +29,7 @@ async fn next(swaps: &mut broadcast::Receiver<PluginName>) -> PluginName {
 
 async fn decision(fixture: &Fixture) -> Decision {
     let judged = endpoint(vec![binding("p", OnFailure::Hold)]);
-    fixture.plugins.snapshot().judge(&subject("{}"), &judged).await.decision
+    fixture.plugins.snapshot().judge(&subject("{}"), &judged, &[]).await.decision
 }
 
 fn reason(fixture: &Fixture, plugin: &str) -> String {
@@ -110,7 +110,7 @@ async fn a_renamed_file_goes_live_and_calls_in_flight_keep_their_version() {
     assert_eq!(next(&mut swaps).await, name("p"));
     assert!(matches!(decision(&fixture).await, Decision::Drop { .. }));
     let judged = endpoint(vec![binding("p", OnFailure::Hold)]);
-    assert_eq!(before.judge(&subject("{}"), &judged).await.decision, Decision::Send(None));
+    assert_eq!(before.judge(&subject("{}"), &judged, &[]).await.decision, Decision::Send(None));
     let status = fixture.plugins.get(&name("p")).unwrap();
     assert_eq!(status.previous, before.get(&name("p")).unwrap().version);
 
@@ -144,7 +144,7 @@ async fn a_version_that_fails_with_a_configuration_in_use_does_not_go_live() {
     let fixture = Fixture::start(&[("p.wasm", &filter(GOOD))]).await;
     fixture
         .plugins
-        .set_in_use(|_| vec![InUse::Binding { tenant: TenantId::default(), config: "\"bad\"".into() }]);
+        .set_in_use(|_| vec![InUse::Binding { tenant: TenantId::default(), config: Some("\"bad\"".into()) }]);
     let mut swaps = fixture.plugins.swaps();
     fixture.rename_over("p.wasm", &filter_with_init(GOOD));
     fixture.rename_over("q.wasm", &filter(GOOD));
@@ -202,10 +202,11 @@ async fn two_hundred_versions_leave_one_behind() {
     let mut versions = Vec::new();
     for i in 0..200 {
         let bytes = filter(&format!("(drop (i32.const {i})) {}", drop_with("i32.const 64", "i32.const 4")));
-        let version = loader.load(&name("p"), version_hash(&bytes), bytes, &[]).await.unwrap();
+        let version =
+            loader.load(&name("p"), Files { component: bytes, manifest: None }, None, &[]).await.unwrap();
         registry.publish(version);
         let set = registry.snapshot();
-        assert!(matches!(set.judge(&subject("{}"), &judged).await.decision, Decision::Drop { .. }));
+        assert!(matches!(set.judge(&subject("{}"), &judged, &[]).await.decision, Decision::Drop { .. }));
         versions.push(Arc::downgrade(set.version(&name("p")).unwrap()));
     }
     assert_eq!(versions.iter().filter(|version| version.upgrade().is_some()).count(), 1);

@@ -5,6 +5,7 @@ mod calls;
 mod damaged;
 mod files;
 mod guests;
+mod manifests;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -69,7 +70,7 @@ fn name(text: &str) -> PluginName {
 }
 
 fn binding(plugin: &str, on_failure: OnFailure) -> Binding {
-    Binding { plugin: name(plugin), config: "{}".into(), topics: Vec::new(), on_failure }
+    Binding { plugin: name(plugin), config: None, topics: Vec::new(), on_failure: Some(on_failure) }
 }
 
 fn endpoint(plugins: Vec<Binding>) -> Arc<Endpoint> {

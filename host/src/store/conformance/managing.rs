@@ -12,13 +12,14 @@ const URL: &str = "https://example.com/hook";
 pub(crate) async fn an_endpoint_is_read_back_as_it_was_written(store: &dyn Store) {
     let binding = Binding {
         plugin: "jq".parse().unwrap(),
-        config: r#"{"filter": ".a"}"#.into(),
+        config: Some(r#"{"filter": ".a"}"#.into()),
         topics: vec!["orders/**".parse().unwrap()],
-        on_failure: OnFailure::Closed,
+        on_failure: Some(OnFailure::Closed),
     };
     let matched =
         Subscription::Matcher { plugin: "mqtt-topics".parse().unwrap(), patterns: vec!["a/+/#".to_owned()] };
-    let mut second = Endpoint { plugins: vec![binding], subscription: matched, ..endpoint(2, URL) };
+    let silent = Binding { config: None, on_failure: None, ..binding.clone() };
+    let mut second = Endpoint { plugins: vec![binding, silent], subscription: matched, ..endpoint(2, URL) };
     let key = SigningKey::Ed25519(Ed25519Key::from_seed(&[9; 32]));
     second.secrets.push(Secret { id: SecretId::new(T0, 2), key, created_at: T0, expires_at: None });
     second.request.signature =
