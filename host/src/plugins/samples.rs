@@ -91,10 +91,11 @@ async fn decide(
         let limit = runtime.options.init_deadline;
         version.check(runtime, &endpoint.tenant, &config, limit).await?;
         let decision = set.judge(subject, &endpoint, &[]).await.decision;
-        match &decision {
-            Decision::Hold { message, .. } if *message == late && tries < TRIES => tries += 1,
-            _ => return Ok(decision),
+        let is_late = matches!(&decision, Decision::Hold { message, .. } if *message == late);
+        if !is_late || tries == TRIES {
+            return Ok(decision);
         }
+        tries += 1;
     }
 }
 

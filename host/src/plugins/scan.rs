@@ -144,10 +144,13 @@ pub(super) fn read_files(dir: &Path, found: &Found, max_bytes: u64) -> Result<Op
 
 /// Reads an opened manifest once; `name` is that of its file. `None` if it changed meanwhile.
 pub(super) fn read_manifest(name: &str, file: io::Result<File>) -> Result<Option<Vec<u8>>, ManifestError> {
-    read(file, manifest::MAX_BYTES).map_err(|error| match error {
-        LoadError::TooBig(_) => ManifestError::TooBig { file: name.to_owned() },
-        LoadError::Unreadable(reason) => ManifestError::Unreadable { file: name.to_owned(), reason },
-        other => ManifestError::Unreadable { file: name.to_owned(), reason: other.to_string() },
+    read(file, manifest::MAX_BYTES).map_err(|error| {
+        let file = name.to_owned();
+        if matches!(error, LoadError::TooBig(_)) {
+            return ManifestError::TooBig { file };
+        }
+        let reason = if let LoadError::Unreadable(reason) = error { reason } else { error.to_string() };
+        ManifestError::Unreadable { file, reason }
     })
 }
 
