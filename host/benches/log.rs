@@ -211,7 +211,7 @@ async fn serve(home: &Path, store: Arc<dyn Store>, clock: Clock) -> Fallible<Ask
     let key = app.admin_key().ok_or("a new store has a new key")?.reveal();
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let base = format!("http://{}", listener.local_addr()?);
-    tokio::spawn(app.run(listener));
+    tokio::spawn(app.run(listener, None));
     Ok(Asked { agent: Agent::new_with_defaults(), base, key })
 }
 

@@ -24,6 +24,7 @@ use crate::dispatch::{Dispatch, Judge, Outbox};
 use crate::http::{Keys, Problem};
 use crate::ingest::Ingest;
 use crate::lanes::Lanes;
+use crate::metrics::Metrics;
 use crate::model::{ApiKey, EndpointId, Event, Job, PluginName, UnixMs};
 use crate::notices::Notices;
 use crate::openapi::{Described, document};
@@ -56,6 +57,7 @@ pub struct App {
     accepted: handoff::Sender<Arc<Event>>,
     events: handoff::Receiver<Arc<Event>>,
     notices: Notices,
+    metrics: Metrics,
     clock: Clock,
     shutdown: Shutdown,
 }
@@ -109,6 +111,8 @@ impl App {
         let plugins = Plugins::start(places, settings.plugins.clone(), clock, &shutdown).await?;
         let users = directory.clone();
         plugins.set_in_use(move |plugin| uses(&users, plugin));
+        let metrics = Metrics::default();
+        plugins.count_in(&metrics);
         let lanes = Lanes::start(
             settings.lanes.clone(),
             Arc::clone(&store),
@@ -130,6 +134,7 @@ impl App {
             accepted,
             events,
             notices,
+            metrics,
             clock,
             shutdown,
         })
@@ -142,13 +147,17 @@ impl App {
     }
 
     /// Serves until the stop signal, then ends what is under way. True if all of it ended in time; what did not is in
-    /// the store and goes on after the next start.
-    pub async fn run(self, listener: TcpListener) -> bool {
+    /// the store and goes on after the next start. A listener for metrics answers without a key, and serves nothing else.
+    pub async fn run(self, listener: TcpListener, for_metrics: Option<TcpListener>) -> bool {
         let (deliver, dispatch) = (self.deliver(), self.dispatch());
         let resends = self.resends(&dispatch);
         let router = self.router(&resends);
         operations::start(&self.operations(), &self.shutdown);
-        let Self { settings, keys, store, events, shutdown, .. } = self;
+        let Self { settings, keys, store, events, metrics, shutdown, .. } = self;
+        if let Some(listener) = for_metrics {
+            let router = api::open_router(metrics);
+            shutdown.spawn(http::serve(listener, router, settings.http.clone(), shutdown.clone()));
+        }
         shutdown.spawn(reseal::run(Arc::clone(&store), shutdown.clone()));
         shutdown.spawn(deliver::run(deliver, shutdown.clone()));
         shutdown.spawn(dispatch.run(events, shutdown.clone()));
@@ -238,6 +247,7 @@ impl App {
             plugins: self.plugins.clone(),
             resends: resends.clone(),
             previews: Previews::new(self.judge(), self.clock),
+            metrics: self.metrics.clone(),
             target_check: Arc::new(move |url| deliver::check_target(url, &policy).map_err(|e| e.to_string())),
             readiness: Arc::new(move || readiness(&*store, &shutdown)),
             accepted: self.accepted.clone(),

@@ -17,7 +17,7 @@
 //!
 //! - [`model`]: the words as types, pure.
 //! - [`vault`]: seals signing secrets before they are stored.
-//! - [`clock`], [`shutdown`], [`handoff`], [`telemetry`]: what every stage needs.
+//! - [`clock`], [`shutdown`], [`handoff`], [`telemetry`], [`metrics`]: what every stage needs.
 //! - [`store`]: durable state, one verb = one transaction; [`store::redb`] keeps it in one file.
 //! - [`openapi`]: what is said of the routes, as one document.
 //! - [`http`]: what everything that speaks HTTP to producers and operators shares: connections, keys, bodies, problems.
@@ -56,6 +56,7 @@ pub mod ingest;
 pub mod json;
 pub mod lanes;
 pub mod matching;
+pub mod metrics;
 pub mod model;
 pub mod notices;
 pub mod openapi;

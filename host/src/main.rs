@@ -8,6 +8,7 @@ mod core_dumps;
 mod open_files;
 
 use std::io::Write as _;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -93,9 +94,11 @@ async fn run(settings: Settings) -> Result<(), Failure> {
         .map_err(|error| format!("data_dir: cannot make {}: {error}", settings.data_dir.display()))?;
     let (store, keys_file) = open_store(&settings, clock)?;
     let store = Arc::new(store);
-    let listener = TcpListener::bind(settings.listen)
-        .await
-        .map_err(|error| format!("listen: cannot listen on {}: {error}", settings.listen))?;
+    let listener = listen("listen", settings.listen).await?;
+    let for_metrics = match settings.metrics.listen {
+        Some(address) => Some(listen("metrics.listen", address).await?),
+        None => None,
+    };
     let address = listener.local_addr()?;
     let plugins_dir = settings.plugins_dir();
     let compiler = Compiler::this_program()?;
@@ -109,15 +112,23 @@ async fn run(settings: Settings) -> Result<(), Failure> {
         writeln!(out, "signing secrets are sealed with a new key in {}: keep a copy of it", path.display())?;
     }
     writeln!(out, "plugins are loaded from {}", plugins_dir.display())?;
+    if let Some(listener) = &for_metrics {
+        writeln!(out, "metrics are at http://{}/metrics, without a key", listener.local_addr()?)?;
+    }
     writeln!(out, "listening on http://{address}")?;
     out.flush()?;
 
-    let drained = app.run(listener).await;
+    let drained = app.run(listener, for_metrics).await;
     if !drained {
         tracing::warn!("some attempts did not end in time; they are made again after the next start");
     }
     store.close()?;
     Ok(())
+}
+
+async fn listen(setting: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
+    let listener = TcpListener::bind(address).await;
+    Ok(listener.map_err(|error| format!("{setting}: cannot listen on {address}: {error}"))?)
 }
 
 /// Says how many files may be open, and whether that is enough for what is configured.

@@ -11,7 +11,7 @@ use hookway_tests::workspace;
 
 /// The production part of a file: what a reader can hold in mind.
 const MAX_LINES: usize = 400;
-const BASE: &[&str] = &["clock", "shutdown", "handoff", "telemetry"];
+const BASE: &[&str] = &["clock", "shutdown", "handoff", "telemetry", "metrics"];
 
 /// Which modules each module may import besides `model` and itself, in the order of the flow. `BASE` stands for all of
 /// the base.
@@ -22,6 +22,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("shutdown", &[]),
     ("handoff", &[]),
     ("telemetry", &[]),
+    ("metrics", &[]),
     ("store", &["clock", "vault"]),
     ("openapi", &[]),
     ("http", &["BASE", "store", "openapi"]),

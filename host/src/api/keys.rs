@@ -25,7 +25,7 @@ const MAX_DESCRIPTION_BYTES: usize = 1024;
 #[serde(default, deny_unknown_fields)]
 #[schemars(rename = "NewKey", extend("required" = ["scope"]))]
 pub(super) struct Create {
-    /// What it may do: `admin`, `tenant:NAME`, `events:write` or `events:write:NAME`.
+    /// What it may do: `admin`, `tenant:NAME`, `events:write`, `events:write:NAME` or `metrics:read`.
     #[schemars(with = "String", extend("pattern" = Scope::PATTERN))]
     scope: Option<String>,
     /// For people; at most 1024 bytes.

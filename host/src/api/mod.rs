@@ -1,6 +1,6 @@
 //! Management over HTTP: endpoints, topics, the delivery log, events, plugins, health.
 //!
-//! - Every route but `/healthz` and `/readyz` wants a key; a tenant's key sees its tenant and nothing else: what
+//! - Every route but `/healthz` and `/readyz` wants a key (`/metrics` one of its own, or the listener that is for it alone); a tenant's key sees its tenant and nothing else: what
 //!   belongs to others is 404, as if it did not exist.
 //! - Lists are `{data, next_cursor}` and take `limit` and `cursor`; a cursor is an opaque text.
 //! - Times are RFC 3339 in UTC. A signing secret is shown in the answer to its creation and never again.
@@ -26,6 +26,7 @@ mod events;
 mod health;
 mod key_view;
 mod keys;
+mod metrics;
 mod page;
 mod plugin_view;
 mod plugins;
@@ -60,6 +61,7 @@ use axum::Router;
 use axum::extract::FromRef;
 use url::Url;
 
+pub use self::metrics::{Options as MetricsOptions, open_router};
 pub use self::stream::Streams;
 pub use self::topic_file::FileFormat;
 pub use self::topic_import::{import_topics, read_topics};
@@ -68,6 +70,7 @@ use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::handoff;
 use crate::http::{self, Keys};
+use crate::metrics::Metrics;
 use crate::model::Event;
 use crate::openapi::Described;
 use crate::plugins::Plugins;
@@ -102,6 +105,8 @@ pub struct Api {
     pub resends: Resends,
     /// What shows events before they are sent.
     pub previews: Previews,
+    /// What the gateway counts.
+    pub metrics: Metrics,
     /// Whether deliveries may go to a URL.
     pub target_check: TargetCheck,
     /// Whether the gateway takes events now.

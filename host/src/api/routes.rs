@@ -4,7 +4,7 @@ use axum::routing::{delete, get, patch, post, put};
 use http::Method;
 
 use super::{
-    Api, activity, audit, deliveries, endpoints, event_list, events, health, keys, plugins, preview,
+    Api, activity, audit, deliveries, endpoints, event_list, events, health, keys, metrics, plugins, preview,
     recoveries, replay, retry, secrets, statistics, stream, tenants, test_event, topics,
 };
 use crate::http::Route;
@@ -69,4 +69,5 @@ pub(super) const ROUTES: &[Route<Api>] = routes! {
     GET get "/v1/audit/verify" => audit::verify;
     GET get "/healthz" => health::alive;
     GET get "/readyz" => health::ready;
+    GET get "/metrics" => metrics::show;
 };

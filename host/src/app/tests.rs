@@ -297,6 +297,49 @@ async fn a_producers_key_can_do_nothing_but_post() {
 }
 
 #[tokio::test]
+async fn metrics_are_for_their_own_scope_and_administrators_and_that_scope_opens_nothing_else() {
+    let gateway = gateway().await;
+    let own = gateway.belongings("mine").await;
+    for (scope, expected) in [
+        ("tenant:mine", StatusCode::FORBIDDEN),
+        ("events:write", StatusCode::FORBIDDEN),
+        ("metrics:read", StatusCode::OK),
+        ("admin", StatusCode::OK),
+    ] {
+        let key = text(&gateway.key(scope).await["key"]);
+        let (status, _) = gateway.call(Method::GET, "/metrics", &key, &Value::Null).await;
+        assert_eq!(status, expected, "{scope}");
+    }
+    let key = text(&gateway.key("metrics:read").await["key"]);
+    let before = gateway.everything().await;
+    for (method, route) in all_routes() {
+        if OPEN.contains(&route) || method == Method::GET && ["/metrics", "/v1/topics"].contains(&route) {
+            continue;
+        }
+        let path = own.path(route).unwrap_or_else(|| route.to_owned());
+        let (status, answer) = gateway.call(method.clone(), &path, &key, &json!({})).await;
+        let refused = [StatusCode::FORBIDDEN, StatusCode::NOT_FOUND].contains(&status);
+        assert!(refused, "{method} {path}: {status} {answer}");
+    }
+    assert_eq!(gateway.everything().await, before);
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn the_listener_for_metrics_has_them_without_a_key_and_nothing_else() {
+    let mut router = api::open_router(Metrics::default());
+    let mut status = async |path: &str| {
+        let request = Request::builder().uri(path).body(Body::empty()).unwrap();
+        router.call(request).await.unwrap().status()
+    };
+    assert_eq!(status("/metrics").await, StatusCode::OK);
+    for (_, path) in all_routes() {
+        let expected = if path == "/metrics" { StatusCode::OK } else { StatusCode::NOT_FOUND };
+        assert_eq!(status(path).await, expected, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn every_route_that_changes_something_writes_one_audit_row() {
     let gateway = gateway().await;
     let own = gateway.belongings("mine").await;

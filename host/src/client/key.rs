@@ -27,7 +27,7 @@ pub enum Command {
     Get { id: String },
     /// Make one; shows its text, this once.
     Create {
-        /// `admin`, `tenant:NAME`, `events:write` or `events:write:NAME`.
+        /// `admin`, `tenant:NAME`, `events:write`, `events:write:NAME` or `metrics:read`.
         #[arg(long)]
         scope: String,
         /// Who uses it.

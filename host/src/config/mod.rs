@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 pub use self::source::{Assignment, Origin};
-use crate::{deliver, dispatch, http, ingest, lanes, notices, plugins, store, telemetry, vault};
+use crate::{api, deliver, dispatch, http, ingest, lanes, notices, plugins, store, telemetry, vault};
 
 const DEFAULT_FILE: &str = "hookway.toml";
 
@@ -50,6 +50,8 @@ pub struct Settings {
     pub deliver: deliver::Options,
     /// Who gets operational events.
     pub operations: notices::Options,
+    /// Where else metrics are served.
+    pub metrics: api::MetricsOptions,
 }
 
 /// Everything that is wrong with the settings.
@@ -162,6 +164,7 @@ impl Default for Settings {
             lanes: lanes::Options::default(),
             deliver: deliver::Options::default(),
             operations: notices::Options::default(),
+            metrics: api::MetricsOptions::default(),
         }
     }
 }

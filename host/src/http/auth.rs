@@ -108,6 +108,17 @@ impl Caller {
         self.managed_tenant(None).map(drop)
     }
 
+    /// Makes sure that the caller may read what the gateway counts.
+    ///
+    /// # Errors
+    /// 403 if not.
+    pub fn must_read_metrics(&self) -> Result<(), Problem> {
+        if self.scope.reads_metrics() {
+            return Ok(());
+        }
+        Err(Problem::forbidden("only a key with the scope `metrics:read` or `admin` may read the metrics"))
+    }
+
     fn not_a_manager_of(&self, tenant: &TenantId) -> Problem {
         Problem::forbidden(format!(
             "this key may not manage the tenant `{tenant}`; use one with the scope `tenant:{tenant}` or `admin`"

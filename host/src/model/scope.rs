@@ -1,4 +1,5 @@
-//! What an API key may do, and how people write it: `admin`, `tenant:NAME`, `events:write`, `events:write:NAME`.
+//! What an API key may do, and how people write it: `admin`, `tenant:NAME`, `events:write`, `events:write:NAME`,
+//! `metrics:read`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,6 +17,8 @@ pub enum Scope {
     Tenant(TenantId),
     /// Post events, for one tenant or for all.
     EventsWrite(Option<TenantId>),
+    /// Read what the gateway counts of itself.
+    MetricsRead,
 }
 
 /// Why a text is not a scope.
@@ -23,7 +26,7 @@ pub enum Scope {
 #[non_exhaustive]
 pub enum ScopeError {
     /// It begins like none.
-    #[error("a scope is `admin`, `tenant:NAME`, `events:write` or `events:write:NAME`")]
+    #[error("a scope is `admin`, `tenant:NAME`, `events:write`, `events:write:NAME` or `metrics:read`")]
     Unknown,
     /// What stands where a tenant's name should.
     #[error(transparent)]
@@ -32,7 +35,8 @@ pub enum ScopeError {
 
 impl Scope {
     /// How people write one, as a regular expression.
-    pub const PATTERN: &str = "^(admin|tenant:[A-Za-z0-9_-]{1,64}|events:write(:[A-Za-z0-9_-]{1,64})?)$";
+    pub const PATTERN: &str =
+        "^(admin|tenant:[A-Za-z0-9_-]{1,64}|events:write(:[A-Za-z0-9_-]{1,64})?|metrics:read)$";
 
     /// Whether it may manage what belongs to this tenant and read its log.
     #[must_use]
@@ -40,8 +44,14 @@ impl Scope {
         match self {
             Self::Admin => true,
             Self::Tenant(own) => own == tenant,
-            Self::EventsWrite(_) => false,
+            Self::EventsWrite(_) | Self::MetricsRead => false,
         }
+    }
+
+    /// Whether it may read what the gateway counts.
+    #[must_use]
+    pub const fn reads_metrics(&self) -> bool {
+        matches!(self, Self::Admin | Self::MetricsRead)
     }
 
     /// Whether it may post events of this tenant.
@@ -50,7 +60,7 @@ impl Scope {
         match self {
             Self::Admin | Self::EventsWrite(None) => true,
             Self::EventsWrite(Some(own)) => own == tenant,
-            Self::Tenant(_) => false,
+            Self::Tenant(_) | Self::MetricsRead => false,
         }
     }
 
@@ -59,7 +69,7 @@ impl Scope {
     pub const fn tenant(&self) -> Option<&TenantId> {
         match self {
             Self::Tenant(own) | Self::EventsWrite(Some(own)) => Some(own),
-            Self::Admin | Self::EventsWrite(None) => None,
+            Self::Admin | Self::EventsWrite(None) | Self::MetricsRead => None,
         }
     }
 }
@@ -77,6 +87,7 @@ impl FromStr for Scope {
         match text {
             "admin" => Ok(Self::Admin),
             "events:write" => Ok(Self::EventsWrite(None)),
+            "metrics:read" => Ok(Self::MetricsRead),
             _ => Err(ScopeError::Unknown),
         }
     }
@@ -89,6 +100,7 @@ impl fmt::Display for Scope {
             Self::Tenant(tenant) => write!(f, "tenant:{tenant}"),
             Self::EventsWrite(None) => f.write_str("events:write"),
             Self::EventsWrite(Some(tenant)) => write!(f, "events:write:{tenant}"),
+            Self::MetricsRead => f.write_str("metrics:read"),
         }
     }
 }
@@ -99,7 +111,7 @@ mod tests {
 
     #[test]
     fn a_scope_is_read_as_it_is_written() {
-        for text in ["admin", "tenant:acme", "events:write", "events:write:acme"] {
+        for text in ["admin", "tenant:acme", "events:write", "events:write:acme", "metrics:read"] {
             assert_eq!(text.parse::<Scope>().unwrap().to_string(), text);
         }
         for text in [

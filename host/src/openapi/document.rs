@@ -53,7 +53,7 @@ pub fn document<Problem: JsonSchema>(routes: &[Described]) -> Value {
                 "type": "http",
                 "scheme": "bearer",
                 "bearerFormat": "hk_ID_SECRET",
-                "description": "An API key. Its scope is `admin`, `tenant:NAME`, `events:write` or `events:write:NAME`; \
+                "description": "An API key. Its scope is `admin`, `tenant:NAME`, `events:write`, `events:write:NAME` or `metrics:read`; \
                                 each operation lists those of which one is enough.",
             }},
         },

@@ -57,6 +57,8 @@ pub enum Access {
     Producer,
     /// `admin`, `tenant:NAME`.
     Manager,
+    /// `admin`, `metrics:read`.
+    Metrics,
     /// `admin`.
     Admin,
 }
@@ -217,9 +219,10 @@ impl Access {
     pub const fn scopes(self) -> &'static [&'static str] {
         match self {
             Self::Anyone => &[],
-            Self::AnyKey => &["admin", "tenant:NAME", "events:write", "events:write:NAME"],
+            Self::AnyKey => &["admin", "tenant:NAME", "events:write", "events:write:NAME", "metrics:read"],
             Self::Producer => &["admin", "events:write", "events:write:NAME"],
             Self::Manager => &["admin", "tenant:NAME"],
+            Self::Metrics => &["admin", "metrics:read"],
             Self::Admin => &["admin"],
         }
     }
@@ -277,7 +280,7 @@ impl Tag {
             Self::Access => "Who may call the API.",
             Self::Audit => "Who changed what, in a chain that shows tampering.",
             Self::Gateway => {
-                "For supervisors and load balancers, and this reference itself. No key is needed."
+                "For supervisors, load balancers and Prometheus, and this reference itself. Only metrics need a key."
             }
         }
     }

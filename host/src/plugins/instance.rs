@@ -18,6 +18,7 @@ use super::error::CallError;
 use super::limits::CallLimits;
 use super::pool::Slot;
 use super::state::{Current, State};
+use super::stats::CountedInstance;
 use super::text::clean;
 use super::trap::classify;
 use super::version::{Exports, Version};
@@ -33,6 +34,7 @@ pub(super) struct Instance {
     matcher: Option<ResourceAny>,
     calls_left: u32,
     limits: CallLimits,
+    counted: CountedInstance,
     // Last, so that the slot is free only once the memory is.
     _slot: Slot,
 }
@@ -47,6 +49,7 @@ impl Instance {
         slot: Slot,
     ) -> Result<Self, CallError> {
         let limits = version.limits;
+        let counted = CountedInstance::new(&version.stats);
         let mut store = runtime.store(&version.log, limits);
         let deadline = begin(runtime, &mut store, limit);
         let start = async {
@@ -63,9 +66,11 @@ impl Instance {
             }
             Ok(Ok(exports))
         };
-        let exports = within(limits.within(limit), deadline, start).await??;
+        let started = within(limits.within(limit), deadline, start).await;
+        counted.stats().note_memory(store.data().limiter.used());
+        let exports = started??;
         let calls_left = calls(limits.reuse);
-        Ok(Self { store, exports, matcher: None, calls_left, limits, _slot: slot })
+        Ok(Self { store, exports, matcher: None, calls_left, limits, counted, _slot: slot })
     }
 
     /// Whether the instance may serve another call.
@@ -93,7 +98,7 @@ impl Instance {
         let (event, endpoint) = (Resource::new_borrow(THE_ONE), Resource::new_borrow(THE_ONE));
         let call = filter.call_filter(&mut self.store, event, endpoint);
         let answer = within(self.limits, deadline, call).await;
-        self.store.data_mut().current = None;
+        self.end_call();
         answer
     }
 
@@ -107,7 +112,7 @@ impl Instance {
         let (event, endpoint) = (Resource::new_borrow(THE_ONE), Resource::new_borrow(THE_ONE));
         let call = transform.call_transform(&mut self.store, event, endpoint);
         let answer = within(self.limits, deadline, call).await;
-        self.store.data_mut().current = None;
+        self.end_call();
         answer
     }
 
@@ -134,13 +139,21 @@ impl Instance {
         let compiled = self.matcher.ok_or(CallError::NotExported("topic-matcher"))?;
         let matcher = guest.matcher();
         let call = matcher.call_matches(&mut self.store, compiled, topic);
-        within(self.limits, deadline, call).await
+        let answer = within(self.limits, deadline, call).await;
+        self.end_call();
+        answer
     }
 
     fn begin_call(&mut self, runtime: &Runtime, current: Option<Current>) -> Instant {
         self.calls_left = self.calls_left.saturating_sub(1);
         self.store.data_mut().current = current;
         begin(runtime, &mut self.store, self.limits.deadline)
+    }
+
+    fn end_call(&mut self) {
+        let state = self.store.data_mut();
+        state.current = None;
+        self.counted.stats().note_memory(state.limiter.used());
     }
 }
 

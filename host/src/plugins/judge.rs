@@ -12,6 +12,7 @@ use super::error::CallError;
 use super::output::replace;
 use super::registry::PluginSet;
 use super::state::Current;
+use super::stats::CallOutcome;
 use super::text::clean;
 use super::version::{Capability, Version};
 use crate::json::Subject;
@@ -62,6 +63,17 @@ enum Answer {
     Unchanged,
     Replace(CustomRequest),
     Drop(String),
+}
+
+impl From<&Answer> for CallOutcome {
+    fn from(answer: &Answer) -> Self {
+        match answer {
+            Answer::Pass => Self::Passed,
+            Answer::Unchanged => Self::Unchanged,
+            Answer::Replace(_) => Self::Replaced,
+            Answer::Drop(_) => Self::Dropped,
+        }
+    }
 }
 
 /// The state of one judgement.
@@ -128,7 +140,8 @@ impl Trial<'_> {
         let result = match version {
             Ok(version) => {
                 let result = self.call(version, binding, role).await;
-                version.count(&result);
+                let outcome = result.as_ref().map_or_else(CallOutcome::from, CallOutcome::from);
+                version.stats.count(outcome, started.elapsed());
                 result
             }
             Err(error) => Err(error),

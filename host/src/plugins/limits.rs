@@ -72,6 +72,11 @@ impl MemoryLimiter {
         Self { used: 0, limit }
     }
 
+    /// How much is used, in bytes.
+    pub(super) const fn used(&self) -> usize {
+        self.used
+    }
+
     /// Whether more than half of what may be used is used. Memory never shrinks, so an instance that once grew keeps it.
     pub(super) const fn is_bloated(&self) -> bool {
         self.used > self.limit / 2

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use tracing::{info, warn};
@@ -104,15 +105,15 @@ impl Loader {
         let (hash, size) = (files.version(), files.component.len() as u64);
         let manifest = self.manifest(plugin, files.manifest.as_deref())?;
         let same_code = live.filter(|live| hash.split('+').next() == Some(live.code()));
-        let component = match same_code {
-            Some(live) => live.blueprint.pre.component().clone(),
+        let (component, compiled_in) = match same_code {
+            Some(live) => (live.blueprint.pre.component().clone(), None),
             None => self.component(plugin, files.component.into()).await?,
         };
         let exported = Interfaces::of(&component, &self.runtime.engine)?;
         let pre = self.runtime.linker.instantiate_pre(&component).map_err(|error| wrong_types(&error))?;
         let blueprint = Blueprint::new(pre, &exported).map_err(|error| wrong_types(&error))?;
         let id = self.ids.fetch_add(1, Ordering::Relaxed);
-        let file = Content { plugin: plugin.clone(), hash, size, manifest };
+        let file = Content { plugin: plugin.clone(), hash, size, manifest, compiled_in };
         let version = Version::new(id, file, blueprint, &self.runtime);
         let tried = self.try_out(&version, in_use).await;
         if tried.is_err() {
@@ -127,31 +128,35 @@ impl Loader {
         Ok(Manifest::parse(&format!("{plugin}.toml"), content, &self.runtime.options)?)
     }
 
-    /// The component of a file: from the cache, or compiled.
-    async fn component(&self, plugin: &PluginName, file: Arc<[u8]>) -> Result<Component, LoadError> {
+    /// The component of a file: from the cache, or compiled, and how long that took.
+    async fn component(
+        &self,
+        plugin: &PluginName,
+        file: Arc<[u8]>,
+    ) -> Result<(Component, Option<Duration>), LoadError> {
         let (runtime, cache, bytes) = (Arc::clone(&self.runtime), self.cache.clone(), Arc::clone(&file));
         let known = blocking(move || {
             inspect(&bytes)?;
             Ok(cache.and_then(|cache| from_cache(&cache, &runtime, &bytes)))
         });
         if let Some(component) = known.await? {
-            return Ok(component);
+            return Ok((component, None));
         }
         let started = self.runtime.clock.now();
         let gives_way = self.gives_way.load(Ordering::Relaxed);
         let code = self.compiler.compile(&self.runtime, Arc::clone(&file), gives_way).await?;
-        let took_ms = self.runtime.clock.now().since(started).as_millis();
-        info!(%plugin, took_ms, "plugin is compiled");
+        let took = self.runtime.clock.now().since(started);
+        info!(%plugin, took_ms = took.as_millis(), "plugin is compiled");
         let (runtime, cache) = (Arc::clone(&self.runtime), self.cache.clone());
-        blocking(move || {
+        let loaded = blocking(move || {
             let component =
                 code.load(&runtime.engine).and_then(ready).map_err(|error| compile_error(&error))?;
             if let Some(cache) = cache {
                 cache.put(&file, &code);
             }
             Ok(component)
-        })
-        .await
+        });
+        Ok((loaded.await?, Some(took)))
     }
 
     async fn try_out(&self, version: &Version, in_use: &[InUse]) -> Result<(), LoadError> {

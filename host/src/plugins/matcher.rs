@@ -5,8 +5,11 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use tokio::time::Instant;
+
 use super::error::CallError;
 use super::registry::PluginSet;
+use super::stats::CallOutcome;
 use super::version::Capability;
 use crate::model::{PluginName, Topic};
 
@@ -43,6 +46,7 @@ impl PluginSet {
         if !version.has(Capability::TopicMatcher) {
             return Err(CallError::NotExported(Capability::TopicMatcher.name()));
         }
+        let started = Instant::now();
         let result = async {
             let limit = self.runtime.init_on_event();
             let mut lease = version.lease_matcher(&self.runtime, patterns, limit).await?;
@@ -51,7 +55,8 @@ impl PluginSet {
             Ok(answer)
         }
         .await;
-        version.count(&result);
+        let outcome = result.as_ref().map_or_else(CallOutcome::from, |_| CallOutcome::Matched);
+        version.stats.count(outcome, started.elapsed());
         if let Ok(answer) = result {
             self.matches.put(version.id, patterns, topic, answer);
         }

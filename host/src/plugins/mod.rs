@@ -19,6 +19,7 @@ mod check;
 mod compile;
 mod engine;
 mod error;
+mod exposition;
 mod inspect;
 mod instance;
 mod judge;
@@ -34,6 +35,7 @@ mod registry;
 mod samples;
 mod scan;
 mod state;
+mod stats;
 mod text;
 mod ticker;
 mod trap;
@@ -59,6 +61,7 @@ pub use self::compile::{
 };
 use self::engine::Runtime;
 pub use self::error::{BindingError, CallError, Error, LoadError};
+use self::exposition::Exposition;
 pub use self::judge::{Decision, Judgement};
 pub use self::load::InUse;
 use self::load::Loader;
@@ -68,9 +71,11 @@ pub use self::output::IllegalOutput;
 use self::registry::Registry;
 pub use self::registry::{PluginSet, PluginState, PluginStatus, Rejected};
 pub use self::samples::SampleError;
+pub use self::stats::CallOutcome;
 pub use self::version::Capability;
 use self::watch::{FirstPass, Watcher};
 use crate::clock::Clock;
+use crate::metrics::Metrics;
 use crate::model::{Binding, PluginName, TenantId};
 use crate::shutdown::Shutdown;
 
@@ -155,6 +160,11 @@ impl Plugins {
     /// replaces the old one. Called while a plugin is loaded; must not block.
     pub fn set_in_use(&self, look_up: impl Fn(&PluginName) -> Vec<InUse> + Send + Sync + 'static) {
         self.registry.set_in_use(Arc::new(look_up));
+    }
+
+    /// Shows the plugins among these metrics from now on.
+    pub fn count_in(&self, metrics: &Metrics) {
+        metrics.collect(Exposition(Arc::clone(&self.registry)));
     }
 
     /// The status of all plugins, by name.

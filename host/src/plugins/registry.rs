@@ -47,6 +47,14 @@ pub(super) struct Entry {
     pub(super) previous: Option<Arc<str>>,
     /// The newest file, if it could not be loaded.
     pub(super) rejected: Option<Rejected>,
+    pub(super) reloads: Reloads,
+}
+
+/// What became of the files of a plugin.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Reloads {
+    pub(super) live: u64,
+    pub(super) rejected: u64,
 }
 
 /// A file that did not become a version.
@@ -148,10 +156,14 @@ impl Registry {
     /// A version goes live.
     pub(super) fn publish(&self, version: Version) {
         let plugin = version.plugin.clone();
-        let before = self.entry(&plugin).active;
+        let Entry { active: before, mut reloads, .. } = self.entry(&plugin);
         info!(%plugin, version = %version.hash, "plugin is live");
         let previous = before.as_ref().map(|version| Arc::clone(&version.hash));
-        self.store(&plugin, Some(Entry { active: Some(Arc::new(version)), previous, rejected: None }));
+        reloads.live += 1;
+        self.store(
+            &plugin,
+            Some(Entry { active: Some(Arc::new(version)), previous, rejected: None, reloads }),
+        );
         self.retire(&plugin, before);
     }
 
@@ -160,7 +172,9 @@ impl Registry {
         let reason = error.to_string();
         warn!(%plugin, version = hash, reason, "plugin is not loaded; the version before it stays, if there is one");
         let rejected = Rejected { version: hash.to_owned(), reason, at: self.runtime.clock.now() };
-        self.store(plugin, Some(Entry { rejected: Some(rejected), ..self.entry(plugin) }));
+        let mut entry = Entry { rejected: Some(rejected), ..self.entry(plugin) };
+        entry.reloads.rejected += 1;
+        self.store(plugin, Some(entry));
     }
 
     /// The live version's own file is back.

@@ -52,7 +52,7 @@ pub(super) async fn run(runtime: &Arc<Runtime>, version: Version) -> Result<Vers
     runtime.pool.forget(id);
     drop(set);
     checked?;
-    let mut version =
+    let version =
         Arc::into_inner(version).ok_or_else(|| LoadError::Sentence("the samples did not end".to_owned()))?;
     version.forget_calls();
     Ok(version)

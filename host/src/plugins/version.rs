@@ -1,12 +1,12 @@
 //! One loaded version of a plugin.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::Instant;
 use wasmtime::AsContextMut;
 use wasmtime::component::{Instance as ComponentInstance, InstancePre};
 
@@ -20,6 +20,7 @@ use super::logs::PluginLog;
 use super::manifest::Manifest;
 use super::pool::{Key, MAX_WAIT};
 use super::state::State;
+use super::stats::Stats;
 use crate::model::{PluginName, TenantId, UnixMs};
 
 /// When an instance has to be made while an event waits: enough for an interpreter, not enough for a stall.
@@ -64,6 +65,8 @@ pub(super) struct Content {
     /// Of the component, in bytes.
     pub(super) size: u64,
     pub(super) manifest: Manifest,
+    /// How long it took to compile; none if its machine code was in the cache.
+    pub(super) compiled_in: Option<Duration>,
 }
 
 /// A version that is or was live. Calls in flight keep theirs alive.
@@ -79,9 +82,9 @@ pub(super) struct Version {
     pub(super) loaded_at: UnixMs,
     pub(super) blueprint: Blueprint,
     pub(super) log: Arc<PluginLog>,
+    pub(super) compiled_in: Option<Duration>,
+    pub(super) stats: Arc<Stats>,
     permits: Semaphore,
-    calls: AtomicU64,
-    errors: AtomicU64,
 }
 
 /// An instance for one call. Dropping it drops the instance; [`Lease::give_back`] keeps it for the next call.
@@ -136,7 +139,7 @@ impl Blueprint {
 
 impl Version {
     pub(super) fn new(id: u64, file: Content, blueprint: Blueprint, runtime: &Runtime) -> Self {
-        let Content { plugin, hash, size, manifest } = file;
+        let Content { plugin, hash, size, manifest, compiled_in } = file;
         let limits = CallLimits::of(&manifest, &runtime.options);
         let log = Arc::new(PluginLog::new(plugin.clone(), Arc::clone(&hash), runtime.clock));
         Self {
@@ -149,9 +152,9 @@ impl Version {
             loaded_at: runtime.clock.now(),
             blueprint,
             log,
+            compiled_in,
+            stats: Arc::default(),
             permits: Semaphore::new(runtime.options.concurrency),
-            calls: AtomicU64::new(0),
-            errors: AtomicU64::new(0),
         }
     }
 
@@ -161,8 +164,8 @@ impl Version {
     }
 
     /// What it was called for so far does not count: nobody used it yet.
-    pub(super) fn forget_calls(&mut self) {
-        (self.calls, self.errors) = (AtomicU64::new(0), AtomicU64::new(0));
+    pub(super) fn forget_calls(&self) {
+        self.stats.forget_calls();
     }
 
     pub(super) const fn has(&self, capability: Capability) -> bool {
@@ -180,14 +183,9 @@ impl Version {
 
     /// Calls and how many of them failed.
     pub(super) fn counts(&self) -> (u64, u64) {
-        (self.calls.load(Ordering::Relaxed), self.errors.load(Ordering::Relaxed))
-    }
-
-    pub(super) fn count<T>(&self, result: &Result<T, CallError>) {
-        self.calls.fetch_add(1, Ordering::Relaxed);
-        if result.is_err() {
-            self.errors.fetch_add(1, Ordering::Relaxed);
-        }
+        self.stats.calls().fold((0, 0), |(calls, errors), (outcome, count)| {
+            (calls + count, errors + if outcome.is_answer() { 0 } else { count })
+        })
     }
 
     /// An instance for a binding's events.
@@ -197,12 +195,16 @@ impl Version {
         tenant: &TenantId,
         config: &Arc<str>,
     ) -> Result<Lease<'_>, CallError> {
-        let permit = self.permit().await?;
+        let (permit, mut waited) = self.permit().await?;
         let key = Key { version: self.id, tenant: Some(tenant.clone()), config: Arc::clone(config) };
         let instance = match runtime.pool.take(&key) {
             Some(instance) => instance,
-            None => self.instance(runtime, Some(config), runtime.init_on_event()).await?,
+            None => {
+                let slot = timed(runtime.pool.slot(), &mut waited).await?;
+                Instance::new(runtime, self, Some(config), runtime.init_on_event(), slot).await?
+            }
         };
+        self.stats.waits.observe_duration(waited);
         Ok(Lease { instance, key, _permit: permit })
     }
 
@@ -227,7 +229,8 @@ impl Version {
         patterns: &[String],
         limit: Duration,
     ) -> Result<Lease<'_>, CallError> {
-        let permit = self.permit().await?;
+        let (permit, waited) = self.permit().await?;
+        self.stats.waits.observe_duration(waited);
         let config = serde_json::Value::from(patterns).to_string();
         let key = Key { version: self.id, tenant: None, config: config.into() };
         let instance = match runtime.pool.take(&key) {
@@ -252,13 +255,24 @@ impl Version {
         Instance::new(runtime, self, config, limit, slot).await
     }
 
-    async fn permit(&self) -> Result<SemaphorePermit<'_>, CallError> {
+    /// The right to make a call, and how long it took to get it.
+    async fn permit(&self) -> Result<(SemaphorePermit<'_>, Duration), CallError> {
         if let Ok(permit) = self.permits.try_acquire() {
-            return Ok(permit);
+            return Ok((permit, Duration::ZERO));
         }
-        let permit = tokio::time::timeout(MAX_WAIT, self.permits.acquire()).await;
-        permit.ok().and_then(Result::ok).ok_or(CallError::Busy(MAX_WAIT))
+        let mut waited = Duration::ZERO;
+        let permit = timed(tokio::time::timeout(MAX_WAIT, self.permits.acquire()), &mut waited).await;
+        let permit = permit.ok().and_then(Result::ok).ok_or(CallError::Busy(MAX_WAIT))?;
+        Ok((permit, waited))
     }
+}
+
+/// Adds how long something takes.
+async fn timed<T>(work: impl Future<Output = T>, total: &mut Duration) -> T {
+    let began = Instant::now();
+    let done = work.await;
+    *total += began.elapsed();
+    done
 }
 
 impl Lease<'_> {

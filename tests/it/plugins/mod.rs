@@ -4,4 +4,5 @@ mod compile;
 mod examples;
 mod files;
 mod hostile;
+mod metrics;
 mod shipped;

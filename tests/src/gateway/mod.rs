@@ -20,6 +20,7 @@ use crate::patience::within;
 const LISTENING: &str = "listening on http://";
 /// What it prints before the key, on the first start of a data directory.
 const ADMIN_KEY: &str = "admin key (shown once): ";
+const METRICS: &str = "metrics are at ";
 /// How often the memory of the process is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// How much of the log a failed test shows: the end tells most.
@@ -42,6 +43,7 @@ pub struct Gateway {
     home: TempDir,
     address: SocketAddr,
     key: String,
+    metrics: Option<String>,
     child: Child,
 }
 
@@ -50,6 +52,7 @@ pub struct Gateway {
 struct Greeting {
     address: Option<SocketAddr>,
     key: Option<String>,
+    metrics: Option<String>,
 }
 
 impl Default for Setup {
@@ -126,7 +129,7 @@ impl Setup {
         let (child, greeting) = self.spawn(home.path(), "127.0.0.1:0", true).await?;
         let address = greeting.address.context("the gateway says where it listens")?;
         let key = greeting.key.context("the gateway prints a key on its first start")?;
-        Ok(Gateway { setup: self, home, address, key, child })
+        Ok(Gateway { setup: self, home, address, key, metrics: greeting.metrics, child })
     }
 
     async fn spawn(&self, home: &Path, listen: &str, first: bool) -> Result<(Child, Greeting)> {
@@ -179,6 +182,12 @@ impl Gateway {
     #[must_use]
     pub fn key(&self) -> &str {
         &self.key
+    }
+
+    /// Where it serves metrics without a key, if it was told to.
+    #[must_use]
+    pub fn metrics(&self) -> Option<&str> {
+        self.metrics.as_deref()
     }
 
     /// The address it listens on.
@@ -334,6 +343,8 @@ impl Greeting {
             self.address = address.trim().parse().ok();
         } else if let Some(key) = line.strip_prefix(ADMIN_KEY) {
             self.key = Some(key.trim().to_owned());
+        } else if let Some(rest) = line.strip_prefix(METRICS) {
+            self.metrics = rest.split(',').next().map(str::to_owned);
         }
     }
 

@@ -57,7 +57,9 @@ async fn decision(fixture: &Fixture) -> Decision {
 async fn message(component: &[u8], manifest: &str) -> String {
     let fixture = Fixture::start(&[("p.wasm", component), ("p.toml", manifest.as_bytes())]).await;
     let decision = decision(&fixture).await;
-    let Decision::Hold { message, .. } = decision else { panic!("{decision:?}: {:?}", fixture.plugins.list()) };
+    let Decision::Hold { message, .. } = decision else {
+        panic!("{decision:?}: {:?}", fixture.plugins.list())
+    };
     message
 }
 
