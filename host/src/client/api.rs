@@ -58,9 +58,18 @@ impl Api {
 
     /// The route with these segments; each is encoded, whatever it holds.
     pub(super) fn at(&self, segments: &[&str]) -> Route {
+        self.below(&[&["v1"], segments].concat())
+    }
+
+    /// Whether it takes events.
+    pub(super) fn readiness(&self) -> Route {
+        self.below(&["readyz"])
+    }
+
+    fn below(&self, segments: &[&str]) -> Route {
         let mut url = self.base.clone();
         if let Ok(mut path) = url.path_segments_mut() {
-            path.pop_if_empty().push("v1").extend(segments);
+            path.pop_if_empty().extend(segments);
         }
         Route(url)
     }
@@ -211,5 +220,6 @@ mod tests {
         assert_eq!(route.0.as_str(), "http://h:1/v1/events/a%2Fb%3Fc%23d?tenant=x%26y");
         let route = api("https://h/hookway/").at(&["keys"]).with("cursor", None::<&str>);
         assert_eq!(route.0.as_str(), "https://h/hookway/v1/keys");
+        assert_eq!(api("https://h/hookway/").readiness().0.as_str(), "https://h/hookway/readyz");
     }
 }

@@ -15,6 +15,7 @@ mod endpoint;
 mod error;
 mod event;
 mod fields;
+mod health;
 mod input;
 mod interrupt;
 mod key;
@@ -74,6 +75,8 @@ pub enum Command {
     Recovery(Remote<recovery::Command>),
     /// How deliveries ended and how long attempts took, in the last hour, day and week.
     Stats(Direct<statistics::StatsArgs>),
+    /// Whether a gateway takes events: ends with 0 if it does. No key is needed.
+    Health(Direct<health::HealthArgs>),
     /// API keys.
     Key(Remote<key::Command>),
     /// Tenants.
@@ -108,6 +111,7 @@ pub fn run(command: Command, world: World) -> Result<(), Error> {
         Command::Delivery(remote) => remote.run(world, delivery::run),
         Command::Recovery(remote) => remote.run(world, recovery::run),
         Command::Stats(remote) => remote.run(world, statistics::run),
+        Command::Health(direct) => direct.run(world, health::run),
         Command::Key(remote) => remote.run(world, key::run),
         Command::Tenant(remote) => remote.run(world, tenant::run),
         Command::Audit(remote) => remote.run(world, audit::run),

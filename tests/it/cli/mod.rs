@@ -13,6 +13,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use anyhow::Result;
 use hookway_tests::command::Hookway;
 use hookway_tests::gateway::Gateway;
+use hookway_tests::receiver::Answer;
 use serde_json::json;
 
 use crate::scene::Scene;
@@ -38,9 +39,24 @@ async fn exit_codes_say_what_went_wrong() -> Result<()> {
 }
 
 #[tokio::test]
+async fn health_is_asked_without_a_key() -> Result<()> {
+    let scene = Scene::start().await?;
+    let hookway = Hookway::default().set("HOOKWAY_ADDRESS", &scene.gateway.base());
+    hookway.ok(&["health"]).await?.says("takes events")?;
+    assert_eq!(hookway.json(&["health"]).await?, json!({ "status": "ok" }));
+    let stopping =
+        json!({ "status": 503, "code": "not_ready", "title": "", "detail": "the gateway is stopping" });
+    scene.receiver.script("/readyz", [Answer::status(503).body(stopping.to_string())]);
+    let hookway = hookway.set("HOOKWAY_ADDRESS", &scene.receiver.url(""));
+    hookway.run(&["health"]).await?.ends(1, "the gateway is stopping")?;
+    hookway.set("HOOKWAY_ADDRESS", "http://127.0.0.1:1").run(&["health"]).await?.ends(6, "no answer")?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn an_answer_that_does_not_come_is_not_waited_for() -> Result<()> {
     let scene = Scene::start().await?;
-    scene.receiver.script("/v1/keys", [hookway_tests::receiver::Answer::Hang]);
+    scene.receiver.script("/v1/keys", [Answer::Hang]);
     let hookway = Hookway::default().set("HOOKWAY_ADDRESS", &scene.receiver.url(""));
     hookway.run(&["key", "list", "--request-timeout", "50ms"]).await?.ends(6, "no answer")?;
     Ok(())
@@ -49,7 +65,7 @@ async fn an_answer_that_does_not_come_is_not_waited_for() -> Result<()> {
 #[tokio::test]
 async fn a_redirect_is_not_followed_with_the_key() -> Result<()> {
     let scene = Scene::start().await?;
-    let away = hookway_tests::receiver::Answer::status(307).header("location", &scene.receiver.url("/away"));
+    let away = Answer::status(307).header("location", &scene.receiver.url("/away"));
     scene.receiver.script("/v1/tenants", [away]);
     let hookway = Hookway::of(&scene.gateway).set("HOOKWAY_ADDRESS", &scene.receiver.url(""));
     hookway.run(&["tenant", "list"]).await?.ends(1, "307")?;
