@@ -10,6 +10,7 @@ mod cloudevents;
 mod contract;
 mod crash;
 mod delivery;
+mod deploy;
 mod dry_run;
 mod filters;
 mod guard;
