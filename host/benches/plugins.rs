@@ -159,7 +159,7 @@ async fn judging(
         match judgement.decision {
             Decision::Send(_) | Decision::Drop { .. } if call >= WARM_UP => times.push(took),
             Decision::Send(_) | Decision::Drop { .. } => {}
-            Decision::Hold { plugin, message } | Decision::Refuse { plugin, message } => {
+            Decision::Hold { plugin, message, .. } | Decision::Refuse { plugin, message } => {
                 println!("{plugin}: {message}");
                 return None;
             }
@@ -174,8 +174,9 @@ async fn matching(set: &PluginSet, status: &PluginStatus, calls: usize) -> Times
     let mut times = Vec::with_capacity(calls);
     for call in 0..calls {
         let Ok(topic) = format!("pull_request/n{call}-of-{calls}").parse::<Topic>() else { continue };
+        let event = Event { topic, ..event("{}".to_owned()) };
         let started = Instant::now();
-        let answer = set.topic_matches(&status.name, &patterns, &topic).await;
+        let answer = set.topic_matches(&status.name, &patterns, &event).await;
         times.push(started.elapsed());
         if let Err(error) = answer {
             println!("{}: {error}", status.name);

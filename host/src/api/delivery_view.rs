@@ -151,9 +151,9 @@ pub(super) fn reason(state: &DeliveryState) -> Option<String> {
             format!("the plugin `{plugin}` can never handle this event: {message}")
         }
         DeliveryState::Failed(FailReason::PluginFailed { plugin, message }) => {
-            format!("the plugin `{plugin}` failed over the whole retry schedule, last with: {message}")
+            format!("the plugin `{plugin}` failed at every try, last with: {message}")
         }
-        DeliveryState::Held(HoldReason::PluginFailed { plugin, message, tries }) => {
+        DeliveryState::Held(HoldReason::PluginFailed { plugin, message, tries, .. }) => {
             format!("the plugin `{plugin}` could not judge it ({tries} tries so far): {message}")
         }
         DeliveryState::Held(HoldReason::NoActiveSecret) => {
@@ -190,7 +190,12 @@ mod tests {
         let states = [
             DeliveryState::Failed(FailReason::PluginRefused { plugin: plugin(), message: message() }),
             DeliveryState::Failed(FailReason::PluginFailed { plugin: plugin(), message: message() }),
-            DeliveryState::Held(HoldReason::PluginFailed { plugin: plugin(), message: message(), tries: 3 }),
+            DeliveryState::Held(HoldReason::PluginFailed {
+                plugin: plugin(),
+                message: message(),
+                tries: 3,
+                faults: 0,
+            }),
             DeliveryState::Filtered { by: FilteredBy::Plugin(plugin()), reason: message() },
         ];
         for state in states {

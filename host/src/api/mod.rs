@@ -28,6 +28,7 @@ mod key_view;
 mod keys;
 mod metrics;
 mod page;
+mod plugin_logs;
 mod plugin_view;
 mod plugins;
 mod preview;

@@ -10,11 +10,13 @@ use super::page::Page;
 use super::plugin_view::PluginView;
 use crate::http::{Caller, PathText, Problem};
 use crate::model::PluginName;
+use crate::plugins::PluginStatus;
 
 /// All of them.
 pub(super) async fn list(State(api): State<Api>, caller: Caller) -> Result<Json<Page<PluginView>>, Problem> {
     caller.may_manage()?;
-    Ok(Json(Page::whole(api.plugins.list().into_iter().map(PluginView::from).collect())))
+    let plugins = api.plugins.list().into_iter().map(|status| seen_by(&caller, status).into());
+    Ok(Json(Page::whole(plugins.collect())))
 }
 
 /// One of them.
@@ -25,7 +27,17 @@ pub(super) async fn get(
 ) -> Result<Json<PluginView>, Problem> {
     caller.may_manage()?;
     let status = name.parse::<PluginName>().ok().and_then(|name| api.plugins.get(&name));
-    status.map(|status| Json(status.into())).ok_or_else(|| {
-        Problem::not_found("there is no plugin of this name; put its `.wasm` file into the plugin directory")
-    })
+    status.map(|status| Json(seen_by(&caller, status).into())).ok_or_else(no_such_plugin)
+}
+
+pub(super) fn no_such_plugin() -> Problem {
+    Problem::not_found("there is no plugin of this name; put its `.wasm` file into the plugin directory")
+}
+
+/// What the holder of a key may see of a plugin.
+fn seen_by(caller: &Caller, status: PluginStatus) -> PluginStatus {
+    match caller.confined_to() {
+        Some(tenant) => status.seen_by(tenant),
+        None => status,
+    }
 }

@@ -4,8 +4,8 @@ use axum::routing::{delete, get, patch, post, put};
 use http::Method;
 
 use super::{
-    Api, activity, audit, deliveries, endpoints, event_list, events, health, keys, metrics, plugins, preview,
-    recoveries, replay, retry, secrets, statistics, stream, tenants, test_event, topics,
+    Api, activity, audit, deliveries, endpoints, event_list, events, health, keys, metrics, plugin_logs,
+    plugins, preview, recoveries, replay, retry, secrets, statistics, stream, tenants, test_event, topics,
 };
 use crate::http::Route;
 
@@ -54,6 +54,7 @@ pub(super) const ROUTES: &[Route<Api>] = routes! {
     POST post "/v1/preview" => preview::show;
     GET get "/v1/plugins" => plugins::list;
     GET get "/v1/plugins/{name}" => plugins::get;
+    GET get "/v1/plugins/{name}/logs" => plugin_logs::list;
     GET get "/v1/keys" => keys::list;
     POST post "/v1/keys" => keys::create;
     GET get "/v1/keys/{id}" => keys::get;

@@ -1,14 +1,16 @@
 //! Operational events lead to no others, and telling of them repeats nothing: the whole flow without its listener, over
 //! days of virtual time, with receivers that never take anything.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{self, AtomicUsize};
 
 use super::*;
 use crate::deliver::{Post, SendFuture, Sent};
 use crate::lanes;
 use crate::model::{
-    AttemptOutcome, Binding, DeliveryStatus, Endpoint, InactiveReason, RetrySchedule, TenantId,
+    AttemptOutcome, Binding, Delivery, DeliveryState, DeliveryStatus, Endpoint, FailReason, InactiveReason,
+    Ordering, RetrySchedule, TenantId,
 };
+use crate::plugins::tests::guests;
 use crate::store::conformance::fixtures::{T0, audit, endpoint, new_event};
 use crate::store::redb::{self, RedbStore};
 use crate::store::{DeliveryFilter, NewEvent};
@@ -24,7 +26,7 @@ struct Always {
 
 impl Transport for Always {
     fn send<'a>(&'a self, _: &'a Post) -> SendFuture<'a> {
-        self.posts.fetch_add(1, Ordering::SeqCst);
+        self.posts.fetch_add(1, atomic::Ordering::SeqCst);
         let outcome = AttemptOutcome::Answered {
             status: self.status,
             headers: Vec::new(),
@@ -54,7 +56,20 @@ fn everything(n: u128, tenant: &str) -> Endpoint {
 
 impl Flow {
     async fn start(status: u16, retry: RetrySchedule, endpoints: Vec<Endpoint>) -> Self {
+        Self::with_plugins(status, retry, endpoints, &[]).await
+    }
+
+    async fn with_plugins(
+        status: u16,
+        retry: RetrySchedule,
+        endpoints: Vec<Endpoint>,
+        plugins: &[(&str, Vec<u8>)],
+    ) -> Self {
         let home = tempfile::tempdir().unwrap();
+        std::fs::create_dir(home.path().join("plugins")).unwrap();
+        for (name, bytes) in plugins {
+            std::fs::write(home.path().join("plugins").join(format!("{name}.wasm")), bytes).unwrap();
+        }
         let mut settings = Settings { data_dir: home.path().to_owned(), ..Settings::default() };
         settings.operations.tenant = Some("ops".parse().unwrap());
         settings.deliver.retry = retry;
@@ -85,6 +100,20 @@ impl Flow {
         let tenant = tenant.parse().unwrap();
         let accepted = self.store.accept(vec![NewEvent { tenant, ..new_event() }]).await.unwrap();
         self.accepted.offer(Arc::clone(&accepted[0].event));
+    }
+
+    async fn send_topic(&self, topic: &str) {
+        let event =
+            NewEvent { tenant: "shop".parse().unwrap(), topic: topic.parse().unwrap(), ..new_event() };
+        let accepted = self.store.accept(vec![event]).await.unwrap();
+        self.accepted.offer(Arc::clone(&accepted[0].event));
+    }
+
+    /// The deliveries of a topic, the oldest first.
+    async fn deliveries(&self, topic: &str) -> Vec<Delivery> {
+        let filter = DeliveryFilter { topic: Some(topic.parse().unwrap()), ..DeliveryFilter::default() };
+        let page = self.store.deliveries(filter, None, 100).await.unwrap();
+        page.rows.into_iter().rev().map(|row| row.delivery).collect()
     }
 
     /// Lets days pass.
@@ -151,6 +180,41 @@ async fn a_delivery_that_a_plugin_never_judged_is_told() {
     assert_eq!(flow.told().await, [EXHAUSTED]);
 }
 
+/// The plugin always traps, and is asked about one topic only: to the endpoint it works otherwise.
+fn poisoned(ordering: Ordering) -> Endpoint {
+    let trap = Binding {
+        plugin: "trap".parse().unwrap(),
+        config: None,
+        topics: vec!["poison".parse().unwrap()],
+        on_failure: None,
+    };
+    Endpoint { plugins: vec![trap], ordering, ..everything(1, "shop") }
+}
+
+#[tokio::test(start_paused = true)]
+async fn poison_is_given_up_after_five_tries_and_only_an_order_waits_for_it() {
+    for (ordering, waits) in [(Ordering::None, false), (Ordering::Fifo, true)] {
+        let trap = [("trap", guests::filter("unreachable"))];
+        let flow = Flow::with_plugins(200, one_retry(), vec![poisoned(ordering)], &trap).await;
+        flow.send_topic("poison").await;
+        flow.send_topic("good").await;
+        tokio::time::sleep(Duration::from_hours(1)).await;
+        let poison = &flow.deliveries("poison").await[0];
+        let DeliveryState::Failed(FailReason::PluginFailed { message, .. }) = &poison.state else {
+            panic!("{:?}", poison.state)
+        };
+        assert!(message.starts_with("it hit `unreachable`"), "{message}");
+        let took = poison.finished_at.unwrap().since(poison.created_at);
+        // 5 s, 30 s, 2 min and 10 min, each a fifth more or less.
+        assert!((Duration::from_secs(600)..Duration::from_secs(910)).contains(&took), "{took:?}");
+        let good = &flow.deliveries("good").await[0];
+        assert_eq!(good.state, DeliveryState::Delivered);
+        // Sending takes no virtual time.
+        assert_eq!(good.finished_at >= poison.finished_at, waits, "{ordering:?}");
+        flow.shutdown.request();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_under_way_when_dispatch_reads_the_store_is_not_sent_twice() {
     const EVENTS: usize = 1_000;
@@ -165,5 +229,5 @@ async fn what_is_under_way_when_dispatch_reads_the_store_is_not_sent_twice() {
     }
     flow.shutdown.request();
     assert!(flow.shutdown.finished(Duration::from_secs(30)).await);
-    assert_eq!(flow.posts.load(Ordering::SeqCst), EVENTS);
+    assert_eq!(flow.posts.load(atomic::Ordering::SeqCst), EVENTS);
 }

@@ -1,7 +1,11 @@
-//! `hookway plugin`: what runs in the gateway, and why what does not run does not.
+//! `hookway plugin`: what runs in the gateway, why what does not run does not, and what it says.
+
+mod logs;
 
 use clap::Subcommand;
 use serde::Deserialize;
+
+use self::logs::LogArgs;
 
 use super::error::Error;
 use super::output::Row;
@@ -17,6 +21,8 @@ pub enum Command {
         /// Which.
         name: String,
     },
+    /// Show what one logged lately: the last 1,000 lines are kept.
+    Logs(LogArgs),
 }
 
 #[derive(Deserialize)]
@@ -25,14 +31,21 @@ struct Plugin {
     state: String,
     version: Option<String>,
     capabilities: Vec<String>,
+    usage: Option<Usage>,
+    reason: Option<String>,
+}
+
+/// What only an administrator is told.
+#[derive(Deserialize)]
+struct Usage {
     calls: u64,
     errors: u64,
-    reason: Option<String>,
+    duration_p99_us: Option<f64>,
 }
 
 impl Row for Plugin {
     const HEAD: &'static [&'static str] =
-        &["NAME", "STATE", "VERSION", "CAPABILITIES", "CALLS", "ERRORS", "REASON"];
+        &["NAME", "STATE", "VERSION", "CAPABILITIES", "CALLS", "ERRORS", "P99", "REASON"];
 
     fn cells(self) -> Vec<String> {
         vec![
@@ -40,11 +53,16 @@ impl Row for Plugin {
             self.state,
             self.version.unwrap_or_default(),
             self.capabilities.join(" "),
-            self.calls.to_string(),
-            self.errors.to_string(),
+            self.usage.as_ref().map(|usage| usage.calls.to_string()).unwrap_or_default(),
+            self.usage.as_ref().map(|usage| usage.errors.to_string()).unwrap_or_default(),
+            self.usage.and_then(|usage| usage.duration_p99_us).map(microseconds).unwrap_or_default(),
             self.reason.unwrap_or_default(),
         ]
     }
+}
+
+fn microseconds(us: f64) -> String {
+    if us < 1_000.0 { format!("{us:.1} us") } else { format!("{:.1} ms", us / 1_000.0) }
 }
 
 pub(super) fn run(command: Command, session: &mut Session) -> Result<(), Error> {
@@ -54,5 +72,6 @@ pub(super) fn run(command: Command, session: &mut Session) -> Result<(), Error> 
             let json = session.api.get(&session.api.at(&["plugins", &name]))?;
             session.object(&json)
         }
+        Command::Logs(args) => logs::run(&args, session),
     }
 }

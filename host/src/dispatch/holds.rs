@@ -44,25 +44,28 @@ pub(super) async fn run(stage: Dispatch, shutdown: Shutdown) {
 impl Dispatch {
     /// Judges the holds of a plugin again, due or not; or of all plugins, those that are due.
     async fn release(&self, plugin: Option<PluginName>) -> Result<(), Error> {
-        // One that is held again is not judged twice in one pass.
+        // One that is held again is due later, so it is met again in this pass, and not judged twice.
         let mut seen = HashSet::<DeliveryId>::new();
+        let mut after = None;
         loop {
-            let page = self.store.plugin_holds(self.clock.now(), plugin.clone(), PAGE + seen.len()).await?;
+            let page = self.store.plugin_holds(self.clock.now(), plugin.clone(), after, PAGE).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = Some(last.place);
             let mut judging = JoinSet::new();
-            for hold in page.into_iter().filter(|hold| seen.insert(hold.delivery.id)).take(PAGE) {
+            for hold in page.into_iter().filter(|hold| seen.insert(hold.delivery.id)) {
                 judging.spawn(self.clone().release_one(hold));
-            }
-            if judging.is_empty() {
-                return Ok(());
             }
             judging.join_all().await.into_iter().collect::<Result<(), Error>>()?;
         }
     }
 
     async fn release_one(self, hold: PluginHold) -> Result<(), Error> {
-        let PluginHold { delivery, event } = hold;
-        let Some(tries) = delivery.state.judged_times() else { return Ok(()) };
-        let mut verdict = self.judge.again(&event, delivery.endpoint, tries).await;
+        let PluginHold { place: (due_at, _), delivery, event } = hold;
+        if delivery.state.judged_times().is_none() {
+            return Ok(());
+        }
+        let mut verdict =
+            self.judge.again(&event, delivery.endpoint, &delivery.state, due_at <= self.clock.now()).await;
         verdict.notice = self.notice(&event, delivery.id, delivery.endpoint, &verdict.state);
         let (due, told) = (verdict.state == DeliveryState::Pending, verdict.notice.is_some());
         let custom = verdict.custom.clone();

@@ -7,14 +7,17 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::plan;
+use super::plan::{self, Tried};
 use crate::clock::Clock;
 use crate::directory::{Directory, Tenant};
 use crate::json::Subject;
 use crate::model::{DeliveryState, Endpoint, EndpointId, Event, RetrySchedule, Subscription};
 use crate::ordering;
-use crate::plugins::{Decision, Judgement, PluginSet, Plugins};
+use crate::plugins::{Blame, Decision, Judgement, PluginSet, Plugins};
 use crate::store::{NewDelivery, Verdict};
+
+/// What is judged for the first time.
+const FIRST: Tried = Tried { tries: 1, faults: 0 };
 
 /// Who knows the endpoints and asks the plugins. Clones share both.
 #[derive(Clone)]
@@ -114,13 +117,14 @@ impl Judge {
         }
         let mut interested: Vec<_> = tenant.index().matches(&event.topic).map(sure).collect();
         for group in tenant.index().matcher_groups() {
-            match plugins.topic_matches(&group.plugin, &group.patterns, &event.topic).await {
+            match plugins.topic_matches(&group.plugin, &group.patterns, event).await {
                 Ok(false) => {}
                 Ok(true) => interested.extend(group.endpoints.iter().map(sure)),
                 // Nobody can say whether they want it: held rather than lost.
                 Err(error) => interested.extend(group.endpoints.iter().map(|endpoint| {
                     let (plugin, message) = (group.plugin.clone(), error.to_string());
-                    Interest { endpoint, unsure: Some(Decision::Hold { plugin, message }) }
+                    let blame = Blame::Plugin;
+                    Interest { endpoint, unsure: Some(Decision::Hold { plugin, message, blame }) }
                 })),
             }
         }
@@ -130,30 +134,37 @@ impl Judge {
     /// The first verdict on an event for an endpoint that wants it.
     pub async fn judge(&self, trial: &Trial, interest: Interest<'_>) -> Judged {
         match interest.unsure {
-            None => self.weigh(trial, interest.endpoint, 1).await,
+            None => self.weigh(trial, interest.endpoint, FIRST).await,
             Some(decision) => {
-                let verdict = self.verdict(Judgement { decision, runs: Vec::new() }, 1);
+                let verdict = self.verdict(Judgement { decision, runs: Vec::new() }, FIRST);
                 Judged { verdict, filter_took: None }
             }
         }
     }
 
-    /// The verdict on a delivery that was judged before, after `tries` tries.
-    pub async fn again(&self, event: &Arc<Event>, endpoint: EndpointId, tries: u16) -> Verdict {
+    /// The verdict on a delivery that may have been judged before and is in this state. One that is over begins anew; a try
+    /// before it is due does not count, or whoever replaces a plugin often enough would use up all of them.
+    pub async fn again(
+        &self,
+        event: &Arc<Event>,
+        endpoint: EndpointId,
+        state: &DeliveryState,
+        is_due: bool,
+    ) -> Verdict {
         let trial = self.trial(event);
         let found = trial.as_ref().and_then(|trial| Some((trial, trial.tenant.endpoint(endpoint)?)));
         let Some((trial, endpoint)) = found else {
             return Verdict { state: DeliveryState::Cancelled, ..plan::send() };
         };
-        let tries = tries.saturating_add(1);
+        let tried = Tried::again(state, is_due);
         match self.still_wanted(&trial.plugins, event, endpoint).await {
-            Ok(()) => self.weigh(trial, endpoint, tries).await.verdict,
-            Err(decision) => self.verdict(Judgement { decision, runs: Vec::new() }, tries),
+            Ok(()) => self.weigh(trial, endpoint, tried).await.verdict,
+            Err(decision) => self.verdict(Judgement { decision, runs: Vec::new() }, tried),
         }
     }
 
     /// The filter first: it costs least, and plugins see only what passed it.
-    async fn weigh(&self, trial: &Trial, endpoint: &Arc<Endpoint>, tries: u16) -> Judged {
+    async fn weigh(&self, trial: &Trial, endpoint: &Arc<Endpoint>, tried: Tried) -> Judged {
         let mut filter_took = None;
         if let Some(filter) = trial.tenant.filter(endpoint.id) {
             let started = Instant::now();
@@ -161,7 +172,7 @@ impl Judge {
                 Ok(filter) => filter.judge(&trial.subject, endpoint).err().map(plan::filtered),
                 Err(error) => {
                     let now = self.clock.now();
-                    Some(plan::unreadable(error, tries, &self.schedule, now, &mut rand::rng()))
+                    Some(plan::unreadable(error, tried.tries, &self.schedule, now, &mut rand::rng()))
                 }
             };
             filter_took = Some(started.elapsed());
@@ -172,7 +183,7 @@ impl Judge {
         let verdict = if endpoint.plugins.is_empty() {
             plan::send()
         } else {
-            self.verdict(trial.plugins.judge(&trial.subject, endpoint, &[]).await, tries)
+            self.verdict(trial.plugins.judge(&trial.subject, endpoint, &[]).await, tried)
         };
         Judged { verdict, filter_took }
     }
@@ -189,16 +200,16 @@ impl Judge {
             return Ok(());
         }
         let plugin = plugin.clone();
-        match plugins.topic_matches(&plugin, patterns, &event.topic).await {
+        match plugins.topic_matches(&plugin, patterns, event).await {
             Ok(true) => Ok(()),
             Ok(false) => {
                 Err(Decision::Drop { plugin, reason: "no pattern of the endpoint accepts the topic".into() })
             }
-            Err(error) => Err(Decision::Hold { plugin, message: error.to_string() }),
+            Err(error) => Err(Decision::Hold { plugin, message: error.to_string(), blame: Blame::Plugin }),
         }
     }
 
-    fn verdict(&self, judgement: Judgement, tries: u16) -> Verdict {
-        plan::verdict(judgement, tries, &self.schedule, self.clock.now(), &mut rand::rng())
+    fn verdict(&self, judgement: Judgement, tried: Tried) -> Verdict {
+        plan::verdict(judgement, tried, &self.schedule, self.clock.now(), &mut rand::rng())
     }
 }

@@ -6,8 +6,29 @@ use crate::filter;
 use crate::model::{
     DeliveryState, FailReason, FilteredBy, HoldReason, Next, PluginRun, RetrySchedule, UnixMs,
 };
-use crate::plugins::{Decision, Judgement};
+use crate::plugins::{Blame, Decision, Judgement};
 use crate::store::Verdict;
+
+/// An event on which a plugin fails so often, while it works otherwise, is given up: it is poison. By the schedule that takes a
+/// quarter of an hour, which is what an ordered endpoint waits for it at most.
+const MAX_FAULTS: u16 = 5;
+
+/// How often a delivery was judged before.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Tried {
+    /// This time included.
+    pub(super) tries: u16,
+    /// How often a plugin failed on it while it worked otherwise.
+    pub(super) faults: u16,
+}
+
+impl Tried {
+    /// Once more, of a delivery in this state.
+    pub(super) fn again(state: &DeliveryState, is_due: bool) -> Self {
+        let before = state.judged_times().unwrap_or_default();
+        Self { tries: before.saturating_add(u16::from(is_due)).max(1), faults: state.faults() }
+    }
+}
 
 /// The verdict on a delivery that no plugin has a say in.
 pub(super) const fn send() -> Verdict {
@@ -35,10 +56,10 @@ pub(super) fn unreadable(
     }
 }
 
-/// The verdict on a delivery that its plugins were asked about for the `tries`th time.
+/// The verdict on a delivery that its plugins were asked about.
 pub(super) fn verdict(
     judgement: Judgement,
-    tries: u16,
+    Tried { tries, faults }: Tried,
     schedule: &RetrySchedule,
     now: UnixMs,
     rng: &mut impl Rng,
@@ -52,12 +73,23 @@ pub(super) fn verdict(
         Decision::Refuse { plugin, message } => {
             closed(DeliveryState::Failed(FailReason::PluginRefused { plugin, message }), plugins)
         }
-        Decision::Hold { plugin, message } => match schedule.after_failure(tries, None, now, rng) {
-            Next::At(due_at) => held(HoldReason::PluginFailed { plugin, message, tries }, due_at, plugins),
-            Next::GiveUp => {
-                closed(DeliveryState::Failed(FailReason::PluginFailed { plugin, message }), plugins)
+        Decision::Hold { plugin, message, blame } => {
+            let faults = faults.saturating_add(u16::from(blame == Blame::Event));
+            // Pauses grow with what is counted.
+            let next = match blame {
+                Blame::Event if faults >= MAX_FAULTS => Next::GiveUp,
+                Blame::Event => schedule.after_failure(faults, None, now, rng),
+                Blame::Plugin => schedule.after_failure(tries, None, now, rng),
+            };
+            match next {
+                Next::At(due_at) => {
+                    held(HoldReason::PluginFailed { plugin, message, tries, faults }, due_at, plugins)
+                }
+                Next::GiveUp => {
+                    closed(DeliveryState::Failed(FailReason::PluginFailed { plugin, message }), plugins)
+                }
             }
-        },
+        }
     }
 }
 
@@ -80,13 +112,56 @@ mod tests {
     use crate::filter::Filter;
 
     fn judged(decision: Decision, tries: u16) -> Verdict {
+        judged_as(decision, Tried { tries, faults: 0 })
+    }
+
+    fn judged_as(decision: Decision, tried: Tried) -> Verdict {
         let schedule = RetrySchedule::new(vec![Duration::from_secs(10)]);
         let judgement = Judgement { decision, runs: Vec::new() };
-        verdict(judgement, tries, &schedule, UnixMs(0), &mut StdRng::seed_from_u64(7))
+        verdict(judgement, tried, &schedule, UnixMs(0), &mut StdRng::seed_from_u64(7))
     }
 
     fn hold() -> Decision {
-        Decision::Hold { plugin: "p".parse().unwrap(), message: "ran past its deadline".to_owned() }
+        hold_for(Blame::Plugin)
+    }
+
+    fn hold_for(blame: Blame) -> Decision {
+        Decision::Hold { plugin: "p".parse().unwrap(), message: "ran past its deadline".to_owned(), blame }
+    }
+
+    #[test]
+    fn an_event_on_which_a_plugin_fails_is_given_up_after_five_tries_with_growing_pauses() {
+        let schedule = RetrySchedule::default();
+        let judge = |blame, tried| {
+            let judgement = Judgement { decision: hold_for(blame), runs: Vec::new() };
+            verdict(judgement, tried, &schedule, UnixMs(0), &mut StdRng::seed_from_u64(7))
+        };
+        let mut due = UnixMs(0);
+        for faults in 0..4 {
+            let verdict = judge(Blame::Event, Tried { tries: faults + 1, faults });
+            assert_eq!(verdict.state.faults(), faults + 1);
+            let next = verdict.due_at.unwrap();
+            assert!(next > due, "{next:?} after {due:?}");
+            due = next;
+        }
+        let last = judge(Blame::Event, Tried { tries: 5, faults: 4 });
+        assert!(matches!(last.state, DeliveryState::Failed(FailReason::PluginFailed { .. })));
+        // What is the plugin's fault costs the event nothing.
+        let later = judge(Blame::Plugin, Tried { tries: 17, faults: 4 });
+        assert_eq!((later.state.judged_times(), later.state.faults()), (Some(17), 4));
+    }
+
+    #[test]
+    fn tries_that_nobody_waited_for_use_up_nothing() {
+        let mut state = DeliveryState::Pending;
+        for (is_due, tries) in [(true, 1), (false, 1), (false, 1), (true, 2), (false, 2)] {
+            let tried = Tried::again(&state, is_due);
+            assert_eq!(tried, Tried { tries, faults: 0 });
+            state = judged_as(hold(), tried).state;
+            if tries == 2 {
+                return assert!(matches!(state, DeliveryState::Failed(_)), "the schedule is used up");
+            }
+        }
     }
 
     #[test]

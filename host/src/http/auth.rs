@@ -51,6 +51,12 @@ impl Caller {
         Err(Problem::forbidden("only a key with the scope `admin` may do this"))
     }
 
+    /// The tenant to which the caller is confined; `None` for one that sees all of them.
+    #[must_use]
+    pub const fn confined_to(&self) -> Option<&TenantId> {
+        self.scope.tenant()
+    }
+
     /// Whether the caller may see and change what belongs to this tenant.
     #[must_use]
     pub fn manages(&self, tenant: &TenantId) -> bool {

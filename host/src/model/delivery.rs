@@ -19,9 +19,7 @@ use bytes::Bytes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    DeliveryId, DeliveryStatus, EndpointId, Event, Header, Line, PluginName, PluginNameError, UnixMs,
-};
+use super::{DeliveryId, DeliveryStatus, EndpointId, Event, FilteredBy, Header, Line, PluginName, UnixMs};
 
 /// One event on its way to one endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,16 +66,6 @@ pub enum DeliveryState {
     Cancelled,
 }
 
-/// Who dropped a delivery.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub enum FilteredBy {
-    /// The filter of the endpoint. Stored as the empty text, which is no plugin's name.
-    Filter,
-    /// This plugin. Stored as its name.
-    Plugin(PluginName),
-}
-
 /// Why a delivery was given up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FailReason {
@@ -90,7 +78,7 @@ pub enum FailReason {
         /// What it said.
         message: String,
     },
-    /// A plugin failed at every try over the whole retry schedule.
+    /// A plugin failed at every try: on this event as often as one may, or over the whole retry schedule.
     PluginFailed {
         /// Which plugin.
         plugin: PluginName,
@@ -115,6 +103,10 @@ pub enum HoldReason {
         message: String,
         /// How often it was tried.
         tries: u16,
+        /// How often the plugin failed on it while it worked otherwise. Not part of the form in which the state is stored:
+        /// whoever stores it says it beside, if there is any.
+        #[serde(skip)]
+        faults: u16,
     },
     /// The endpoint has no secret that is active, and nothing goes out unsigned.
     NoActiveSecret,
@@ -324,6 +316,12 @@ impl DeliveryState {
         }
     }
 
+    /// How often a plugin failed on a delivery that waits for it, while it worked otherwise.
+    #[must_use]
+    pub const fn faults(&self) -> u16 {
+        if let Self::Held(HoldReason::PluginFailed { faults, .. }) = self { *faults } else { 0 }
+    }
+
     /// The state without its reasons.
     #[must_use]
     pub const fn status(&self) -> DeliveryStatus {
@@ -360,23 +358,6 @@ impl AttemptErrorClass {
             Self::ResponseTimeout => "response_timeout",
             Self::BodyTimeout => "body_timeout",
         }
-    }
-}
-
-impl From<FilteredBy> for String {
-    fn from(by: FilteredBy) -> Self {
-        match by {
-            FilteredBy::Filter => Self::new(),
-            FilteredBy::Plugin(plugin) => plugin.into(),
-        }
-    }
-}
-
-impl TryFrom<String> for FilteredBy {
-    type Error = PluginNameError;
-
-    fn try_from(text: String) -> Result<Self, PluginNameError> {
-        if text.is_empty() { Ok(Self::Filter) } else { text.parse().map(Self::Plugin) }
     }
 }
 

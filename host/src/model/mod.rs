@@ -12,6 +12,7 @@ mod delivery_status;
 mod ed25519_key;
 mod endpoint;
 mod event;
+mod filtered_by;
 mod header;
 mod hmac_key;
 mod id;
@@ -36,12 +37,13 @@ pub use audit::{Actor, AuditEntry, FieldChange};
 pub use binding::{Binding, OnFailure, PluginName, PluginNameError};
 pub use delivery::{
     Attempt, AttemptError, AttemptErrorClass, AttemptOutcome, CustomRequest, Delivery, DeliveryState,
-    FailReason, FilteredBy, HoldReason, Job, PluginRun, PluginRunOutcome,
+    FailReason, HoldReason, Job, PluginRun, PluginRunOutcome,
 };
 pub use delivery_status::{DeliveryStatus, DeliveryStatusError};
 pub use ed25519_key::Ed25519Key;
 pub use endpoint::{Endpoint, Ordering, Subscription};
 pub use event::{EnvelopeCache, Event, EventId, EventIdError};
+pub use filtered_by::FilteredBy;
 pub use header::Header;
 pub use hmac_key::HmacKey;
 pub use id::{DeliveryId, EndpointId, EventKey, IdError, KeyId, RecoveryId, SecretId};

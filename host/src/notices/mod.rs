@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-pub use self::notice::{GivenUp, Notice, Stop};
+pub use self::notice::{GivenUp, Notice, PluginBreaker, Stop};
 use crate::clock::Clock;
 use crate::handoff;
 use crate::model::{Endpoint, Event, TenantId};
@@ -55,6 +55,12 @@ impl Notices {
     #[must_use]
     pub const fn is_on(&self) -> bool {
         self.0.is_some()
+    }
+
+    /// Whether this tenant is the one that is told.
+    #[must_use]
+    pub fn tells(&self, tenant: &TenantId) -> bool {
+        self.0.as_ref().is_some_and(|desk| desk.tenant == *tenant)
     }
 
     /// The event that tells it; `None` when nobody is told, or when an operational event is its cause.

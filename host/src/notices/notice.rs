@@ -43,6 +43,36 @@ pub enum Notice<'a> {
         /// Why, in a sentence.
         message: &'a str,
     },
+    /// A new version of a plugin was sent back.
+    PluginRolledBack {
+        /// Which plugin.
+        plugin: &'a PluginName,
+        /// The version that was sent back.
+        version: &'a str,
+        /// The version that serves again.
+        live: Option<&'a str>,
+        /// Why, in a sentence.
+        message: &'a str,
+    },
+    /// A plugin failed on several events of a tenant and is not asked for a while.
+    BreakerOpened(PluginBreaker<'a>),
+    /// It is asked again.
+    BreakerClosed(PluginBreaker<'a>),
+}
+
+/// A breaker of a plugin.
+#[derive(Debug)]
+pub struct PluginBreaker<'a> {
+    /// Which plugin.
+    pub plugin: &'a PluginName,
+    /// The version that failed.
+    pub version: &'a str,
+    /// For whose events.
+    pub tenant: &'a TenantId,
+    /// Since when it is or was open.
+    pub since: UnixMs,
+    /// How the last call failed, in a sentence.
+    pub message: &'a str,
 }
 
 /// The time in which an endpoint is sent nothing.
@@ -119,6 +149,9 @@ impl<'a> Notice<'a> {
             Self::SecretExpiring { .. } => "hookway.secret.expiring",
             Self::DeliveryExhausted(_) => "hookway.delivery.exhausted",
             Self::PluginDegraded { .. } => "hookway.plugin.degraded",
+            Self::PluginRolledBack { .. } => "hookway.plugin.rolled_back",
+            Self::BreakerOpened(_) => "hookway.plugin.breaker_opened",
+            Self::BreakerClosed(_) => "hookway.plugin.breaker_closed",
         }
     }
 
@@ -137,9 +170,17 @@ impl<'a> Notice<'a> {
                 about(endpoint, fields)
             }
             Self::DeliveryExhausted(given_up) => about(given_up.endpoint, given_up.fields()),
-            Self::PluginDegraded { plugin, version, live, message } => {
+            Self::PluginDegraded { plugin, version, live, message }
+            | Self::PluginRolledBack { plugin, version, live, message } => {
                 json!({ "plugin": plugin, "version": version, "live_version": live, "message": message })
             }
+            Self::BreakerOpened(breaker) | Self::BreakerClosed(breaker) => json!({
+                "plugin": breaker.plugin,
+                "version": breaker.version,
+                "tenant": breaker.tenant,
+                "since": breaker.since.to_string(),
+                "message": breaker.message,
+            }),
         }
     }
 }

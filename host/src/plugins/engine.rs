@@ -13,6 +13,7 @@ use super::error::Error;
 use super::limits::{
     CallLimits, MAX_CORE_INSTANCES, MAX_MEMORIES, MAX_TABLE_ELEMENTS, MAX_TABLES, MemoryLimiter,
 };
+use super::log_ring::LogRings;
 use super::logs::{LogSink, PluginLog};
 use super::options::Options;
 use super::pool::Pool;
@@ -20,6 +21,7 @@ use super::state::{State, add_to_linker};
 use super::ticker::Ticker;
 use super::wasi;
 use crate::clock::Clock;
+use crate::model::TenantId;
 
 /// The engine's default; deep recursion in a filter is a bug.
 const MAX_WASM_STACK: usize = 512 << 10;
@@ -42,6 +44,7 @@ pub(super) struct Runtime {
     pub(super) engine: Engine,
     pub(super) linker: Linker<State>,
     pub(super) pool: Pool,
+    pub(super) logs: LogRings,
     pub(super) options: Options,
     pub(super) clock: Clock,
     _ticker: Ticker,
@@ -54,12 +57,17 @@ impl Runtime {
         add_to_linker(&mut linker).map_err(|error| Error::Engine(error.into()))?;
         let ticker = Ticker::start(&engine).map_err(Error::Ticker)?;
         let pool = Pool::new(options.instances);
-        Ok(Self { engine, linker, pool, options, clock, _ticker: ticker })
+        Ok(Self { engine, linker, pool, logs: LogRings::default(), options, clock, _ticker: ticker })
     }
 
-    /// A store with every limit set. Its first call must set a deadline.
-    pub(super) fn store(&self, log: &Arc<PluginLog>, limits: CallLimits) -> Store<State> {
-        let log = LogSink::new(Arc::clone(log));
+    /// A store with every limit set, for the calls of a tenant. Its first call must set a deadline.
+    pub(super) fn store(
+        &self,
+        log: &Arc<PluginLog>,
+        tenant: Option<&TenantId>,
+        limits: CallLimits,
+    ) -> Store<State> {
+        let log = LogSink::new(Arc::clone(log), tenant.cloned());
         let state = State {
             current: None,
             deadline: self.clock.deadline(limits.deadline),

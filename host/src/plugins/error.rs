@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::manifest::ManifestError;
 use super::output::IllegalOutput;
 use super::samples::SampleError;
+use super::status::About;
 use crate::model::PluginName;
 
 /// Why plugins could not be started at all.
@@ -86,6 +87,16 @@ pub enum CallError {
     /// It asks to be called again later.
     #[error("it asks to be called again later: {0}")]
     Retry(String),
+    /// It failed too often for the same tenant and configuration, so it is left alone for a while.
+    #[error(
+        "it is not asked for {}, because it failed on several events, the last time like this: {last}", millis(.pause)
+    )]
+    BreakerOpen {
+        /// How the last call failed.
+        last: String,
+        /// When it may be asked again.
+        pause: Duration,
+    },
     /// All instances that may exist were busy for too long.
     #[error("no instance of it became free within {}", millis(.0))]
     Busy(Duration),
@@ -234,6 +245,19 @@ pub enum LoadError {
     CapabilityInUse(&'static str),
 }
 
+impl LoadError {
+    /// Whom it is about.
+    pub(super) fn about(&self) -> About {
+        if let Self::InUse { tenant, .. } = self {
+            tenant.parse().map_or(About::Patterns, About::Tenant)
+        } else if matches!(self, Self::PatternsInUse(_)) {
+            About::Patterns
+        } else {
+            About::File
+        }
+    }
+}
+
 impl From<CallError> for LoadError {
     /// What went wrong with the first instance.
     fn from(error: CallError) -> Self {
@@ -249,6 +273,43 @@ impl CallError {
         } else {
             BindingError::Refused { plugin: plugin.clone(), error: self }
         }
+    }
+
+    /// Whether the guest did something that it must not do, for whatever reason.
+    #[must_use]
+    pub const fn is_fault(&self) -> bool {
+        self.is_fault_of_event() || matches!(self, Self::Init(_) | Self::Patterns(_))
+    }
+
+    /// Whether it did so with an event, which may therefore be what it cannot stand.
+    #[must_use]
+    pub const fn is_fault_of_event(&self) -> bool {
+        match self {
+            Self::Deadline(_)
+            | Self::Memory(_)
+            | Self::Stack(_)
+            | Self::Unreachable(_)
+            | Self::Trap { .. }
+            | Self::OutputTooBig(_)
+            | Self::Malformed(_)
+            | Self::Illegal(_) => true,
+            Self::Unknown(_)
+            | Self::NotLoaded(_)
+            | Self::NotExported(_)
+            | Self::WrongTypes(_)
+            | Self::Init(_)
+            | Self::Patterns(_)
+            | Self::Invalid(_)
+            | Self::Retry(_)
+            | Self::BreakerOpen { .. }
+            | Self::Busy(_) => false,
+        }
+    }
+
+    /// Whether it is the guest's own word: then the guest works.
+    #[must_use]
+    pub const fn is_answer(&self) -> bool {
+        matches!(self, Self::Invalid(_) | Self::Retry(_))
     }
 
     /// Whether trying again later is pointless by the plugin's own word.

@@ -36,6 +36,9 @@ impl Collector for Exposition {
         gauges(&set, &mut encoder, name, help, |version| Some(version.stats.memory_peak() as f64))?;
         let (name, help) = ("plugin_instances", "Instances of the plugin, idle ones included");
         gauges(&set, &mut encoder, name, help, |version| Some(version.stats.instances() as f64))?;
+        let (name, help) =
+            ("plugin_open_breakers", "Uses of the plugin, by tenant and configuration, that are stopped");
+        gauges(&set, &mut encoder, name, help, |version| Some(version.breakers.open().len() as f64))?;
         let (name, help) = (
             "plugin_compile_seconds",
             "How long the live version took to compile; none if it was in the cache",
@@ -101,7 +104,9 @@ fn reloads(set: &PluginSet, encoder: &mut DescriptorEncoder) -> fmt::Result {
     let help = "Files of plugins by what became of them";
     let mut metric = encoder.encode_descriptor("plugin_reloads", help, None, MetricType::Counter)?;
     for (plugin, Entry { reloads, .. }) in &set.entries {
-        for (result, count) in [("live", reloads.live), ("rejected", reloads.rejected)] {
+        for (result, count) in
+            [("live", reloads.live), ("rejected", reloads.rejected), ("rolled_back", reloads.rolled_back)]
+        {
             let labels = [("plugin", plugin.as_str()), ("result", result)];
             metric.encode_family(&labels)?.encode_counter::<Labels<'_, 0>, _, f64>(&count, None)?;
         }

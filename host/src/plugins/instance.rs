@@ -22,6 +22,7 @@ use super::stats::CountedInstance;
 use super::text::clean;
 use super::trap::classify;
 use super::version::{Exports, Version};
+use crate::model::TenantId;
 
 /// The engine interrupts guests at the deadline; what waits inside the host is cancelled this much later.
 const GRACE: Duration = Duration::from_millis(10);
@@ -40,17 +41,17 @@ pub(super) struct Instance {
 }
 
 impl Instance {
-    /// Instantiates and calls `init`, if there is one, all within `limit`.
+    /// Instantiates for the calls of a tenant and calls `init`, if there is a configuration, all within `limit`.
     pub(super) async fn new(
         runtime: &Runtime,
         version: &Version,
-        config: Option<&str>,
+        (tenant, config): (Option<&TenantId>, Option<&str>),
         limit: Duration,
         slot: Slot,
     ) -> Result<Self, CallError> {
         let limits = version.limits;
         let counted = CountedInstance::new(&version.stats);
-        let mut store = runtime.store(&version.log, limits);
+        let mut store = runtime.store(&version.log, tenant, limits);
         let deadline = begin(runtime, &mut store, limit);
         let start = async {
             let instance = version.blueprint.pre.instantiate_async(&mut store).await?;

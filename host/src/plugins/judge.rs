@@ -2,15 +2,18 @@
 //! transforms.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::bindings::filter::Verdict;
 use super::bindings::transform::Outcome;
 use super::bindings::types::Error as GuestError;
+use super::breaker::{Admission, Change};
 use super::error::CallError;
 use super::output::replace;
 use super::registry::PluginSet;
+use super::rollback::Suspicion;
 use super::state::Current;
 use super::stats::CallOutcome;
 use super::text::clean;
@@ -47,6 +50,8 @@ pub enum Decision {
         plugin: PluginName,
         /// How it failed, in a sentence.
         message: String,
+        /// Whose fault that seems to be.
+        blame: Blame,
     },
     /// A plugin says that it can never handle the event.
     Refuse {
@@ -57,8 +62,17 @@ pub enum Decision {
     },
 }
 
+/// Whose fault it seems to be that a plugin failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blame {
+    /// The event's: the plugin works otherwise, as far as is known.
+    Event,
+    /// Not the event's: the plugin is missing, busy, does not start, or has failed on several events.
+    Plugin,
+}
+
 /// What one call said.
-enum Answer {
+pub(super) enum Answer {
     Pass,
     Unchanged,
     Replace(CustomRequest),
@@ -77,7 +91,7 @@ impl From<&Answer> for CallOutcome {
 }
 
 /// The state of one judgement.
-struct Trial<'a> {
+pub(super) struct Trial<'a> {
     set: &'a PluginSet,
     subject: &'a Subject,
     endpoint: &'a Arc<Endpoint>,
@@ -99,7 +113,7 @@ impl PluginSet {
         let topic = &subject.event().topic;
         let all = inherited.iter().chain(&endpoint.plugins);
         let bindings = all.filter(|binding| binding.covers(topic) && self.is_for(binding, topic)).collect();
-        let mut trial = Trial { set: self, subject, endpoint, bindings, custom: None, runs: Vec::new() };
+        let mut trial = Trial { bindings, ..Trial::new(self, subject, endpoint, None) };
         let decision = trial.decide().await;
         Judgement { decision, runs: trial.runs }
     }
@@ -110,7 +124,17 @@ impl PluginSet {
     }
 }
 
-impl Trial<'_> {
+impl<'a> Trial<'a> {
+    /// Begins with what the transforms before made of the request.
+    pub(super) const fn new(
+        set: &'a PluginSet,
+        subject: &'a Subject,
+        endpoint: &'a Arc<Endpoint>,
+        custom: Option<Arc<CustomRequest>>,
+    ) -> Self {
+        Self { set, subject, endpoint, bindings: Vec::new(), custom, runs: Vec::new() }
+    }
+
     async fn decide(&mut self) -> Decision {
         let bindings = std::mem::take(&mut self.bindings);
         for role in [Capability::Filter, Capability::Transform] {
@@ -137,36 +161,78 @@ impl Trial<'_> {
         let started = Instant::now();
         let set = self.set;
         let version = set.version(&binding.plugin);
-        let result = match version {
-            Ok(version) => {
-                let result = self.call(version, binding, role).await;
-                let outcome = result.as_ref().map_or_else(CallOutcome::from, CallOutcome::from);
-                version.stats.count(outcome, started.elapsed());
-                result
-            }
-            Err(error) => Err(error),
+        let (result, blame, took) = match version {
+            Ok(version) => self.ask(version, binding, role, started).await,
+            Err(error) => (Err(error), Blame::Plugin, started.elapsed()),
         };
-        let (outcome, decision) = self.weigh(binding, result);
+        let (outcome, decision) = self.weigh(binding, result, blame);
         self.runs.push(PluginRun {
             plugin: binding.plugin.clone(),
             version: set.version(&binding.plugin).map(|version| version.hash.to_string()).unwrap_or_default(),
             outcome,
-            took: started.elapsed(),
+            took,
         });
         decision
     }
 
-    async fn call(
+    /// Calls one plugin unless its breaker is open. Says whose fault a failure is, and how long it took.
+    async fn ask(
+        &self,
+        version: &Arc<Version>,
+        binding: &Binding,
+        role: Capability,
+        started: Instant,
+    ) -> (Result<Answer, CallError>, Blame, Duration) {
+        let config = version.manifest.config(binding.config.as_ref());
+        let using = (&self.endpoint.tenant, &config);
+        let admission = match version.breakers.admit(using.0, using.1, started) {
+            Ok(admission) => admission,
+            Err(error) => {
+                version.stats.count_refused();
+                return (Err(error), Blame::Plugin, started.elapsed());
+            }
+        };
+        let result = self.call(version, &config, role).await;
+        let took = started.elapsed();
+        let outcome = result.as_ref().map_or_else(CallOutcome::from, CallOutcome::from);
+        version.stats.count(outcome, took);
+        let error = result.as_ref().err();
+        if let Some(error) = error {
+            version.stats.note_error(error, using.0, self.set.runtime.clock.now());
+        }
+        let call = (self.subject.event().key, admission);
+        if let Some(change) = version.breakers.report(using, call, error, started + took) {
+            self.set.tell(version, change);
+            if let (Change::Opened | Change::StaysOpen, Some(error)) = (change, error) {
+                self.suspect(version, binding, error);
+            }
+        }
+        let is_event = admission == Admission::Call && error.is_some_and(CallError::is_fault_of_event);
+        (result, if is_event { Blame::Event } else { Blame::Plugin }, took)
+    }
+
+    /// Has the version looked into, if it is new.
+    fn suspect(&self, version: &Arc<Version>, binding: &Binding, error: &CallError) {
+        self.set.news.suspicions.add(Suspicion {
+            version: Arc::clone(version),
+            binding: binding.clone(),
+            subject: self.subject.clone(),
+            endpoint: Arc::clone(self.endpoint),
+            custom: self.custom.clone(),
+            message: error.to_string(),
+        });
+    }
+
+    pub(super) async fn call(
         &self,
         version: &Version,
-        binding: &Binding,
+        config: &Arc<str>,
         role: Capability,
     ) -> Result<Answer, CallError> {
         let runtime = &self.set.runtime;
-        let config = version.manifest.config(binding.config.as_ref());
         let body = self.custom.as_ref().map(|custom| custom.body.clone());
         let current = Current { subject: self.subject.clone(), endpoint: Arc::clone(self.endpoint), body };
-        let mut lease = version.lease(runtime, &self.endpoint.tenant, &config).await?;
+        let mut lease = version.lease(runtime, &self.endpoint.tenant, config).await?;
         let answer = if role == Capability::Transform {
             let answer = lease.instance.transform(runtime, current).await?;
             answer.map(Said::Outcome)
@@ -198,6 +264,7 @@ impl Trial<'_> {
         &mut self,
         binding: &Binding,
         result: Result<Answer, CallError>,
+        blame: Blame,
     ) -> (PluginRunOutcome, Option<Decision>) {
         match result {
             Ok(Answer::Pass) => (PluginRunOutcome::Passed, None),
@@ -211,8 +278,8 @@ impl Trial<'_> {
                 (PluginRunOutcome::Dropped(reason), Some(decision))
             }
             Err(error) => {
-                let on_failure = self.on_failure(binding);
-                (PluginRunOutcome::Failed(error.to_string()), after(binding, on_failure, &error))
+                let decision = after(binding, self.on_failure(binding), &error, blame);
+                (PluginRunOutcome::Failed(error.to_string()), decision)
             }
         }
     }
@@ -234,7 +301,7 @@ impl From<GuestError> for CallError {
 }
 
 /// What becomes of a delivery after a plugin failed; none if it goes on.
-fn after(binding: &Binding, on_failure: OnFailure, error: &CallError) -> Option<Decision> {
+fn after(binding: &Binding, on_failure: OnFailure, error: &CallError, blame: Blame) -> Option<Decision> {
     let plugin = binding.plugin.clone();
     match on_failure {
         OnFailure::Open => None,
@@ -244,6 +311,6 @@ fn after(binding: &Binding, on_failure: OnFailure, error: &CallError) -> Option<
             Some(Decision::Drop { plugin, reason })
         }
         OnFailure::Hold if error.is_final() => Some(Decision::Refuse { plugin, message: error.to_string() }),
-        OnFailure::Hold => Some(Decision::Hold { plugin, message: error.to_string() }),
+        OnFailure::Hold => Some(Decision::Hold { plugin, message: error.to_string(), blame }),
     }
 }

@@ -162,7 +162,7 @@ impl Loader {
     async fn try_out(&self, version: &Version, in_use: &[InUse]) -> Result<(), LoadError> {
         let limit = self.runtime.options.init_deadline;
         let config = version.manifest.config.as_ref().map(JsonText::text);
-        let first = version.instance(&self.runtime, config.as_deref(), limit).await;
+        let first = version.instance(&self.runtime, None, config.as_deref(), limit).await;
         drop(first.map_err(LoadError::from)?);
         for used in in_use.iter().take(MAX_TRIED) {
             self.try_use(version, used).await?;
@@ -178,7 +178,7 @@ impl Loader {
                     return Err(LoadError::CapabilityInUse("`filter` or `transform`"));
                 }
                 let config = version.manifest.config(config.as_ref());
-                let instance = version.instance(&self.runtime, Some(&config), limit).await;
+                let instance = version.instance(&self.runtime, Some(tenant), Some(&config), limit).await;
                 let tenant = tenant.as_str().to_owned();
                 instance.map(drop).map_err(|error| LoadError::InUse { tenant, error })
             }

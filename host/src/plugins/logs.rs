@@ -10,9 +10,10 @@ use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
 use super::bindings::log::Level;
+use super::log_ring::{LogLevel, LogLine, LogRing};
 use super::text::{MAX_TEXT, clean};
 use crate::clock::Clock;
-use crate::model::PluginName;
+use crate::model::{EventId, PluginName, TenantId};
 
 const TARGET: &str = "hookway::plugin";
 /// One call has something to say, not a story to tell.
@@ -26,6 +27,7 @@ pub(super) struct PluginLog {
     plugin: PluginName,
     version: Arc<str>,
     clock: Clock,
+    ring: Arc<LogRing>,
     second: Mutex<Second>,
     dropped: AtomicU64,
 }
@@ -41,6 +43,8 @@ struct Second {
 #[derive(Debug, Clone)]
 pub(super) struct LogSink {
     log: Arc<PluginLog>,
+    /// Whose calls the instance serves.
+    tenant: Option<TenantId>,
     left: Arc<AtomicU32>,
 }
 
@@ -59,8 +63,8 @@ struct LineWriter {
 }
 
 impl PluginLog {
-    pub(super) fn new(plugin: PluginName, version: Arc<str>, clock: Clock) -> Self {
-        Self { plugin, version, clock, second: Mutex::default(), dropped: AtomicU64::new(0) }
+    pub(super) fn new(plugin: PluginName, version: Arc<str>, clock: Clock, ring: Arc<LogRing>) -> Self {
+        Self { plugin, version, clock, ring, second: Mutex::default(), dropped: AtomicU64::new(0) }
     }
 
     /// How many lines were over a quota.
@@ -68,19 +72,35 @@ impl PluginLog {
         self.dropped.load(Ordering::Relaxed)
     }
 
-    fn write(&self, level: Level, message: &str) {
+    fn write(&self, level: Level, tenant: Option<&TenantId>, event: Option<&EventId>, message: &str) {
         if !self.may_write() {
             self.drop_line();
             return;
         }
         let (plugin, version, message) = (&self.plugin, &self.version, clean(message));
+        let (of, about) = (tenant.map(TenantId::as_str), event.map(EventId::as_str));
         match level {
-            Level::Trace => trace!(target: TARGET, %plugin, %version, "{message}"),
-            Level::Debug => debug!(target: TARGET, %plugin, %version, "{message}"),
-            Level::Info => info!(target: TARGET, %plugin, %version, "{message}"),
-            Level::Warn => warn!(target: TARGET, %plugin, %version, "{message}"),
-            Level::Error => error!(target: TARGET, %plugin, %version, "{message}"),
+            Level::Trace => {
+                trace!(target: TARGET, %plugin, %version, tenant = of, event = about, "{message}");
+            }
+            Level::Debug => {
+                debug!(target: TARGET, %plugin, %version, tenant = of, event = about, "{message}");
+            }
+            Level::Info => info!(target: TARGET, %plugin, %version, tenant = of, event = about, "{message}"),
+            Level::Warn => warn!(target: TARGET, %plugin, %version, tenant = of, event = about, "{message}"),
+            Level::Error => {
+                error!(target: TARGET, %plugin, %version, tenant = of, event = about, "{message}");
+            }
         }
+        self.ring.push(LogLine {
+            number: 0,
+            at: self.clock.now(),
+            level: level.into(),
+            version: Arc::clone(&self.version),
+            tenant: tenant.cloned(),
+            event: event.cloned(),
+            message,
+        });
     }
 
     fn may_write(&self) -> bool {
@@ -99,8 +119,8 @@ impl PluginLog {
 }
 
 impl LogSink {
-    pub(super) fn new(log: Arc<PluginLog>) -> Self {
-        Self { log, left: Arc::new(AtomicU32::new(LINES_PER_CALL)) }
+    pub(super) fn new(log: Arc<PluginLog>, tenant: Option<TenantId>) -> Self {
+        Self { log, tenant, left: Arc::new(AtomicU32::new(LINES_PER_CALL)) }
     }
 
     /// A new call begins.
@@ -108,14 +128,26 @@ impl LogSink {
         self.left.store(LINES_PER_CALL, Ordering::Relaxed);
     }
 
-    /// One line, unless a quota is used up.
-    pub(super) fn write(&self, level: Level, message: &str) {
+    /// One line about an event, if it is known which, unless a quota is used up.
+    pub(super) fn write(&self, level: Level, event: Option<&EventId>, message: &str) {
         let left = self.left.load(Ordering::Relaxed);
         if left == 0 {
             self.log.drop_line();
         } else {
             self.left.store(left - 1, Ordering::Relaxed);
-            self.log.write(level, message);
+            self.log.write(level, self.tenant.as_ref(), event, message);
+        }
+    }
+}
+
+impl From<Level> for LogLevel {
+    fn from(level: Level) -> Self {
+        match level {
+            Level::Trace => Self::Trace,
+            Level::Debug => Self::Debug,
+            Level::Info => Self::Info,
+            Level::Warn => Self::Warn,
+            Level::Error => Self::Error,
         }
     }
 }
@@ -145,7 +177,7 @@ impl StdoutStream for Lines {
 impl LineWriter {
     fn end_line(&mut self) {
         if !self.line.is_empty() {
-            self.sink.write(self.level, &String::from_utf8_lossy(&self.line));
+            self.sink.write(self.level, None, &String::from_utf8_lossy(&self.line));
             self.line.clear();
         }
     }
@@ -183,31 +215,31 @@ mod tests {
     use crate::model::UnixMs;
 
     fn log(clock: Clock) -> Arc<PluginLog> {
-        Arc::new(PluginLog::new("chatty".parse().unwrap(), "v".into(), clock))
+        Arc::new(PluginLog::new("chatty".parse().unwrap(), "v".into(), clock, Arc::default()))
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_call_may_write_64_lines_and_a_plugin_100_a_second() {
         let clock = Clock::starting_at(UnixMs(0));
         let log = log(clock);
-        let (first, second) = (LogSink::new(Arc::clone(&log)), LogSink::new(Arc::clone(&log)));
+        let (first, second) = (LogSink::new(Arc::clone(&log), None), LogSink::new(Arc::clone(&log), None));
         for _ in 0..70 {
-            first.write(Level::Info, "line");
+            first.write(Level::Info, None, "line");
         }
         assert_eq!(log.dropped(), 6);
         for _ in 0..60 {
-            second.write(Level::Info, "line");
+            second.write(Level::Info, None, "line");
         }
         assert_eq!(log.dropped(), 6 + 24);
         tokio::time::sleep(std::time::Duration::from_secs(1)).await;
         first.reset();
-        first.write(Level::Info, "line");
+        first.write(Level::Info, None, "line");
         assert_eq!(log.dropped(), 30);
     }
 
     #[tokio::test]
     async fn output_without_a_line_break_is_kept_to_the_length_of_a_line() {
-        let sink = LogSink::new(log(Clock::system()));
+        let sink = LogSink::new(log(Clock::system()), None);
         let mut writer = LineWriter { sink, level: Level::Info, line: Vec::new() };
         for _ in 0..100 {
             writer.write(bytes::Bytes::from(vec![b'x'; 4096])).unwrap();

@@ -3,7 +3,7 @@
 //! A matcher is pure by contract, so each answer is asked for once per version.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
@@ -11,7 +11,7 @@ use super::error::CallError;
 use super::registry::PluginSet;
 use super::stats::CallOutcome;
 use super::version::Capability;
-use crate::model::{PluginName, Topic};
+use crate::model::{Event, PluginName, Topic};
 
 /// A few MiB. Patterns and topics are far fewer in practice; beyond it the cache starts afresh.
 const MAX_ANSWERS: usize = 50_000;
@@ -29,7 +29,7 @@ struct Answers {
 }
 
 impl PluginSet {
-    /// Whether one of the patterns accepts the topic, as the plugin understands them.
+    /// Whether one of the patterns accepts the topic of the event, as the plugin understands them.
     ///
     /// # Errors
     /// When the plugin is not there, is no matcher, refuses the patterns or fails.
@@ -37,9 +37,9 @@ impl PluginSet {
         &self,
         plugin: &PluginName,
         patterns: &[String],
-        topic: &Topic,
+        event: &Event,
     ) -> Result<bool, CallError> {
-        let version = self.version(plugin)?;
+        let (version, topic) = (self.version(plugin)?, &event.topic);
         if let Some(answer) = self.matches.get(version.id, patterns, topic) {
             return Ok(answer);
         }
@@ -47,6 +47,12 @@ impl PluginSet {
             return Err(CallError::NotExported(Capability::TopicMatcher.name()));
         }
         let started = Instant::now();
+        let config: Arc<str> = serde_json::Value::from(patterns).to_string().into();
+        // Instances serve all tenants with the same patterns, topics do not: each has its own breaker.
+        let admission = version
+            .breakers
+            .admit(&event.tenant, &config, started)
+            .inspect_err(|_| version.stats.count_refused())?;
         let result = async {
             let limit = self.runtime.init_on_event();
             let mut lease = version.lease_matcher(&self.runtime, patterns, limit).await?;
@@ -56,7 +62,15 @@ impl PluginSet {
         }
         .await;
         let outcome = result.as_ref().map_or_else(CallOutcome::from, |_| CallOutcome::Matched);
-        version.stats.count(outcome, started.elapsed());
+        let took = started.elapsed();
+        version.stats.count(outcome, took);
+        if let Err(error) = &result {
+            version.stats.note_error(error, &event.tenant, self.runtime.clock.now());
+        }
+        let (using, call) = ((&event.tenant, &config), (event.key, admission));
+        if let Some(change) = version.breakers.report(using, call, result.as_ref().err(), started + took) {
+            self.tell(version, change);
+        }
         if let Ok(answer) = result {
             self.matches.put(version.id, patterns, topic, answer);
         }

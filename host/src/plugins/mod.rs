@@ -14,6 +14,8 @@
 
 mod beneath;
 mod bindings;
+mod breaker;
+mod breakers;
 mod cache;
 mod check;
 mod compile;
@@ -25,6 +27,7 @@ mod instance;
 mod judge;
 mod limits;
 mod load;
+mod log_ring;
 mod logs;
 pub mod manifest;
 mod matcher;
@@ -32,10 +35,12 @@ mod options;
 mod output;
 mod pool;
 mod registry;
+mod rollback;
 mod samples;
 mod scan;
 mod state;
 mod stats;
+mod status;
 mod text;
 mod ticker;
 mod trap;
@@ -44,7 +49,7 @@ mod wasi;
 mod watch;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -54,6 +59,7 @@ use tokio::sync::broadcast;
 use tokio::time::timeout;
 use tracing::info;
 
+pub use self::breakers::OpenBreaker;
 use self::cache::Cache;
 pub use self::check::{Import, Report, check};
 pub use self::compile::{
@@ -62,16 +68,18 @@ pub use self::compile::{
 use self::engine::Runtime;
 pub use self::error::{BindingError, CallError, Error, LoadError};
 use self::exposition::Exposition;
-pub use self::judge::{Decision, Judgement};
+pub use self::judge::{Blame, Decision, Judgement};
 pub use self::load::InUse;
 use self::load::Loader;
+pub use self::log_ring::{KEPT as LOG_LINES_KEPT, LogFilter, LogLevel, LogLine, LogPage};
 pub use self::manifest::{Manifest, ManifestError};
 pub use self::options::Options;
 pub use self::output::IllegalOutput;
+pub use self::registry::PluginSet;
 use self::registry::Registry;
-pub use self::registry::{PluginSet, PluginState, PluginStatus, Rejected};
 pub use self::samples::SampleError;
-pub use self::stats::CallOutcome;
+pub use self::stats::{CallOutcome, LastError, Usage};
+pub use self::status::{About, PluginState, PluginStatus, Rejected};
 pub use self::version::Capability;
 use self::watch::{FirstPass, Watcher};
 use crate::clock::Clock;
@@ -131,6 +139,7 @@ impl Plugins {
         let watcher = Watcher::new(plugins, max_file_bytes, Arc::clone(&registry), loader, clock);
         let (first_pass, small, all) = FirstPass::new();
         shutdown.spawn(watcher.run(first_pass, shutdown.clone()));
+        shutdown.spawn(rollback::run(Arc::clone(&registry), shutdown.clone()));
         if timeout(START_SMALL, small).await.is_err() || timeout(START_LARGE, all).await.is_err() {
             info!("serving begins while plugins are still compiled; deliveries that need them wait");
         }
@@ -143,14 +152,14 @@ impl Plugins {
         self.registry.snapshot()
     }
 
-    /// The names of plugins of which a new version went live, or that were unloaded, from now on. A receiver that is too far
-    /// behind gets `Lagged`, and must take it as news about every plugin.
+    /// The names of plugins that may judge otherwise than before, from now on: another version went live, it was unloaded, or
+    /// one of its breakers closed. A receiver that is too far behind gets `Lagged`, and must take it as news about every plugin.
     #[must_use]
     pub fn swaps(&self) -> broadcast::Receiver<PluginName> {
         self.registry.swaps()
     }
 
-    /// Tells that the status of some plugin changed, rejections included. What to look at is [`Plugins::list`].
+    /// Tells that the status of some plugin changed, rejections and breakers included. What to look at is [`Plugins::list`].
     #[must_use]
     pub fn changes(&self) -> tokio::sync::watch::Receiver<()> {
         self.registry.changes()
@@ -177,6 +186,13 @@ impl Plugins {
     #[must_use]
     pub fn get(&self, plugin: &PluginName) -> Option<PluginStatus> {
         self.snapshot().get(plugin)
+    }
+
+    /// What a plugin logged lately; `None` if there is no such plugin.
+    #[must_use]
+    pub fn logs(&self, plugin: &PluginName, filter: &LogFilter) -> Option<LogPage> {
+        self.get(plugin)?;
+        Some(self.runtime.logs.of(plugin).read(filter))
     }
 
     /// Whether a binding would work: the plugin is there, can judge or change events, and its `init` accepts the configuration.

@@ -5,17 +5,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use schemars::JsonSchema;
-use serde::Serialize;
 use tokio::sync::{broadcast, watch};
 use tracing::{info, warn};
 
+use super::breaker::Change;
 use super::engine::Runtime;
 use super::error::{CallError, LoadError};
 use super::load::InUse;
 use super::matcher::MatchCache;
-use super::version::{Capability, Version};
-use crate::model::{PluginName, UnixMs};
+use super::rollback::{PROBATION, Probation, Suspicions};
+use super::status::{About, PluginStatus, Rejected};
+use super::version::Version;
+use crate::model::{PluginName, TenantId};
 
 /// Receivers that are this far behind are told that they missed some.
 const SWAPS_KEPT: usize = 1_024;
@@ -27,9 +28,17 @@ type LookUp = Arc<dyn Fn(&PluginName) -> Vec<InUse> + Send + Sync>;
 pub(super) struct Registry {
     runtime: Arc<Runtime>,
     set: ArcSwap<PluginSet>,
+    /// Held by whoever makes the next set of the one that is there.
+    writing: Mutex<()>,
+    news: Arc<News>,
+    in_use: Mutex<Option<LookUp>>,
+}
+
+/// What others are told.
+pub(super) struct News {
     swaps: broadcast::Sender<PluginName>,
     changed: watch::Sender<()>,
-    in_use: Mutex<Option<LookUp>>,
+    pub(super) suspicions: Suspicions,
 }
 
 /// All plugins as they were at one moment. Calls through it use these versions, whatever is swapped meanwhile.
@@ -37,6 +46,7 @@ pub struct PluginSet {
     pub(super) runtime: Arc<Runtime>,
     pub(super) entries: BTreeMap<PluginName, Entry>,
     pub(super) matches: Arc<MatchCache>,
+    pub(super) news: Arc<News>,
 }
 
 /// One plugin.
@@ -48,6 +58,8 @@ pub(super) struct Entry {
     /// The newest file, if it could not be loaded.
     pub(super) rejected: Option<Rejected>,
     pub(super) reloads: Reloads,
+    /// While the live version is new: what comes back if it turns out bad.
+    pub(super) probation: Option<Probation>,
 }
 
 /// What became of the files of a plugin.
@@ -55,65 +67,15 @@ pub(super) struct Entry {
 pub(super) struct Reloads {
     pub(super) live: u64,
     pub(super) rejected: u64,
-}
-
-/// A file that did not become a version.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rejected {
-    /// What it would have been called: the first 16 hex digits of the SHA-256 of the file and, with a manifest, `+` and the
-    /// first 8 of that; empty if it could not be read.
-    pub version: String,
-    /// Why, in a sentence.
-    pub reason: String,
-    /// When it was tried.
-    pub at: UnixMs,
-}
-
-/// How a plugin stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum PluginState {
-    /// The newest file is live.
-    Active,
-    /// The newest file could not be loaded; the version before serves on, if there is one.
-    Degraded,
-    /// The first version is being loaded.
-    Loading,
-}
-
-/// What there is to know about a plugin.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PluginStatus {
-    /// Its name.
-    pub name: PluginName,
-    /// How it stands.
-    pub state: PluginState,
-    /// The live version: the first 16 hex digits of the SHA-256 of its file and, with a manifest, `+` and the first 8 of
-    /// that.
-    pub version: Option<String>,
-    /// The version that was live before this one.
-    pub previous: Option<String>,
-    /// What the live version can do.
-    pub capabilities: Vec<Capability>,
-    /// When the live version was loaded.
-    pub loaded_at: Option<UnixMs>,
-    /// The size of the live version's file in bytes.
-    pub size: Option<u64>,
-    /// The newest file, if it could not be loaded, and why.
-    pub rejected: Option<Rejected>,
-    /// Calls of the live version.
-    pub calls: u64,
-    /// How many of them failed.
-    pub errors: u64,
-    /// Log lines of the live version that were over a quota.
-    pub log_lines_dropped: u64,
+    pub(super) rolled_back: u64,
 }
 
 impl Registry {
     pub(super) fn new(runtime: Arc<Runtime>) -> Self {
-        let set = ArcSwap::from_pointee(PluginSet::empty(Arc::clone(&runtime)));
-        let (swaps, changed) = (broadcast::Sender::new(SWAPS_KEPT), watch::Sender::default());
-        Self { runtime, set, swaps, changed, in_use: Mutex::default() }
+        let empty = PluginSet::empty(Arc::clone(&runtime));
+        let news = Arc::clone(&empty.news);
+        let set = ArcSwap::from_pointee(empty);
+        Self { runtime, set, writing: Mutex::default(), news, in_use: Mutex::default() }
     }
 
     pub(super) fn snapshot(&self) -> Arc<PluginSet> {
@@ -121,11 +83,15 @@ impl Registry {
     }
 
     pub(super) fn swaps(&self) -> broadcast::Receiver<PluginName> {
-        self.swaps.subscribe()
+        self.news.swaps.subscribe()
     }
 
     pub(super) fn changes(&self) -> watch::Receiver<()> {
-        self.changed.subscribe()
+        self.news.changed.subscribe()
+    }
+
+    pub(super) fn suspicions(&self) -> &Suspicions {
+        &self.news.suspicions
     }
 
     pub(super) fn set_in_use(&self, look_up: LookUp) {
@@ -137,9 +103,15 @@ impl Registry {
         look_up.map(|look_up| look_up(plugin)).unwrap_or_default()
     }
 
-    /// Drops instances that were idle for too long.
+    /// Drops instances that were idle for too long, and versions that nobody will go back to.
     pub(super) fn sweep(&self) {
-        self.runtime.pool.sweep(self.runtime.clock.deadline(Duration::ZERO));
+        let now = self.runtime.clock.deadline(Duration::ZERO);
+        self.runtime.pool.sweep(now);
+        for (plugin, entry) in &self.snapshot().entries {
+            if entry.probation.as_ref().is_some_and(|probation| now >= probation.ends) {
+                self.change(plugin, |entry| entry.probation = None);
+            }
+        }
     }
 
     pub(super) fn is_live(&self, plugin: &PluginName, hash: &str) -> bool {
@@ -149,21 +121,29 @@ impl Registry {
     /// A file is there; what it is, is not known yet.
     pub(super) fn announce(&self, plugin: &PluginName) {
         if !self.snapshot().entries.contains_key(plugin) {
-            self.store(plugin, Some(Entry::default()));
+            self.change(plugin, |_| {});
         }
     }
 
     /// A version goes live.
     pub(super) fn publish(&self, version: Version) {
         let plugin = version.plugin.clone();
-        let Entry { active: before, mut reloads, .. } = self.entry(&plugin);
         info!(%plugin, version = %version.hash, "plugin is live");
-        let previous = before.as_ref().map(|version| Arc::clone(&version.hash));
-        reloads.live += 1;
-        self.store(
-            &plugin,
-            Some(Entry { active: Some(Arc::new(version)), previous, rejected: None, reloads }),
-        );
+        let ends = self.runtime.clock.deadline(PROBATION);
+        let before = self.change(&plugin, |entry| {
+            let before = entry.active.replace(Arc::new(version));
+            entry.previous = before.as_ref().map(|version| Arc::clone(&version.hash));
+            entry.rejected = None;
+            entry.reloads.live += 1;
+            // Of several that come within a minute, the one that proved itself is what to go back to.
+            let proven = entry.probation.take().map(|probation| probation.before);
+            let fallback = match &before {
+                Some(version) if version.is_healthy() => before.clone(),
+                _ => proven.or_else(|| before.clone()),
+            };
+            entry.probation = fallback.map(|before| Probation { ends, before });
+            before
+        });
         self.retire(&plugin, before);
     }
 
@@ -171,15 +151,46 @@ impl Registry {
     pub(super) fn reject(&self, plugin: &PluginName, hash: &str, error: &LoadError) {
         let reason = error.to_string();
         warn!(%plugin, version = hash, reason, "plugin is not loaded; the version before it stays, if there is one");
-        let rejected = Rejected { version: hash.to_owned(), reason, at: self.runtime.clock.now() };
-        let mut entry = Entry { rejected: Some(rejected), ..self.entry(plugin) };
-        entry.reloads.rejected += 1;
-        self.store(plugin, Some(entry));
+        let at = self.runtime.clock.now();
+        let about = error.about();
+        let rejected = Rejected { was_live: false, version: hash.to_owned(), reason, about, at };
+        self.change(plugin, |entry| {
+            entry.rejected = Some(rejected);
+            entry.reloads.rejected += 1;
+        });
+    }
+
+    /// The live version turned out bad, and the one before comes back.
+    pub(super) fn roll_back(&self, bad: &Version, tenant: &TenantId, message: &str) {
+        let (plugin, at) = (&bad.plugin, self.runtime.clock.now());
+        let sent_back = self.change(plugin, |entry| {
+            let is_live = entry.active.as_ref().is_some_and(|active| active.id == bad.id);
+            let before = entry.probation.take_if(|_| is_live)?.before;
+            let reason = format!(
+                "it went live and failed on events that the version before can judge, so that one serves again: {message}"
+            );
+            warn!(%plugin, version = %bad.hash, live = %before.hash, reason, "plugin is rolled back");
+            let (version, about) = (bad.hash.to_string(), About::Tenant(tenant.clone()));
+            entry.rejected = Some(Rejected { was_live: true, version, reason, about, at });
+            entry.previous = Some(Arc::clone(&bad.hash));
+            entry.reloads.rolled_back += 1;
+            entry.active.replace(before)
+        });
+        if sent_back.is_some() {
+            self.retire(plugin, sent_back);
+        }
+    }
+
+    /// Whether this version was live and was sent back.
+    pub(super) fn was_rolled_back(&self, plugin: &PluginName, hash: &str) -> bool {
+        let set = self.snapshot();
+        let rejected = set.entries.get(plugin).and_then(|entry| entry.rejected.as_ref());
+        rejected.is_some_and(|rejected| rejected.was_live && rejected.version == hash)
     }
 
     /// The live version's own file is back.
     pub(super) fn accept_again(&self, plugin: &PluginName) {
-        self.store(plugin, Some(Entry { rejected: None, ..self.entry(plugin) }));
+        self.change(plugin, |entry| entry.rejected = None);
     }
 
     /// The file is gone, if it ever was there.
@@ -188,18 +199,25 @@ impl Registry {
             return;
         }
         info!(%plugin, "plugin is unloaded: its file is gone");
-        let before = self.entry(plugin).active;
-        self.store(plugin, None);
-        self.retire(plugin, before);
+        let writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let set = self.snapshot();
+        self.set.store(Arc::new(set.with(plugin, None)));
+        drop(writing);
+        self.news.changed.send_replace(());
+        self.runtime.logs.forget(plugin);
+        self.retire(plugin, set.entries.get(plugin).and_then(|entry| entry.active.clone()));
     }
 
-    fn entry(&self, plugin: &PluginName) -> Entry {
-        self.snapshot().entries.get(plugin).cloned().unwrap_or_default()
-    }
-
-    fn store(&self, plugin: &PluginName, entry: Option<Entry>) {
-        self.set.store(Arc::new(self.snapshot().with(plugin, entry)));
-        self.changed.send_replace(());
+    /// Makes the next set, in which one plugin is as `change` leaves it.
+    fn change<T>(&self, plugin: &PluginName, change: impl FnOnce(&mut Entry) -> T) -> T {
+        let writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let set = self.snapshot();
+        let mut entry = set.entries.get(plugin).cloned().unwrap_or_default();
+        let done = change(&mut entry);
+        self.set.store(Arc::new(set.with(plugin, Some(entry))));
+        drop(writing);
+        self.news.changed.send_replace(());
+        done
     }
 
     fn retire(&self, plugin: &PluginName, before: Option<Arc<Version>>) {
@@ -208,13 +226,33 @@ impl Registry {
             self.snapshot().matches.forget(version.id);
         }
         // Without receivers there is nobody to tell.
-        let _ = self.swaps.send(plugin.clone());
+        let _ = self.news.swaps.send(plugin.clone());
     }
 }
 
 impl PluginSet {
+    /// No plugins, and news that nobody is told yet.
     pub(super) fn empty(runtime: Arc<Runtime>) -> Self {
-        Self { runtime, entries: BTreeMap::new(), matches: Arc::default() }
+        let (swaps, changed) = (broadcast::Sender::new(SWAPS_KEPT), watch::Sender::default());
+        let news = Arc::new(News { swaps, changed, suspicions: Suspicions::default() });
+        Self { runtime, entries: BTreeMap::new(), matches: Arc::default(), news }
+    }
+
+    /// A breaker of a version opened or closed.
+    pub(super) fn tell(&self, version: &Version, change: Change) {
+        let (plugin, hash) = (&version.plugin, &version.hash);
+        match change {
+            Change::Opened => {
+                warn!(%plugin, version = %hash, "plugin failed on several events; its breaker is open");
+            }
+            Change::StaysOpen => return,
+            Change::Closed => {
+                info!(%plugin, version = %hash, "plugin works again; its breaker is closed");
+                // What it held is judged again.
+                let _ = self.news.swaps.send(plugin.clone());
+            }
+        }
+        self.news.changed.send_replace(());
     }
 
     /// The live version.
@@ -242,7 +280,8 @@ impl PluginSet {
             Some(entry) => entries.insert(plugin.clone(), entry),
             None => entries.remove(plugin),
         };
-        Self { runtime: Arc::clone(&self.runtime), entries, matches: Arc::clone(&self.matches) }
+        let (runtime, news) = (Arc::clone(&self.runtime), Arc::clone(&self.news));
+        Self { runtime, entries, matches: Arc::clone(&self.matches), news }
     }
 }
 
@@ -252,25 +291,18 @@ impl Entry {
     }
 
     fn status(&self, name: &PluginName) -> PluginStatus {
-        let state = match (&self.active, &self.rejected) {
-            (_, Some(_)) => PluginState::Degraded,
-            (Some(_), None) => PluginState::Active,
-            (None, None) => PluginState::Loading,
-        };
         let active = self.active.as_ref();
-        let (calls, errors) = active.map(|version| version.counts()).unwrap_or_default();
         PluginStatus {
             name: name.clone(),
-            state,
             version: active.map(|version| version.hash.as_ref().to_owned()),
             previous: self.previous.as_deref().map(str::to_owned),
             capabilities: active.map(|version| version.capabilities()).unwrap_or_default(),
             loaded_at: active.map(|version| version.loaded_at),
             size: active.map(|version| version.size),
             rejected: self.rejected.clone(),
-            calls,
-            errors,
-            log_lines_dropped: active.map(|version| version.log.dropped()).unwrap_or_default(),
+            open_breakers: active.map(|version| version.breakers.open()).unwrap_or_default(),
+            last_error: active.and_then(|version| version.stats.last_error()),
+            usage: active.map(|version| version.stats.usage(version.log.dropped())),
         }
     }
 }

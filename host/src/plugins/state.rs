@@ -125,7 +125,8 @@ impl types::HostEndpoint for State {
 
 impl log::Host for State {
     fn log(&mut self, level: log::Level, message: String) -> wasmtime::Result<()> {
-        self.log.write(level, &message);
+        let event = self.current.as_ref().map(|current| &current.subject.event().id);
+        self.log.write(level, event, &message);
         Ok(())
     }
 }

@@ -3,12 +3,13 @@
 //! Written at each call, so it is made of atomics that are looked up once per version; read by the API and by whoever
 //! reads the metrics.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::error::CallError;
 use crate::metrics::{DURATIONS, Histogram};
+use crate::model::{TenantId, UnixMs};
 
 /// What came of a call, as one of few words: a label of metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,11 +45,13 @@ pub enum CallOutcome {
     Busy,
     /// It does not export what it is called for.
     NotExported,
+    /// It was not asked: its breaker is open.
+    BreakerOpen,
 }
 
 impl CallOutcome {
     /// All of them, by their numbers.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Passed,
         Self::Dropped,
         Self::Unchanged,
@@ -64,6 +67,7 @@ impl CallOutcome {
         Self::Init,
         Self::Busy,
         Self::NotExported,
+        Self::BreakerOpen,
     ];
 
     /// The word.
@@ -85,6 +89,7 @@ impl CallOutcome {
             Self::Init => "init",
             Self::Busy => "busy",
             Self::NotExported => "not_exported",
+            Self::BreakerOpen => "breaker_open",
         }
     }
 
@@ -107,11 +112,56 @@ impl From<&CallError> for CallOutcome {
             CallError::OutputTooBig(_) | CallError::Malformed(_) | CallError::Illegal(_) => Self::Output,
             CallError::Init(_) | CallError::Patterns(_) => Self::Init,
             CallError::Busy(_) => Self::Busy,
+            CallError::BreakerOpen { .. } => Self::BreakerOpen,
             CallError::NotExported(_)
             | CallError::WrongTypes(_)
             | CallError::Unknown(_)
             | CallError::NotLoaded(_) => Self::NotExported,
         }
+    }
+}
+
+/// How the last call failed that did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastError {
+    /// When.
+    pub at: UnixMs,
+    /// Whose event it was about.
+    pub tenant: TenantId,
+    /// What came of the call.
+    pub outcome: CallOutcome,
+    /// How, in a sentence.
+    pub message: String,
+}
+
+/// What the calls of a version came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// How often each outcome was counted, by [`CallOutcome::ALL`]; those that never were are left out.
+    pub outcomes: Vec<(CallOutcome, u64)>,
+    /// What half of the calls took at most, about; `None` without calls.
+    pub p50: Option<Duration>,
+    /// What 99 of 100 calls took at most, about.
+    pub p99: Option<Duration>,
+    /// The most linear memory that one instance had, in bytes.
+    pub memory_peak: u64,
+    /// How many instances there are, idle ones included.
+    pub instances: u64,
+    /// Log lines that were over a quota.
+    pub log_lines_dropped: u64,
+}
+
+impl Usage {
+    /// Calls, those included that were not made because a breaker was open.
+    #[must_use]
+    pub fn calls(&self) -> u64 {
+        self.outcomes.iter().map(|(_, count)| count).sum()
+    }
+
+    /// Calls without an answer.
+    #[must_use]
+    pub fn errors(&self) -> u64 {
+        self.outcomes.iter().filter(|(outcome, _)| !outcome.is_answer()).map(|(_, count)| count).sum()
     }
 }
 
@@ -125,6 +175,7 @@ pub(super) struct Stats {
     pub(super) waits: Histogram,
     memory_peak: AtomicU64,
     instances: AtomicU64,
+    last_error: Mutex<Option<LastError>>,
 }
 
 /// Counts an instance for as long as it is kept.
@@ -139,6 +190,7 @@ impl Default for Stats {
             waits: Histogram::new(&DURATIONS),
             memory_peak: AtomicU64::new(0),
             instances: AtomicU64::new(0),
+            last_error: Mutex::default(),
         }
     }
 }
@@ -148,6 +200,38 @@ impl Stats {
     pub(super) fn count(&self, outcome: CallOutcome, took: Duration) {
         self.calls[outcome as usize].fetch_add(1, Ordering::Relaxed);
         self.durations.observe_duration(took);
+    }
+
+    /// Remembers how a call failed.
+    pub(super) fn note_error(&self, error: &CallError, tenant: &TenantId, at: UnixMs) {
+        let (outcome, message) = (CallOutcome::from(error), error.to_string());
+        let last = LastError { at, tenant: tenant.clone(), outcome, message };
+        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(last);
+    }
+
+    pub(super) fn last_error(&self) -> Option<LastError> {
+        self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn usage(&self, log_lines_dropped: u64) -> Usage {
+        Usage {
+            outcomes: self.calls().filter(|(_, count)| *count > 0).collect(),
+            p50: self.durations.quantile_duration(0.5),
+            p99: self.durations.quantile_duration(0.99),
+            memory_peak: self.memory_peak(),
+            instances: self.instances(),
+            log_lines_dropped,
+        }
+    }
+
+    /// Counts a call that was not made.
+    pub(super) fn count_refused(&self) {
+        self.calls[CallOutcome::BreakerOpen as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many calls have an answer.
+    pub(super) fn answers(&self) -> u64 {
+        self.calls().filter(|(outcome, _)| outcome.is_answer()).map(|(_, count)| count).sum()
     }
 
     /// How often each outcome was counted, by [`CallOutcome::ALL`].

@@ -22,6 +22,11 @@ const PANIC_MACHINERY: [&str; 10] = [
     "dlmalloc",
 ];
 
+/// Where it happened and the way there; the whole backtrace helps nobody who reads a log.
+const MAX_SHOWN: usize = 4;
+/// Characters of one name.
+const MAX_NAME: usize = 100;
+
 /// Says what an error of the engine means, of a call under these limits.
 pub(super) fn classify(error: &wasmtime::Error, limits: CallLimits) -> CallError {
     if error.downcast_ref::<OverMemory>().is_some() {
@@ -56,11 +61,49 @@ fn of_trap(trap: Trap, function: Option<String>, limits: CallLimits) -> CallErro
     }
 }
 
-/// The innermost function that is the author's own; otherwise the innermost with a name.
+/// The innermost function that is the author's own, otherwise the innermost with a name, and those that called it.
 fn culprit(backtrace: &WasmBacktrace) -> Option<String> {
     // Without the hash that Rust adds to each name.
-    let readable = |name: &str| format!("{:#}", rustc_demangle::demangle(name));
-    let names = || backtrace.frames().iter().filter_map(|frame| frame.func_name()).map(readable);
-    let own = names().find(|name| !PANIC_MACHINERY.iter().any(|machinery| name.starts_with(machinery)));
-    own.or_else(|| names().next()).map(|name| clean(&name))
+    let readable = |name: &str| clean(&format!("{:#}", rustc_demangle::demangle(name)));
+    chain(backtrace.frames().iter().filter_map(|frame| frame.func_name()).map(readable).collect())
+}
+
+/// Functions from the innermost out, each once in a row, as one text for between two backticks.
+fn chain(mut names: Vec<String>) -> Option<String> {
+    names.dedup();
+    let is_own = |name: &String| !PANIC_MACHINERY.iter().any(|machinery| name.starts_with(machinery));
+    let start = names.iter().position(is_own).unwrap_or_default();
+    let shown: Vec<String> = names.into_iter().skip(start).take(MAX_SHOWN).map(shortened).collect();
+    (!shown.is_empty()).then(|| shown.join("` <- `"))
+}
+
+/// Names of generic functions are as long as their types.
+fn shortened(name: String) -> String {
+    match name.char_indices().nth(MAX_NAME) {
+        Some((end, _)) => format!("{}...", &name[..end]),
+        None => name,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chain_begins_with_the_authors_own_function_and_is_bounded() {
+        let of = |names: &[&str]| chain(names.iter().map(|&name| name.to_owned()).collect());
+        let rust = [
+            "__rustc::rust_begin_unwind",
+            "core::panicking::panic_fmt",
+            "mine::check",
+            "mine::check",
+            "mine::run",
+        ];
+        assert_eq!(of(&rust).as_deref(), Some("mine::check` <- `mine::run"));
+        assert_eq!(of(&["abort"]).as_deref(), Some("abort"), "better than none");
+        assert_eq!(of(&[]), None);
+        let long = "x".repeat(1_000);
+        let many: Vec<String> = (0..20).map(|number| format!("{number}{long}")).collect();
+        assert!(chain(many).unwrap().len() <= MAX_SHOWN * (MAX_NAME + 10));
+    }
 }

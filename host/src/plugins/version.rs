@@ -11,6 +11,7 @@ use wasmtime::AsContextMut;
 use wasmtime::component::{Instance as ComponentInstance, InstancePre};
 
 use super::bindings::{filter, lifecycle, topic_matcher, transform};
+use super::breakers::Breakers;
 use super::engine::Runtime;
 use super::error::CallError;
 use super::inspect::Interfaces;
@@ -84,6 +85,7 @@ pub(super) struct Version {
     pub(super) log: Arc<PluginLog>,
     pub(super) compiled_in: Option<Duration>,
     pub(super) stats: Arc<Stats>,
+    pub(super) breakers: Breakers,
     permits: Semaphore,
 }
 
@@ -141,7 +143,8 @@ impl Version {
     pub(super) fn new(id: u64, file: Content, blueprint: Blueprint, runtime: &Runtime) -> Self {
         let Content { plugin, hash, size, manifest, compiled_in } = file;
         let limits = CallLimits::of(&manifest, &runtime.options);
-        let log = Arc::new(PluginLog::new(plugin.clone(), Arc::clone(&hash), runtime.clock));
+        let ring = runtime.logs.of(&plugin);
+        let log = Arc::new(PluginLog::new(plugin.clone(), Arc::clone(&hash), runtime.clock, ring));
         Self {
             id,
             plugin,
@@ -154,6 +157,7 @@ impl Version {
             log,
             compiled_in,
             stats: Arc::default(),
+            breakers: Breakers::new(runtime.clock),
             permits: Semaphore::new(runtime.options.concurrency),
         }
     }
@@ -166,6 +170,7 @@ impl Version {
     /// What it was called for so far does not count: nobody used it yet.
     pub(super) fn forget_calls(&self) {
         self.stats.forget_calls();
+        self.breakers.forget_calls();
     }
 
     pub(super) const fn has(&self, capability: Capability) -> bool {
@@ -181,11 +186,9 @@ impl Version {
         all.into_iter().filter(|&capability| self.has(capability)).collect()
     }
 
-    /// Calls and how many of them failed.
-    pub(super) fn counts(&self) -> (u64, u64) {
-        self.stats.calls().fold((0, 0), |(calls, errors), (outcome, count)| {
-            (calls + count, errors + if outcome.is_answer() { 0 } else { count })
-        })
+    /// Whether it proved itself: it has answers, and nobody is without it.
+    pub(super) fn is_healthy(&self) -> bool {
+        self.stats.answers() > 0 && !self.breakers.is_any_open()
     }
 
     /// An instance for a binding's events.
@@ -201,7 +204,8 @@ impl Version {
             Some(instance) => instance,
             None => {
                 let slot = timed(runtime.pool.slot(), &mut waited).await?;
-                Instance::new(runtime, self, Some(config), runtime.init_on_event(), slot).await?
+                let limit = runtime.init_on_event();
+                Instance::new(runtime, self, (Some(tenant), Some(config)), limit, slot).await?
             }
         };
         self.stats.waits.observe_duration(waited);
@@ -216,7 +220,7 @@ impl Version {
         config: &Arc<str>,
         limit: Duration,
     ) -> Result<(), CallError> {
-        let instance = self.instance(runtime, Some(config), limit).await?;
+        let instance = self.instance(runtime, Some(tenant), Some(config), limit).await?;
         let key = Key { version: self.id, tenant: Some(tenant.clone()), config: Arc::clone(config) };
         runtime.pool.put(key, instance);
         Ok(())
@@ -236,7 +240,7 @@ impl Version {
         let instance = match runtime.pool.take(&key) {
             Some(instance) => instance,
             None => {
-                let mut instance = self.instance(runtime, Some(NO_CONFIG), limit).await?;
+                let mut instance = self.instance(runtime, None, Some(NO_CONFIG), limit).await?;
                 instance.compile(runtime, patterns, limit).await?;
                 instance
             }
@@ -248,11 +252,12 @@ impl Version {
     pub(super) async fn instance(
         &self,
         runtime: &Runtime,
+        tenant: Option<&TenantId>,
         config: Option<&str>,
         limit: Duration,
     ) -> Result<Instance, CallError> {
         let slot = runtime.pool.slot().await?;
-        Instance::new(runtime, self, config, limit, slot).await
+        Instance::new(runtime, self, (tenant, config), limit, slot).await
     }
 
     /// The right to make a call, and how long it took to get it.

@@ -255,6 +255,9 @@ impl Watcher {
             self.registry.accept_again(plugin);
             return;
         }
+        if self.registry.was_rolled_back(plugin, &hash) {
+            return;
+        }
         // The first version has no other to stay in its place.
         let live = self.registry.snapshot().version(plugin).ok().cloned();
         let in_use = if live.is_some() { self.registry.in_use(plugin) } else { Vec::new() };

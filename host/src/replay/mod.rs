@@ -125,7 +125,9 @@ impl Resends {
     /// How a delivery goes on that is to be sent again.
     async fn decide(&self, delivery: &Delivery, event: &Arc<Event>) -> Retry {
         let resume = if delivery.must_be_judged() {
-            Resume::Judged(Box::new(self.judge.again(event, delivery.endpoint, 0).await))
+            // Whoever asks for it knows what was wrong: the counts begin anew.
+            let anew = DeliveryState::Pending;
+            Resume::Judged(Box::new(self.judge.again(event, delivery.endpoint, &anew, true).await))
         } else {
             Resume::AsItWas
         };

@@ -31,8 +31,8 @@ pub use self::log_records::{
 };
 pub use self::records::{
     Accepted, AuditChain, AuditFilter, AuditPage, AuditRow, DeliveryFilter, DeliveryRecord, DeliverySummary,
-    Due, DueInOrder, EventRecord, FanOut, FinishedAttempt, InOrder, IndexPlace, Lookout, NewDelivery,
-    NewEvent, Page, PluginHold, QueuePlace, Recorded, Resealed, Verdict,
+    Due, DueInOrder, EventRecord, FanOut, FinishedAttempt, HoldPlace, InOrder, IndexPlace, Lookout,
+    NewDelivery, NewEvent, Page, PluginHold, QueuePlace, Recorded, Resealed, Verdict,
 };
 pub use self::resends::{
     Candidate, Candidates, Reached, RecoveryFilter, RecoveryPage, RecoveryStep, Replay, Resume, Retry,
@@ -79,11 +79,12 @@ pub trait Store: Send + Sync + 'static {
     fn fan_out(&self, fan_out: FanOut) -> StoreFuture<'_, ()>;
 
     /// Deliveries that wait for their plugins (or their endpoint's filter) to be tried again: due at `now` or, for `released` plugins, whenever
-    /// they are due. At most `limit`, the earliest due first.
+    /// they are due. Those after `after`, at most `limit`, the earliest due first.
     fn plugin_holds(
         &self,
         now: UnixMs,
         released: Option<PluginName>,
+        after: Option<HoldPlace>,
         limit: usize,
     ) -> StoreFuture<'_, Vec<PluginHold>>;
 

@@ -82,9 +82,14 @@ pub struct Verdict {
     pub notice: Option<NewEvent>,
 }
 
+/// A place among the deliveries that wait for plugins: when it is due, and which.
+pub type HoldPlace = (UnixMs, DeliveryId);
+
 /// A delivery that waits for its plugins, with its event.
 #[derive(Debug, Clone)]
 pub struct PluginHold {
+    /// Where it stood when it was read.
+    pub place: HoldPlace,
     /// The delivery.
     pub delivery: Delivery,
     /// Its event.

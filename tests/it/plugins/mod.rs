@@ -5,4 +5,5 @@ mod examples;
 mod files;
 mod hostile;
 mod metrics;
+mod policy;
 mod shipped;

@@ -19,7 +19,7 @@ pub(in crate::api) fn list() -> Operation {
 
 pub(in crate::api) fn get() -> Operation {
     Operation::new("get_plugin", Tag::Plugins, Access::Manager, "Get a plugin")
-        .describe("With its version, and why a newer file is not live.")
+        .describe("With its version, why a newer file is not live, and how it does.")
         .path::<PluginName>("name", NAME)
         .answer(StatusCode::OK, "The plugin", [json::<PluginView>(plugin())])
 }
@@ -28,6 +28,7 @@ fn plugin() -> Value {
     json!({
         "name": "cel-filter",
         "state": "active",
+        "since": "2024-03-15T14:30:00.000Z",
         "reason": null,
         "rejected_version": null,
         "rejected_at": null,
@@ -36,8 +37,22 @@ fn plugin() -> Value {
         "capabilities": ["filter"],
         "loaded_at": "2024-03-15T14:30:00.000Z",
         "size": 1_048_576,
-        "calls": 1200,
-        "errors": 0,
-        "log_lines_dropped": 0,
+        "last_error": {
+            "at": "2024-03-15T14:35:00.000Z",
+            "tenant": "acme",
+            "outcome": "deadline",
+            "message": "it ran past its deadline of 50 ms",
+        },
+        "open_breakers": [],
+        "usage": {
+            "calls": 1200,
+            "errors": 1,
+            "outcomes": { "passed": 1100, "dropped": 99, "deadline": 1 },
+            "duration_p50_us": 3.4,
+            "duration_p99_us": 18.2,
+            "memory_peak_bytes": 1_114_112,
+            "instances": 2,
+            "log_lines_dropped": 0,
+        },
     })
 }

@@ -22,8 +22,8 @@ use crate::model::{
 };
 use crate::store::{
     AuditChain, AuditFilter, AuditPage, Changed, DeliveryFilter, DeliveryRecord, Due, DueInOrder,
-    EventFilter, EventPage, EventRecord, FanOut, FinishedAttempt, IndexPlace, Lookout, Page, PluginHold,
-    QueuePlace, Statistics, StatisticsScope, Store, StoreFuture, Verdict,
+    EventFilter, EventPage, EventRecord, FanOut, FinishedAttempt, HoldPlace, IndexPlace, Lookout, Page,
+    PluginHold, QueuePlace, Statistics, StatisticsScope, Store, StoreFuture, Verdict,
 };
 
 /// Takes events in memory. An id that it has is a duplicate; `broken` fails, `reused` has other content, and `slow` is
@@ -95,7 +95,7 @@ impl Store for Shelf {
         accept_test(event: NewEvent, audit: AuditEntry) -> Arc<Event>;
         undispatched(after: Option<EventKey>, limit: usize) -> Vec<Arc<Event>>;
         fan_out(fan_out: FanOut) -> ();
-        plugin_holds(now: UnixMs, released: Option<PluginName>, limit: usize) -> Vec<PluginHold>;
+        plugin_holds(now: UnixMs, released: Option<PluginName>, after: Option<HoldPlace>, limit: usize) -> Vec<PluginHold>;
         next_plugin_hold() -> Option<UnixMs>;
         redispatch(id: DeliveryId, verdict: Verdict, durable: bool) -> bool;
         waiting_endpoints() -> Vec<(EndpointId, UnixMs)>;

@@ -1,6 +1,7 @@
 //! What is told, and that the documentation says the same.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use super::*;
 use crate::model::{EnvelopeCache, EventKey, HmacKey, Secret, SigningKey};
@@ -47,6 +48,14 @@ fn given_up<'a>(event: &'a Event, endpoint: &'a Endpoint, reason: &'a FailReason
     GivenUp { event, delivery, endpoint, reason, attempts: 0, last: None }
 }
 
+fn breaker() -> PluginBreaker<'static> {
+    static NAMES: LazyLock<(PluginName, TenantId)> =
+        LazyLock::new(|| ("cel-filter".parse().unwrap(), "acme".parse().unwrap()));
+    let (plugin, tenant) = &*NAMES;
+    let message = "it ran past its deadline of 50 ms";
+    PluginBreaker { plugin, version: "9f86d081884c7d65", tenant, since: AT, message }
+}
+
 /// The examples of `docs/api.md`, by topic.
 fn documented() -> BTreeMap<String, Value> {
     let page = include_str!("../../../../docs/api.md");
@@ -79,6 +88,14 @@ fn the_examples_in_the_documentation_are_what_is_sent() {
             live: Some("2c26b46b68ffc68f"),
             message: "the file is empty",
         },
+        Notice::PluginRolledBack {
+            plugin: &"cel-filter".parse().unwrap(),
+            version: "9f86d081884c7d65",
+            live: Some("2c26b46b68ffc68f"),
+            message: "it ran past its deadline of 50 ms",
+        },
+        Notice::BreakerOpened(breaker()),
+        Notice::BreakerClosed(breaker()),
     ];
     let sent: BTreeMap<_, _> =
         notices.iter().map(|notice| (notice.topic().to_owned(), notice.data())).collect();

@@ -35,8 +35,8 @@ async fn a_second_start_compiles_nothing_and_believes_nothing_that_was_changed()
     std::fs::write(home.path().join("plugins/p.wasm"), filter("i32.const 0")).unwrap();
     let cache_bytes = Options::default().cache_bytes;
     assert!(is_not_compiled(&start(home.path(), none(), cache_bytes).await));
-    assert_eq!(start(home.path(), Compiler::InProcess, cache_bytes).await.state, PluginState::Active);
-    assert_eq!(start(home.path(), none(), cache_bytes).await.state, PluginState::Active);
+    assert_eq!(start(home.path(), Compiler::InProcess, cache_bytes).await.state(), PluginState::Active);
+    assert_eq!(start(home.path(), none(), cache_bytes).await.state(), PluginState::Active);
 
     let is_code = |path: &Path| path.file_name().is_some_and(|name| name.len() == 64);
     let mut files = std::fs::read_dir(home.path().join("cache")).unwrap();
@@ -46,8 +46,8 @@ async fn a_second_start_compiles_nothing_and_believes_nothing_that_was_changed()
     code[middle] ^= 1;
     std::fs::write(&kept, &code).unwrap();
     assert!(is_not_compiled(&start(home.path(), none(), cache_bytes).await), "it was loaded");
-    assert_eq!(start(home.path(), Compiler::InProcess, cache_bytes).await.state, PluginState::Active);
-    assert_eq!(start(home.path(), none(), cache_bytes).await.state, PluginState::Active);
+    assert_eq!(start(home.path(), Compiler::InProcess, cache_bytes).await.state(), PluginState::Active);
+    assert_eq!(start(home.path(), none(), cache_bytes).await.state(), PluginState::Active);
     assert!(is_not_compiled(&start(home.path(), none(), 0).await), "0 is no cache");
 }
 

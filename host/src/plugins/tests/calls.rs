@@ -5,9 +5,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::guests::{drop_with, filter, filter_with_init, matcher};
-use super::{Fixture, binding, endpoint, name, subject};
+use super::{Fixture, binding, endpoint, event, name, subject};
 use crate::model::{Binding, OnFailure, PluginRunOutcome, TenantId};
-use crate::plugins::{BindingError, CallError, Decision, Judgement};
+use crate::plugins::{BindingError, Blame, CallError, Decision, Judgement};
 
 const LOOP: &str = "(loop $l (br $l)) i32.const 0";
 
@@ -43,7 +43,7 @@ async fn a_loop_ends_at_the_deadline() {
     let judgement = judge(&fixture, vec![binding("p", OnFailure::Hold)]).await;
     assert!(started.elapsed() >= Duration::from_millis(50));
     let message = "it ran past its deadline of 50 ms".to_owned();
-    assert_eq!(judgement.decision, Decision::Hold { plugin: name("p"), message });
+    assert_eq!(judgement.decision, Decision::Hold { plugin: name("p"), message, blame: Blame::Event });
 }
 
 #[tokio::test]
@@ -119,7 +119,8 @@ async fn an_instance_is_reused_until_it_fails() {
     }
     assert_eq!(failed, [3, 6, 9]);
     let status = fixture.plugins.get(&name("third")).unwrap();
-    assert_eq!((status.calls, status.errors), (9, 3));
+    let usage = status.usage.unwrap();
+    assert_eq!((usage.calls(), usage.errors()), (9, 3));
 }
 
 #[tokio::test]
@@ -209,7 +210,7 @@ async fn a_call_that_is_cancelled_leaves_nothing_behind() {
         let call = judge(&fixture, vec![binding("p", OnFailure::Hold)]);
         assert!(tokio::time::timeout(Duration::from_millis(2), call).await.is_err());
     }
-    assert_eq!(fixture.plugins.get(&name("p")).unwrap().calls, 0, "no call came to an end");
+    assert_eq!(fixture.plugins.get(&name("p")).unwrap().usage.unwrap().calls(), 0, "no call came to an end");
 }
 
 #[tokio::test]
@@ -221,11 +222,10 @@ async fn a_matcher_answers_each_topic_once_and_refuses_patterns_in_its_own_words
     assert_eq!(none.to_string(), "the plugin `m` does not accept this: it refused the patterns: no patterns");
     let set = fixture.plugins.snapshot();
     for (topic, expected) in [("orders/created", true), ("a/b", false), ("orders/created", true)] {
-        assert_eq!(set.topic_matches(&m, &patterns, &topic.parse().unwrap()).await, Ok(expected), "{topic}");
+        assert_eq!(set.topic_matches(&m, &patterns, &event(1, topic, "1")).await, Ok(expected), "{topic}");
     }
-    assert_eq!(fixture.plugins.get(&m).unwrap().calls, 2);
-    let topic = "a/b".parse().unwrap();
-    let not_a_matcher = set.topic_matches(&name("f"), &patterns, &topic).await;
+    assert_eq!(fixture.plugins.get(&m).unwrap().usage.unwrap().calls(), 2);
+    let not_a_matcher = set.topic_matches(&name("f"), &patterns, &event(1, "a/b", "1")).await;
     assert_eq!(not_a_matcher, Err(CallError::NotExported("topic-matcher")));
     let bound = fixture.plugins.check_binding(&TenantId::default(), &binding("m", OnFailure::Hold)).await;
     assert_eq!(bound, Err(BindingError::NotBindable(m)));

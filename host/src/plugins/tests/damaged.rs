@@ -75,7 +75,7 @@ async fn what_is_no_regular_file_or_too_large_is_not_read_nor_waited_for() {
     .await;
     let reason = |plugin: &str| {
         let status = fixture.plugins.get(&name(plugin)).unwrap();
-        assert_eq!(status.state, PluginState::Degraded, "{plugin}");
+        assert_eq!(status.state(), PluginState::Degraded, "{plugin}");
         status.rejected.unwrap().reason
     };
     for not_regular in ["pipe", "folder"] {
@@ -100,7 +100,7 @@ async fn a_file_that_may_not_be_read_says_so() {
     let status = fixture.plugins.get(&name("p")).unwrap();
     // Root may read everything.
     if rustix::process::geteuid().is_root() {
-        assert_eq!(status.state, PluginState::Active);
+        assert_eq!(status.state(), PluginState::Active);
     } else {
         assert!(status.rejected.unwrap().reason.contains("cannot be read"));
     }

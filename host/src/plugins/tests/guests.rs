@@ -2,7 +2,7 @@
 
 /// A component with a filter whose body is `body`. The handles are dropped first, as the contract wants. Memory is
 /// zero, so `i32.const 0` as the result means `deliver`.
-pub(super) fn filter(body: &str) -> Vec<u8> {
+pub(crate) fn filter(body: &str) -> Vec<u8> {
     component("hookway:plugin/filter@1.0.0", body, "")
 }
 

@@ -120,11 +120,11 @@ async fn a_bad_manifest_does_not_replace_a_good_one() {
     ] {
         fixture.rename_over("p.toml", bad.as_bytes());
         let status = status(&fixture, |status| reason(status).starts_with(sentence)).await;
-        assert_eq!((status.state, &status.version), (PluginState::Degraded, &good), "{status:?}");
+        assert_eq!((status.state(), &status.version), (PluginState::Degraded, &good), "{status:?}");
         assert!(matches!(decision(&fixture).await, Decision::Drop { .. }));
     }
     fixture.rename_over("p.toml", b"topics = [\"orders/*\"]");
-    let status = status(&fixture, |status| status.state == PluginState::Active).await;
+    let status = status(&fixture, |status| status.state() == PluginState::Active).await;
     assert_eq!(status.version, good);
 }
 
@@ -139,13 +139,13 @@ async fn a_first_version_with_a_bad_manifest_is_not_loaded() {
 #[tokio::test]
 async fn a_manifest_alone_says_so_and_waits_for_its_component() {
     let fixture = Fixture::start(&[("p.toml", b"topics = []")]).await;
-    let alone = status(&fixture, |status| status.state == PluginState::Degraded).await;
+    let alone = status(&fixture, |status| status.state() == PluginState::Degraded).await;
     assert!(reason(&alone).starts_with("`p.toml` is there, but no `p.wasm`"), "{alone:?}");
     fixture.rename_over("p.wasm", &dropping());
-    status(&fixture, |status| status.state == PluginState::Active).await;
+    status(&fixture, |status| status.state() == PluginState::Active).await;
     // The component goes and the manifest stays: it is unloaded, and the manifest is told of.
     std::fs::remove_file(fixture.path().join("p.wasm")).unwrap();
-    let alone = status(&fixture, |status| status.state == PluginState::Degraded).await;
+    let alone = status(&fixture, |status| status.state() == PluginState::Degraded).await;
     assert_eq!(alone.version, None);
     let mut swaps = fixture.plugins.swaps();
     std::fs::remove_file(fixture.path().join("p.toml")).unwrap();
@@ -251,7 +251,7 @@ async fn a_default_that_a_silent_binding_cannot_live_with_does_not_go_live() {
     let fixture = Fixture::start(&[("p.wasm", &filter_with_init(GOOD))]).await;
     fixture.plugins.set_in_use(|_| vec![InUse::Binding { tenant: TenantId::default(), config: None }]);
     fixture.rename_over("p.toml", b"config = '\"bad\"'");
-    let status = status(&fixture, |status| status.state == PluginState::Degraded).await;
+    let status = status(&fixture, |status| status.state() == PluginState::Degraded).await;
     assert!(reason(&status).contains("`init` refused the configuration"), "{status:?}");
     assert_eq!(decision(&fixture).await, Decision::Send(None));
 }
@@ -292,7 +292,7 @@ async fn samples_must_pass_before_a_version_goes_live() {
         let status = fixture.plugins.get(&name("p")).unwrap();
         assert_eq!(status.version.is_some(), sentence.is_empty(), "{manifest}: {status:?}");
         assert!(reason(&status).contains(sentence), "{manifest}: {}", reason(&status));
-        assert_eq!(status.calls, 0, "samples are no calls");
+        assert_eq!(status.usage.map_or(0, |usage| usage.calls()), 0, "samples are no calls");
     }
 }
 

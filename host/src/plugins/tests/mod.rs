@@ -4,8 +4,9 @@ mod cached;
 mod calls;
 mod damaged;
 mod files;
-mod guests;
+pub(crate) mod guests;
 mod manifests;
+mod policy;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -86,15 +87,19 @@ fn endpoint(plugins: Vec<Binding>) -> Arc<Endpoint> {
 }
 
 fn subject(data: &'static str) -> Subject {
-    Subject::new(Arc::new(Event {
-        key: EventKey::new(UnixMs(1), 1),
+    Subject::new(Arc::new(event(1, "orders/created", data)))
+}
+
+fn event(number: u64, topic: &str, data: &'static str) -> Event {
+    Event {
+        key: EventKey::new(UnixMs(number), 1),
         id: "evt_1".parse().unwrap(),
         tenant: TenantId::default(),
-        topic: "orders/created".parse().unwrap(),
+        topic: topic.parse().unwrap(),
         timestamp: "2024-03-15T14:30:00Z".parse().unwrap(),
         accepted_at: UnixMs(1),
         data: Bytes::from_static(data.as_bytes()),
         test_of: None,
         envelope: EnvelopeCache::default(),
-    }))
+    }
 }

@@ -146,7 +146,7 @@ pub(crate) async fn cancelling_ends_all_that_waits_for_an_endpoint(store: &dyn S
     }
     assert_eq!(states, ["cancelled", "pending", "cancelled", "held", "cancelled", "delivered"]);
     assert_eq!(store.waiting_endpoints().await.unwrap(), [(stays, T0)]);
-    assert_eq!(store.plugin_holds(at(9), None, 9).await.unwrap().len(), 1);
+    assert_eq!(store.plugin_holds(at(9), None, None, 9).await.unwrap().len(), 1);
     let record = store.delivery(nth(event, 0)).await.unwrap().unwrap();
     assert_eq!(record.delivery.finished_at, Some(at(3)));
 }

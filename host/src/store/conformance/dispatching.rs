@@ -93,7 +93,7 @@ pub(crate) async fn a_plugin_hold_waits_for_its_time_or_its_plugin(store: &dyn S
     let event = dispatched(store, new_event(), deliveries).await;
     let due = async |now, released: Option<&str>| -> Vec<u16> {
         let released = released.map(|name| name.parse().unwrap());
-        let holds = store.plugin_holds(at(now), released, 10).await.unwrap();
+        let holds = store.plugin_holds(at(now), released, None, 10).await.unwrap();
         assert!(holds.iter().all(|hold| hold.event.key == event));
         holds.iter().map(|hold| hold.delivery.id.ordinal).collect()
     };
@@ -113,9 +113,17 @@ pub(crate) async fn plugin_holds_come_with_the_earliest_first(store: &dyn Store)
         let held = delivery(endpoint_id(1), held_by(plugin), Some(at(second)));
         dispatched(store, new_event(), vec![held]).await;
     }
-    let holds = store.plugin_holds(at(9), None, 3).await.unwrap();
-    let due: Vec<_> = holds.iter().filter_map(|hold| hold.delivery.due_at).collect();
-    assert_eq!(due, [at(1), at(2), at(3)]);
+    let mut after = None;
+    for expected in [vec![at(1), at(2), at(3)], vec![at(4), at(5)], vec![]] {
+        let holds = store.plugin_holds(at(9), None, after, 3).await.unwrap();
+        let due: Vec<_> = holds.iter().filter_map(|hold| hold.delivery.due_at).collect();
+        assert_eq!(due, expected);
+        after = holds.last().map(|hold| hold.place).or(after);
+    }
+    let odd = Some("odd".parse().unwrap());
+    let released =
+        store.plugin_holds(at(0), odd, Some((at(3), nth(EventKey::new(at(9), 1), 0))), 3).await.unwrap();
+    assert_eq!(released.iter().filter_map(|hold| hold.delivery.due_at).collect::<Vec<_>>(), [at(5)]);
 }
 
 pub(crate) async fn redispatch_replaces_the_verdict_of_a_plugin_hold_only(store: &dyn Store) {
@@ -135,7 +143,7 @@ pub(crate) async fn redispatch_replaces_the_verdict_of_a_plugin_hold_only(store:
     let unreadable = HoldReason::FilterUnreadable { message: "no operator".to_owned(), tries: 2 };
     store.redispatch(held, verdict(DeliveryState::Held(unreadable), Some(at(15))), false).await.unwrap();
     assert_eq!(store.next_plugin_hold().await.unwrap(), Some(at(15)));
-    let due = store.plugin_holds(at(15), None, 10).await.unwrap();
+    let due = store.plugin_holds(at(15), None, None, 10).await.unwrap();
     assert_eq!(due.iter().map(|hold| hold.delivery.id).collect::<Vec<_>>(), [held]);
 
     let shaped = Verdict { custom: Some(custom_request()), ..verdict(DeliveryState::Pending, Some(at(21))) };

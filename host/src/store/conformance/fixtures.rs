@@ -58,7 +58,12 @@ pub(crate) fn verdict(state: DeliveryState, due_at: Option<UnixMs>) -> Verdict {
 
 pub(crate) fn held_by(plugin: &str) -> DeliveryState {
     let plugin = plugin.parse().unwrap();
-    DeliveryState::Held(HoldReason::PluginFailed { plugin, message: "trapped".to_owned(), tries: 1 })
+    DeliveryState::Held(HoldReason::PluginFailed {
+        plugin,
+        message: "trapped".to_owned(),
+        tries: 1,
+        faults: 0,
+    })
 }
 
 pub(crate) fn plugin_run() -> PluginRun {

@@ -109,7 +109,7 @@ pub(crate) async fn a_verdict_that_comes_with_a_retry_replaces_the_last(store: &
     let sent = Verdict { custom, plugins: vec![plugin_run()], ..verdict(DeliveryState::Pending, None) };
     let after = judged(sent, at(2)).await;
     assert_eq!((after.state, after.due_at, after.plugins.len()), (DeliveryState::Pending, Some(at(2)), 1));
-    assert!(store.plugin_holds(at(9999), None, 9).await.unwrap().is_empty());
+    assert!(store.plugin_holds(at(9999), None, None, 9).await.unwrap().is_empty());
     assert_eq!(store.due(endpoint, at(2), 9).await.unwrap().jobs[0].custom, Some(custom_request()));
 
     store.cancel(id, at(3), audit("delivery.cancelled")).await.unwrap();
@@ -142,7 +142,7 @@ pub(crate) async fn cancelling_ends_what_waits_and_nothing_else(store: &dyn Stor
     let unknown = store.cancel(nth(event, 9), at(6), audit("delivery.cancelled")).await.unwrap_err();
     assert!(matches!(unknown, Error::NotFound), "{unknown}");
     assert!(store.waiting_endpoints().await.unwrap().is_empty());
-    assert!(store.plugin_holds(at(9999), None, 9).await.unwrap().is_empty());
+    assert!(store.plugin_holds(at(9999), None, None, 9).await.unwrap().is_empty());
     assert_eq!(audited(store).await, 3);
 }
 

@@ -21,6 +21,9 @@ const TEST_EVENT: u8 = 2;
 /// Of a row of `deliveries`: how many attempts came before its retry schedule began anew stands before the rest. Only
 /// those that were over and are sent again have it.
 const RESTARTED_DELIVERY: u8 = 2;
+/// Of a row of `deliveries`: how often a plugin failed on it while it worked otherwise stands before what a restarted one
+/// has. Only those that are held for that have it.
+const FAULTY_DELIVERY: u8 = 3;
 /// Stands for the endpoint's own filter where a plugin is named: no plugin has the empty name.
 const FOR_FILTER: &str = "";
 
@@ -118,18 +121,31 @@ pub(super) fn event_header(event: &Event, own_id: bool, own_timestamp: bool) -> 
 
 /// The row of a delivery.
 pub(super) fn encode_delivery(row: &DeliveryRow) -> Vec<u8> {
-    match row.schedule_from {
-        0 => encode(row),
-        from => encode_as(RESTARTED_DELIVERY, &(from, row)),
+    match (row.state.faults(), row.schedule_from) {
+        (0, 0) => encode(row),
+        (0, from) => encode_as(RESTARTED_DELIVERY, &(from, row)),
+        (faults, from) => encode_as(FAULTY_DELIVERY, &(faults, from, row)),
     }
 }
 
 /// A delivery's row.
 pub(super) fn decode_delivery(bytes: &[u8]) -> Result<DeliveryRow, Corrupt> {
-    let Some((&RESTARTED_DELIVERY, rest)) = bytes.split_first() else { return decode("deliveries", bytes) };
     let corrupt = |source| Corrupt::Postcard { table: "deliveries", source };
-    let (schedule_from, row) = postcard::from_bytes::<(u16, DeliveryRow)>(rest).map_err(corrupt)?;
-    Ok(DeliveryRow { schedule_from, ..row })
+    match bytes.split_first() {
+        Some((&RESTARTED_DELIVERY, rest)) => {
+            let (schedule_from, row) = postcard::from_bytes::<(u16, DeliveryRow)>(rest).map_err(corrupt)?;
+            Ok(DeliveryRow { schedule_from, ..row })
+        }
+        Some((&FAULTY_DELIVERY, rest)) => {
+            let (of_row, schedule_from, mut row) =
+                postcard::from_bytes::<(u16, u16, DeliveryRow)>(rest).map_err(corrupt)?;
+            if let DeliveryState::Held(HoldReason::PluginFailed { faults, .. }) = &mut row.state {
+                *faults = of_row;
+            }
+            Ok(DeliveryRow { schedule_from, ..row })
+        }
+        _ => decode("deliveries", bytes),
+    }
 }
 
 /// A versioned row.

@@ -23,9 +23,9 @@ use crate::model::{
 };
 use crate::store::{
     Accepted, AuditChain, AuditFilter, AuditPage, Candidates, Changed, DeliveryFilter, DeliveryRecord, Due,
-    DueInOrder, EventFilter, EventPage, EventRecord, FanOut, FinishedAttempt, IndexPlace, Lookout, NewEvent,
-    Page, PluginHold, QueuePlace, Recorded, RecoveryFilter, RecoveryPage, RecoveryStep, Replay, Resealed,
-    Retry, Statistics, StatisticsScope, Store, StoreFuture, Verdict,
+    DueInOrder, EventFilter, EventPage, EventRecord, FanOut, FinishedAttempt, HoldPlace, IndexPlace, Lookout,
+    NewEvent, Page, PluginHold, QueuePlace, Recorded, RecoveryFilter, RecoveryPage, RecoveryStep, Replay,
+    Resealed, Retry, Statistics, StatisticsScope, Store, StoreFuture, Verdict,
 };
 
 impl Store for RedbStore {
@@ -54,9 +54,10 @@ impl Store for RedbStore {
         &self,
         now: UnixMs,
         released: Option<PluginName>,
+        after: Option<HoldPlace>,
         limit: usize,
     ) -> StoreFuture<'_, Vec<PluginHold>> {
-        self.read(move |transaction| waiting::plugin_holds(transaction, now, released.as_ref(), limit))
+        self.read(move |transaction| waiting::plugin_holds(transaction, now, released.as_ref(), after, limit))
     }
 
     fn next_plugin_hold(&self) -> StoreFuture<'_, Option<UnixMs>> {

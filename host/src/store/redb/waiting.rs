@@ -1,5 +1,6 @@
 //! What waits: events for dispatch, deliveries for an attempt or for a plugin. Reads only.
 
+use std::ops::Bound;
 use std::sync::Arc;
 
 use redb::ReadTransaction;
@@ -8,7 +9,7 @@ use super::failure::Failure;
 use super::rows;
 use super::schema::{CUSTOM, DELIVERIES, EVENTS, HOLDS, QUEUE, delivery_id};
 use crate::model::{DeliveryId, EndpointId, Event, EventKey, Job, PluginName, UnixMs};
-use crate::store::{Due, PluginHold};
+use crate::store::{Due, HoldPlace, PluginHold};
 
 /// The events with these keys. One that is not committed yet is left out: whoever accepts it will tell.
 pub(super) fn events(transaction: &ReadTransaction, keys: &[EventKey]) -> Result<Vec<Arc<Event>>, Failure> {
@@ -80,15 +81,25 @@ pub(super) fn plugin_holds(
     transaction: &ReadTransaction,
     now: UnixMs,
     released: Option<&PluginName>,
+    after: Option<HoldPlace>,
     limit: usize,
 ) -> Result<Vec<PluginHold>, Failure> {
     let holds = transaction.open_table(HOLDS)?;
-    let mut found = Vec::new();
+    let mut found: Vec<(u64, DeliveryId)> = Vec::new();
     for (plugin, _) in held_plugins(transaction)? {
         let is_released = released.is_some_and(|released| released.as_str() == plugin);
         let until = if is_released { u64::MAX } else { now.0 };
         let name = plugin.as_str();
-        for row in holds.range((name, 0, 0, 0)..=(name, until, u128::MAX, u16::MAX))?.take(limit) {
+        let from = match after {
+            Some((due, id)) => Bound::Excluded((name, due.0, id.event.as_u128(), id.ordinal)),
+            None => Bound::Included((name, 0, 0, 0)),
+        };
+        let to = Bound::Included((name, until, u128::MAX, u16::MAX));
+        // Beyond what is due by now there may be nothing after that place.
+        if after.is_some_and(|(due, _)| due.0 > until) {
+            continue;
+        }
+        for row in holds.range((from, to))?.take(limit) {
             let row = row?.0;
             let (_, due, event, ordinal) = row.value();
             found.push((due, delivery_id(event, ordinal)));
@@ -96,7 +107,7 @@ pub(super) fn plugin_holds(
     }
     found.sort_unstable();
     found.truncate(limit);
-    found.into_iter().map(|(_, id)| hold(transaction, id)).collect()
+    found.into_iter().map(|(due, id)| hold(transaction, UnixMs(due), id)).collect()
 }
 
 /// When the earliest of any plugin is due.
@@ -119,8 +130,8 @@ fn held_plugins(transaction: &ReadTransaction) -> Result<Vec<(String, UnixMs)>, 
     Ok(plugins)
 }
 
-fn hold(transaction: &ReadTransaction, id: DeliveryId) -> Result<PluginHold, Failure> {
+fn hold(transaction: &ReadTransaction, due: UnixMs, id: DeliveryId) -> Result<PluginHold, Failure> {
     let row = rows::indexed_delivery(&transaction.open_table(DELIVERIES)?, id)?;
     let event = Arc::new(rows::event_of(&transaction.open_table(EVENTS)?, id)?);
-    Ok(PluginHold { delivery: row.into_delivery(id), event })
+    Ok(PluginHold { place: (due, id), delivery: row.into_delivery(id), event })
 }

@@ -42,6 +42,14 @@ fn failed_attempt() -> Attempt {
     Attempt { outcome: AttemptOutcome::Failed(error), ..attempt(1, 200) }
 }
 
+fn held_with_faults(count: u16) -> DeliveryState {
+    let mut state = held_by("jq");
+    if let DeliveryState::Held(HoldReason::PluginFailed { faults, .. }) = &mut state {
+        *faults = count;
+    }
+    state
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -66,6 +74,11 @@ fn stored_bytes_never_change() {
     assert_eq!(
         hex(&encode_delivery(&restarted)),
         "02ac02818080808080808080808080e4a1a1a18e030400026a7107747261707065640102c09c9494e43101c09c9494e43100010a63656c2d66696c74657210303132333435363738396162636465660000e05d010101f40300c08db701"
+    );
+    let faulty = DeliveryRow { schedule_from: 300, state: held_with_faults(4), ..row() };
+    assert_eq!(
+        hex(&encode_delivery(&faulty)),
+        "0304ac02818080808080808080808080e4a1a1a18e030400026a7107747261707065640102c09c9494e43101c09c9494e43100010a63656c2d66696c74657210303132333435363738396162636465660000e05d010101f40300c08db701"
     );
     assert_eq!(
         hex(&encode(&attempt(1, 200))),
@@ -100,8 +113,8 @@ fn rows_are_read_as_they_were_written() {
         let read = EventRow::parse(&bytes).unwrap().to_event(EventKey::new(T0, 1)).unwrap();
         assert_eq!(format!("{read:?}"), format!("{written:?}"));
     }
-    for schedule_from in [0, 1, u16::MAX] {
-        let written = DeliveryRow { schedule_from, ..row() };
+    for (schedule_from, faults) in [(0, 0), (1, 0), (u16::MAX, 0), (0, 1), (300, 4)] {
+        let written = DeliveryRow { schedule_from, state: held_with_faults(faults), ..row() };
         assert_eq!(decode_delivery(&encode_delivery(&written)).unwrap(), written);
     }
     assert_eq!(decode::<Attempt>("attempts", &encode(&failed_attempt())).unwrap(), failed_attempt());
@@ -128,6 +141,8 @@ proptest! {
         let _ = EventRow::parse(&bytes).and_then(|row| row.to_event(EventKey::new(T0, 1)));
         let _ = decode_delivery(&bytes);
         bytes[0] = RESTARTED_DELIVERY;
+        let _ = decode_delivery(&bytes);
+        bytes[0] = FAULTY_DELIVERY;
         let _ = decode_delivery(&bytes);
         bytes[0] = VERSION;
         let _ = decode::<Attempt>("attempts", &bytes);
