@@ -245,6 +245,7 @@ impl App {
             directory: self.directory.clone(),
             catalogue: self.catalogue.clone(),
             plugins: self.plugins.clone(),
+            lanes: self.lanes.clone(),
             resends: resends.clone(),
             previews: Previews::new(self.judge(), self.clock),
             metrics: self.metrics.clone(),

@@ -55,6 +55,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "directory",
             "catalogue",
             "plugins",
+            "lanes",
             "replay",
             "preview",
         ],

@@ -4,6 +4,7 @@
 
 mod access;
 mod architecture;
+mod breaker;
 mod checklist;
 mod cli;
 mod cloudevents;

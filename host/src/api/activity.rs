@@ -11,7 +11,6 @@ use axum::extract::State;
 
 use super::Api;
 use super::endpoint_view::EndpointView;
-use super::endpoints::show;
 use crate::http::{Caller, PathText, Problem, uninterrupted};
 use crate::model::{Activity, Endpoint, InactiveReason};
 
@@ -44,6 +43,7 @@ impl Api {
         enter: impl FnOnce(Activity) -> Activity + Send + 'static,
     ) -> Result<Json<EndpointView>, Problem> {
         let id = self.find(&caller, id)?.id;
+        let api = self.clone();
         let change = async move {
             let enter = |now: &Arc<Endpoint>| {
                 let after = Endpoint { activity: enter(now.activity), ..Endpoint::clone(now) };
@@ -55,6 +55,6 @@ impl Api {
         let endpoint = uninterrupted(change).await?;
         let active = endpoint.activity.is_active();
         tracing::info!(endpoint = %endpoint.id, tenant = %endpoint.tenant, active, "endpoint activity set");
-        show(&endpoint).map(Json)
+        api.show(&endpoint).map(Json)
     }
 }

@@ -104,6 +104,13 @@ pub(super) enum Encoding {
     Base64,
 }
 
+impl RecordView {
+    /// The delivery.
+    pub(super) const fn delivery_mut(&mut self) -> &mut DeliveryView {
+        &mut self.delivery
+    }
+}
+
 impl From<&DeliveryRecord> for RecordView {
     fn from(record: &DeliveryRecord) -> Self {
         let body = match &record.custom {

@@ -14,7 +14,7 @@ use super::page::Page;
 use crate::http::{Caller, Limit, PathText, Problem, Query};
 use crate::model::{DeliveryId, DeliveryStatus, EndpointId, EventId, TenantId, Topic, UnixMs};
 use crate::openapi::Time;
-use crate::store::{DeliveryFilter, DeliveryRecord};
+use crate::store::{DeliveryFilter, DeliveryRecord, DeliverySummary};
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -67,7 +67,7 @@ pub(super) async fn list(
         row.delivery.hold_while_inactive();
     }
     Ok(Json(Page {
-        data: page.rows.iter().map(RowView::from).collect(),
+        data: page.rows.iter().map(|row| api.row(row)).collect(),
         next_cursor: page.next.map(|cursor| cursor.to_string()),
     }))
 }
@@ -82,10 +82,18 @@ pub(super) async fn get(
     if api.directory.is_inactive(record.delivery.endpoint) {
         record.delivery.hold_while_inactive();
     }
-    Ok(Json(RecordView::from(&record)))
+    let mut shown = RecordView::from(&record);
+    api.explain(shown.delivery_mut(), &record.delivery);
+    Ok(Json(shown))
 }
 
 impl Api {
+    fn row(&self, row: &DeliverySummary) -> RowView {
+        let mut shown = RowView::from(row);
+        self.explain(shown.delivery_mut(), &row.delivery);
+        shown
+    }
+
     /// The delivery of this id, if there is one and the caller may know of it.
     pub(super) async fn find_delivery(&self, caller: &Caller, id: &str) -> Result<DeliveryRecord, Problem> {
         let record = match id.parse::<DeliveryId>() {

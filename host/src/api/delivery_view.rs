@@ -108,6 +108,18 @@ impl DeliveryView {
             plugins: delivery.plugins.iter().map(PluginRunView::from).collect(),
         }
     }
+
+    /// Says why it waits, if nothing did yet.
+    pub(super) fn waits_because(&mut self, reason: String) {
+        self.reason.get_or_insert(reason);
+    }
+}
+
+impl RowView {
+    /// The delivery.
+    pub(super) const fn delivery_mut(&mut self) -> &mut DeliveryView {
+        &mut self.delivery
+    }
 }
 
 impl From<&DeliverySummary> for RowView {

@@ -6,8 +6,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::breaker_view::BreakerView;
 use super::request_input::duration_text;
 use super::secret_view::SecretView;
+use crate::lanes::BreakerState;
 use crate::model::{
     Activity, Binding, Endpoint, EndpointId, Health, InactiveReason, OnFailure, Ordering, OrderingKey,
     PluginName, RequestOptions, Secret, SignatureStyle, TenantId,
@@ -61,6 +63,10 @@ pub(super) struct EndpointView {
     /// Since when it is inactive; `null` while it is active.
     #[schemars(with = "Option<Time>")]
     inactive_since: Option<String>,
+    /// Whether deliveries start as they come, or single ones that probe a receiver that is down.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "BreakerView")]
+    breaker: Option<BreakerView>,
     /// Headers that each request carries.
     headers: BTreeMap<String, String>,
     /// The time for a whole attempt; `null` for the gateway's.
@@ -110,6 +116,11 @@ impl EndpointView {
         Self::build(endpoint, SecretView::with_value)
     }
 
+    /// The same with its breaker.
+    pub(super) fn with_breaker(self, breaker: BreakerState) -> Self {
+        Self { breaker: Some(breaker.into()), ..self }
+    }
+
     fn build(endpoint: &Endpoint, secret: fn(&Secret) -> SecretView) -> Result<Self, serde_json::Error> {
         let (state, inactive) = match endpoint.activity {
             Activity::Active => ("active", None),
@@ -135,6 +146,7 @@ impl EndpointView {
             health: endpoint.activity.health(),
             inactive_reason: inactive.map(|(_, reason)| reason),
             inactive_since: inactive.map(|(since, _)| since.to_string()),
+            breaker: None,
             headers: headers.iter().map(|h| (h.name.clone(), text(&h.value))).collect(),
             timeout: timeout.as_ref().map(duration_text),
             retry: retry.as_ref().map(|retry| retry.waits().iter().map(duration_text).collect()),

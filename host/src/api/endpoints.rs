@@ -56,7 +56,7 @@ pub(super) async fn create(
     api.check_plugins(&blank, &endpoint).await?;
     if dry_run.is_asked() {
         api.check_url_is_free(&endpoint)?;
-        return Ok(Json(show(&endpoint)?).into_response());
+        return Ok(Json(api.show(&endpoint)?).into_response());
     }
     let audit = api.created(&caller, &endpoint)?;
     let endpoint = uninterrupted(async move { api.directory.create(endpoint, audit).await }).await?;
@@ -81,7 +81,7 @@ pub(super) async fn list(
     });
     let page: Vec<_> = rest.by_ref().take(params.limit.get()).collect();
     let next_cursor = rest.next().and(page.last()).map(|endpoint| endpoint.id.to_string());
-    let data = page.into_iter().map(|endpoint| show(endpoint)).collect::<Result<_, _>>()?;
+    let data = page.into_iter().map(|endpoint| api.show(endpoint)).collect::<Result<_, _>>()?;
     Ok(Json(Page { data, next_cursor }))
 }
 
@@ -91,7 +91,7 @@ pub(super) async fn get(
     caller: Caller,
     PathText(id): PathText,
 ) -> Result<Json<EndpointView>, Problem> {
-    show(&*api.find(&caller, &id)?).map(Json)
+    api.show(&*api.find(&caller, &id)?).map(Json)
 }
 
 /// Changes what is named and leaves the rest.
@@ -162,15 +162,15 @@ impl Api {
         self.check_plugins(&before, &after).await?;
         if dry_run.is_asked() {
             self.check_url_is_free(&after)?;
-            return show(&after).map(Json);
+            return self.show(&after).map(Json);
         }
         if after != *before {
             after.updated_at = self.clock.now();
         }
         let audit = self.updated(&caller, &*before, &after)?;
-        let endpoint = uninterrupted(self.exchange(before, after, audit)).await?;
+        let endpoint = uninterrupted(self.clone().exchange(before, after, audit)).await?;
         tracing::info!(endpoint = %endpoint.id, tenant = %endpoint.tenant, "endpoint changed");
-        show(&endpoint).map(Json)
+        self.show(&endpoint).map(Json)
     }
 
     /// Whether no other endpoint of the tenant has this URL now; the store asks again when it writes.
@@ -221,6 +221,12 @@ impl Api {
         self.directory.change(before.id, unchanged).await
     }
 
+    /// An endpoint as everybody may see it.
+    pub(super) fn show(&self, endpoint: &Endpoint) -> Result<EndpointView, Problem> {
+        let shown = EndpointView::new(endpoint).map_err(|error| Problem::internal(&error))?;
+        Ok(shown.with_breaker(self.lanes.breaker(endpoint.id)))
+    }
+
     /// Deletes the endpoint of this id; what is written down is what was deleted.
     async fn remove(self, caller: Caller, id: String) -> Result<Arc<Endpoint>, Problem> {
         let id = self.find(&caller, &id)?.id;
@@ -230,10 +236,6 @@ impl Api {
 
 fn no_such_endpoint() -> Problem {
     Problem::not_found("there is no endpoint of this id")
-}
-
-pub(super) fn show(endpoint: &Endpoint) -> Result<EndpointView, Problem> {
-    EndpointView::new(endpoint).map_err(|error| Problem::internal(&error))
 }
 
 fn tenant(text: Option<String>) -> Result<Option<TenantId>, Problem> {

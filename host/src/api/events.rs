@@ -66,7 +66,11 @@ pub(super) async fn get(
             delivery.hold_while_inactive();
         }
     }
-    EventView::new(&record).map(Json).map_err(|error| Problem::internal(&error))
+    let mut shown = EventView::new(&record).map_err(|error| Problem::internal(&error))?;
+    for (shown, delivery) in shown.deliveries.iter_mut().zip(&record.deliveries) {
+        api.explain(shown, delivery);
+    }
+    Ok(Json(shown))
 }
 
 impl Api {

@@ -14,6 +14,7 @@ mod audit;
 mod audit_view;
 mod audited;
 mod binding_input;
+mod breaker_view;
 mod deliveries;
 mod delivery_view;
 mod dry_run;
@@ -71,6 +72,7 @@ use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::handoff;
 use crate::http::{self, Keys};
+use crate::lanes::Lanes;
 use crate::metrics::Metrics;
 use crate::model::Event;
 use crate::openapi::Described;
@@ -102,6 +104,8 @@ pub struct Api {
     pub catalogue: Catalogue,
     /// The plugins that endpoints can be bound to.
     pub plugins: Plugins,
+    /// What may be sent when.
+    pub lanes: Lanes,
     /// What sends again.
     pub resends: Resends,
     /// What shows events before they are sent.

@@ -55,7 +55,9 @@ impl Api {
         if self.directory.is_inactive(delivery.endpoint) {
             delivery.hold_while_inactive();
         }
-        DeliveryView::new(&delivery, event)
+        let mut shown = DeliveryView::new(&delivery, event);
+        self.explain(&mut shown, &delivery);
+        shown
     }
 }
 

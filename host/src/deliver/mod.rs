@@ -39,7 +39,7 @@ pub use self::request::Post;
 pub use self::transport::{HttpTransport, SendFuture, Sent, Transport};
 use crate::clock::Clock;
 use crate::directory::Directory;
-use crate::lanes::{HELD_WAIT, Lanes};
+use crate::lanes::{HELD_WAIT, Lanes, Signal};
 use crate::model::{
     Activity, Actor, Attempt, AuditEntry, DeliveryState, Endpoint, HoldReason, InactiveReason, Job,
     RetrySchedule, UnixMs, is_gone,
@@ -94,7 +94,7 @@ impl Deliver {
         let mut slot = Slot::new(self, &job);
         let endpoint = self.directory.get(job.endpoint);
         if endpoint.as_ref().is_some_and(|endpoint| !endpoint.activity.is_active()) {
-            slot.give_back(false);
+            slot.give_back(false, Signal::Nothing);
             self.lanes.follow(job.endpoint);
             // Should it be active again by now: the delivery is due as it was.
             slot.settle(Some(self.attempts.clock.now()));
@@ -105,10 +105,11 @@ impl Deliver {
         let told = finished.notice.is_some();
         let (due_at, at) = (finished.due_at, finished.at);
         let gone = finished.attempt.as_ref().is_some_and(|attempt| is_gone(&attempt.outcome));
+        let signal = finished.attempt.as_ref().map_or(Signal::Nothing, |a| Signal::of(&a.outcome, a.took));
         let is_unsigned = finished.state == DeliveryState::Held(HoldReason::NoActiveSecret);
         // The call takes its place among the writes: before the end of whatever may start in this slot.
         let recorded = self.store.finish_attempt(finished);
-        slot.give_back(due_at.is_none());
+        slot.give_back(due_at.is_none(), signal);
         match recorded.await {
             Ok(Recorded { failing_since, was_over }) => {
                 if told {
@@ -226,9 +227,9 @@ impl<'a> Slot<'a> {
         Self { stage, job, sent: false, settled: false }
     }
 
-    fn give_back(&mut self, is_final: bool) {
+    fn give_back(&mut self, is_final: bool, signal: Signal) {
         if !std::mem::replace(&mut self.sent, true) {
-            self.stage.lanes.sent(self.job.endpoint, self.job.delivery, is_final);
+            self.stage.lanes.sent(self.job.endpoint, self.job.delivery, is_final, signal);
         }
     }
 
@@ -241,7 +242,7 @@ impl<'a> Slot<'a> {
 
 impl Drop for Slot<'_> {
     fn drop(&mut self) {
-        self.give_back(false);
+        self.give_back(false, Signal::Nothing);
         self.settle(Some(self.stage.attempts.clock.now().after(UNRECORDED_WAIT)));
     }
 }

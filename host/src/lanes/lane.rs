@@ -3,16 +3,23 @@
 use std::collections::{HashMap, VecDeque};
 
 use super::lines::Lines;
-use crate::model::{DeliveryId, Job, Line, OrderId, UnixMs};
+use super::window::Window;
+use crate::model::{DeliveryId, Job, Line, OrderId, TenantId, UnixMs};
 use crate::store::Lookout;
 
 /// What waits for one endpoint in memory, and what of it is under way.
 #[derive(Debug, Default)]
 pub(super) struct Lane {
+    /// Whose it is; not known before something waits here.
+    pub(super) tenant: Option<TenantId>,
     /// Those that may start, in their order.
     pub(super) ready: VecDeque<Job>,
+    /// Bytes of what waits here, roughly.
+    pub(super) bytes: usize,
     /// Attempts under way.
     pub(super) in_flight: usize,
+    /// How many may be, by what the receiver did with those before.
+    pub(super) window: Window,
     /// Deliveries that are ready, behind one in a line, in flight or not recorded yet, each with its line: what the store
     /// must not hand out again.
     pub(super) known: HashMap<DeliveryId, Option<Line>>,
@@ -36,7 +43,10 @@ pub(super) struct Lane {
 impl Lane {
     /// Whether it has something to give and may: with fewer than `most` in flight, and not before its rate lets it.
     pub(super) fn can_use_a_turn(&self, most: usize) -> bool {
-        !self.has_turn && self.paced.is_none() && !self.ready.is_empty() && self.in_flight < most
+        !self.has_turn
+            && self.paced.is_none()
+            && !self.ready.is_empty()
+            && self.in_flight < most.min(self.window.size())
     }
 
     /// Whether it need not be kept: a new one would be no different.
@@ -116,7 +126,9 @@ impl Lane {
         waiting.iter().for_each(|job| {
             self.known.remove(&job.delivery);
         });
-        waiting.iter().map(size).sum()
+        let bytes = waiting.iter().map(size).sum();
+        self.bytes -= bytes;
+        bytes
     }
 
     /// Forgets a delivery that was settled; true if it has ended, and of its line there is more in the store and nothing

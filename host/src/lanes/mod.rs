@@ -8,15 +8,20 @@
 //! The lane of an inactive endpoint does not run: its deliveries stay in the store as they are, however many. When it is
 //! activated they are put into the order in which their events were accepted, a batch a transaction, and then it runs.
 
+mod breaker;
+mod breakers;
 mod claim;
 mod lane;
 mod lines;
 mod load;
 mod rate;
 mod schedule;
+mod signal;
 mod step;
 #[cfg(test)]
 mod tests;
+mod turns;
+mod window;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -26,8 +31,11 @@ use tokio::sync::Notify;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
+pub use self::breaker::BreakerState;
+use self::breakers::Turn;
 pub use self::claim::Claim;
-use self::schedule::Schedule;
+use self::schedule::{Ended, Schedule};
+pub use self::signal::Signal;
 use self::step::{Limits, Step};
 use crate::clock::Clock;
 use crate::directory::Directory;
@@ -54,6 +62,17 @@ pub struct Options {
     pub lane_buffer: usize,
     /// Bytes of all deliveries that wait in memory, roughly; more wait in the store.
     pub buffer_bytes: usize,
+    /// Failures of an endpoint in a row after which it is only probed; 0 = however many there are. Default: 10.
+    pub breaker_failures: u32,
+    /// The time within which they must fall. Default: 2 min.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub breaker_window: Duration,
+    /// The wait for the first probe; it doubles with each that fails. Default: 1 s.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub probe_wait: Duration,
+    /// The longest wait for a probe. Default: 2 min.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub probe_wait_max: Duration,
 }
 
 /// The lanes. Clones share them.
@@ -95,6 +114,11 @@ impl Lanes {
                 schedule.stored(endpoint, due_at);
             } else {
                 orphans.push(endpoint);
+            }
+        }
+        for (endpoint, since) in store.failing_endpoints().await? {
+            if directory.get(endpoint).is_some() {
+                schedule.suspect(endpoint, since, clock.now());
             }
         }
         let inner = Inner {
@@ -168,11 +192,33 @@ impl Lanes {
     }
 
     /// The POST is over: gives its slots back. `is_final` says that the delivery is over with it; its end must be on its way
-    /// to the store already, before that of any that may start now.
-    pub fn sent(&self, endpoint: EndpointId, delivery: DeliveryId, is_final: bool) {
-        self.inner.schedule().sent(endpoint, delivery, is_final);
+    /// to the store already, before that of any that may start now. `signal` is what it says of the receiver.
+    pub fn sent(&self, endpoint: EndpointId, delivery: DeliveryId, is_final: bool, signal: Signal) {
+        let now = self.inner.clock.now();
+        let turn = self.inner.schedule().sent(Ended { endpoint, delivery, is_final, signal }, now);
+        match turn {
+            Some(Turn::Opened) => {
+                tracing::warn!(%endpoint, "the receiver is down; it is only probed from now on")
+            }
+            Some(Turn::Closed(since)) => {
+                tracing::info!(%endpoint, down_for_ms = now.since(since).as_millis(), "the receiver is back");
+            }
+            None => {}
+        }
         self.inner.changed.notify_one();
         self.inner.ended.notify_waiters();
+    }
+
+    /// Has an endpoint that is only probed probed now, because somebody wants to know.
+    pub fn probe_now(&self, endpoint: EndpointId) {
+        self.inner.schedule().probe_now(endpoint, self.inner.clock.now());
+        self.inner.changed.notify_one();
+    }
+
+    /// Whether an endpoint is sent to as deliveries come, or only probed.
+    #[must_use]
+    pub fn breaker(&self, endpoint: EndpointId) -> BreakerState {
+        self.inner.schedule().breaker(endpoint, self.inner.clock.now())
     }
 
     /// The store knows what came of a delivery, and when it is due again.
@@ -219,7 +265,7 @@ impl Lanes {
             }
             let paused = schedule.is_paused(endpoint);
             if !paused {
-                schedule.changed(endpoint);
+                schedule.changed(endpoint, self.inner.clock.now());
             }
             paused
         };
@@ -245,7 +291,7 @@ impl Lanes {
         }
         let mut schedule = inner.schedule();
         if !inner.directory.is_inactive(endpoint) {
-            schedule.resume(endpoint);
+            schedule.resume(endpoint, inner.clock.now());
         }
         drop(schedule);
         inner.changed.notify_one();
@@ -325,6 +371,18 @@ impl Inner {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { max_in_flight: 2048, max_in_flight_per_endpoint: 64, lane_buffer: 256, buffer_bytes: 64 << 20 }
+        Self {
+            max_in_flight: 2048,
+            max_in_flight_per_endpoint: 64,
+            lane_buffer: 256,
+            buffer_bytes: 64 << 20,
+            // More than the slots that a receiver gets before it has shown anything.
+            breaker_failures: 10,
+            // Ten timeouts of 15 s, of which the last come one at a time, fit in.
+            breaker_window: Duration::from_mins(2),
+            // A receiver that restarts is back soon.
+            probe_wait: Duration::from_secs(1),
+            probe_wait_max: Duration::from_mins(2),
+        }
     }
 }

@@ -1,23 +1,40 @@
 //! Which delivery goes next: pure bookkeeping, no I/O and no clock of its own.
 //!
-//! Every endpoint has a lane. Lanes take turns, each giving one delivery per turn, so an endpoint with a million
-//! waiting deliveries delays another by one. A lane holds few deliveries in memory; the rest waits in the store and is
-//! loaded when there is room. Slots for deliveries in flight are limited per lane and for the host. What an endpoint's owner
-//! limits beyond that is asked for at each turn, so a change counts from the next start on.
+//! Every endpoint has a lane. Tenants take turns and the lanes of a tenant within those, each giving one delivery per turn, so
+//! an endpoint with a million waiting deliveries delays another by one. A lane holds few deliveries in memory; the rest waits
+//! in the store and is loaded when there is room. Slots for deliveries in flight are limited per lane and for the host; a lane
+//! has no more of them than its receiver earned ([`super::window`]), and than are free. What an endpoint's owner limits beyond
+//! that is asked for at each turn, so a change counts from the next start on. A receiver that is down is only probed
+//! ([`super::breaker`]); what is for it waits in the store.
 
 mod claims;
+mod starting;
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::Options;
+use super::breaker::{BreakerState, Rules};
+use super::breakers::{Breakers, Turn};
 use super::lane::{Lane, size};
 use super::rate::Rate;
-use super::step::{Limits, OrderedLoad, Step};
+use super::signal::Signal;
+use super::turns::Turns;
 use crate::model::{DeliveryId, EndpointId, Job, OrderId, UnixMs};
 use crate::store::{Due, InOrder};
 
 /// The due time of what may have been due for long.
 const NOW_OR_BEFORE: UnixMs = UnixMs(0);
+
+/// An attempt that is over.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ended {
+    pub(super) endpoint: EndpointId,
+    pub(super) delivery: DeliveryId,
+    /// Whether its delivery is over with it.
+    pub(super) is_final: bool,
+    /// What it says of the receiver.
+    pub(super) signal: Signal,
+}
 
 /// All lanes that have something to do.
 #[derive(Debug)]
@@ -25,13 +42,15 @@ pub(super) struct Schedule {
     options: Options,
     lanes: HashMap<EndpointId, Lane>,
     /// Lanes that may give a delivery, each once, in the order of their turns.
-    turns: VecDeque<EndpointId>,
+    turns: Turns,
     /// When lanes have deliveries in the store that become due.
     timers: BTreeSet<(UnixMs, EndpointId)>,
     /// When lanes may start the next one that is ready; they have no turn until then.
     paced: BTreeSet<(UnixMs, EndpointId)>,
     /// The starts of endpoints with a rate limit. Outlives their lanes: an idle lane must not forget what it just sent.
     rates: HashMap<EndpointId, Rate>,
+    /// The breakers of endpoints that failed lately.
+    breakers: Breakers,
     /// Ordered lanes that wait for events that are not fanned out yet.
     awaiting_dispatch: HashSet<EndpointId>,
     /// How many events were fanned out, so that one that ends during a load is not missed.
@@ -44,13 +63,15 @@ pub(super) struct Schedule {
 
 impl Schedule {
     pub(super) fn new(options: Options) -> Self {
+        let breakers = Breakers::new(Rules::of(&options));
         Self {
             options,
             lanes: HashMap::new(),
-            turns: VecDeque::new(),
+            turns: Turns::default(),
             timers: BTreeSet::new(),
             paced: BTreeSet::new(),
             rates: HashMap::new(),
+            breakers,
             awaiting_dispatch: HashSet::new(),
             dispatched: 0,
             paused: HashSet::new(),
@@ -59,21 +80,27 @@ impl Schedule {
         }
     }
 
-    /// Takes a delivery that is due now; false when memory or order says that it has to wait in the store. What goes in
-    /// order always does: only the store knows what comes before it.
+    /// Takes a delivery that is due now; false when memory, order or a breaker says that it has to wait in the store. What
+    /// goes in order always does: only the store knows what comes before it. An event that tests its endpoint is a probe.
     #[must_use]
     pub(super) fn offer(&mut self, job: Job, now: UnixMs, ordered: bool) -> bool {
-        if ordered || self.paused.contains(&job.endpoint) {
+        let endpoint = job.endpoint;
+        let is_down = self.breakers.is_tripped(endpoint);
+        let is_test = job.event.test_of.is_some();
+        if ordered || self.paused.contains(&endpoint) || is_down && !is_test {
             return false;
         }
-        let lane = self.lanes.entry(job.endpoint).or_default();
+        let free_bytes = self.options.buffer_bytes.saturating_sub(self.bytes_ready);
+        let lane = self.lanes.entry(endpoint).or_default();
         let older_waits = lane.loading || lane.stored.is_some_and(|due| due <= now);
-        let full =
-            lane.ready.len() >= self.options.lane_buffer || self.bytes_ready >= self.options.buffer_bytes;
-        if older_waits || full || lane.known.contains_key(&job.delivery) {
+        let full = lane.ready.len() >= self.options.lane_buffer || lane.bytes >= free_bytes;
+        if older_waits && !is_down || full || lane.known.contains_key(&job.delivery) {
             return false;
         }
         self.push(job);
+        if is_down {
+            self.probe_now(endpoint, now);
+        }
         true
     }
 
@@ -152,13 +179,52 @@ impl Schedule {
     }
 
     /// The POST is over: gives its slots back. If the delivery is over too, the next of its line may start; if not, those
-    /// of its line wait in the store until it is.
-    pub(super) fn sent(&mut self, endpoint: EndpointId, delivery: DeliveryId, is_final: bool) {
+    /// of its line wait in the store until it is. Says if the breaker opened or closed.
+    pub(super) fn sent(&mut self, attempt: Ended, now: UnixMs) -> Option<Turn> {
+        let Ended { endpoint, delivery, is_final, signal } = attempt;
         self.in_flight = self.in_flight.saturating_sub(1);
-        let Some(lane) = self.lanes.get_mut(&endpoint) else { return };
-        lane.in_flight = lane.in_flight.saturating_sub(1);
-        self.bytes_ready -= lane.end(delivery, is_final);
+        let turn = self.breakers.heard(endpoint, delivery, signal, now);
+        let most = self.options.max_in_flight_per_endpoint;
+        if let Some(lane) = self.lanes.get_mut(&endpoint) {
+            lane.window.heard(signal, lane.in_flight, most);
+            lane.in_flight = lane.in_flight.saturating_sub(1);
+            if let Some(tenant) = &lane.tenant {
+                self.turns.ended(tenant);
+            }
+            self.bytes_ready -= lane.end(delivery, is_final);
+        }
+        if turn == Some(Turn::Opened) {
+            self.opened(endpoint);
+        }
         self.give_turn(endpoint);
+        turn
+    }
+
+    /// The receiver is down: what waits for it waits in the store. Whatever lets it start again comes later than the commit
+    /// of what was offered here before its own.
+    fn opened(&mut self, endpoint: EndpointId) {
+        let Some(lane) = self.lanes.get_mut(&endpoint) else { return };
+        lane.window.close();
+        if lane.has_waiting() {
+            self.clear_ready(endpoint);
+            self.stored(endpoint, NOW_OR_BEFORE);
+        }
+    }
+
+    /// Somebody wants to know now whether a receiver is back: its breaker is probed at once, with what is due.
+    pub(super) fn probe_now(&mut self, endpoint: EndpointId, now: UnixMs) {
+        self.breakers.probe_now(endpoint, now);
+        self.look_again(endpoint);
+    }
+
+    /// All attempts of this endpoint have failed since then, before the start: its next one is a probe.
+    pub(super) fn suspect(&mut self, endpoint: EndpointId, since: UnixMs, now: UnixMs) {
+        self.breakers.suspect(endpoint, since, now);
+    }
+
+    /// How the breaker of an endpoint stands.
+    pub(super) fn breaker(&self, endpoint: EndpointId, now: UnixMs) -> BreakerState {
+        self.breakers.state(endpoint, now)
     }
 
     /// The store knows what came of a delivery, and when it is due again.
@@ -188,6 +254,7 @@ impl Schedule {
     pub(super) fn delete(&mut self, endpoint: EndpointId) {
         self.paused.remove(&endpoint);
         self.rates.remove(&endpoint);
+        self.breakers.forget(endpoint);
         self.stop(endpoint);
     }
 
@@ -201,7 +268,11 @@ impl Schedule {
     /// Whether no lane is kept.
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
-        self.lanes.is_empty() && self.timers.is_empty() && self.bytes_ready == 0 && self.in_flight == 0
+        self.lanes.is_empty()
+            && self.timers.is_empty()
+            && self.turns.is_empty()
+            && self.bytes_ready == 0
+            && self.in_flight == 0
     }
 
     /// Whether the lane of an endpoint is stopped.
@@ -210,8 +281,9 @@ impl Schedule {
     }
 
     /// Lets the lane of an endpoint run again; all that waits for it is read from the store.
-    pub(super) fn resume(&mut self, endpoint: EndpointId) {
+    pub(super) fn resume(&mut self, endpoint: EndpointId, now: UnixMs) {
         if self.paused.remove(&endpoint) {
+            self.breakers.probe_now(endpoint, now);
             self.stored(endpoint, NOW_OR_BEFORE);
         }
     }
@@ -227,74 +299,11 @@ impl Schedule {
         self.forget_if_idle(endpoint);
     }
 
-    /// The limits of an endpoint changed, or the time came that they asked for: its lane need not wait for that any more.
-    fn look_again(&mut self, endpoint: EndpointId) {
-        self.unpace(endpoint);
-        self.give_turn(endpoint);
-    }
-
-    /// The owner changed the endpoint: its lane asks for its limits again, and reads what another order kept back.
-    pub(super) fn changed(&mut self, endpoint: EndpointId) {
-        self.look_again(endpoint);
+    /// The owner changed the endpoint: its lane asks for its limits again, reads what another order kept back, and tries
+    /// whether the receiver is there now.
+    pub(super) fn changed(&mut self, endpoint: EndpointId, now: UnixMs) {
+        self.probe_now(endpoint, now);
         self.stored(endpoint, NOW_OR_BEFORE);
-    }
-
-    /// What to do next. Each [`Step::Load`] is given once until [`Schedule::loaded`] answers it.
-    pub(super) fn next(&mut self, now: UnixMs, limits: impl Fn(EndpointId) -> Limits) -> Step {
-        while let Some((_, endpoint)) = self.timers.first().filter(|(due_at, _)| *due_at <= now).copied() {
-            self.timers.pop_first();
-            self.set_order(endpoint, limits(endpoint).order);
-            if let Some(step) = self.start_loading(endpoint, now) {
-                return step;
-            }
-        }
-        while let Some((_, endpoint)) = self.paced.first().filter(|(at, _)| *at <= now).copied() {
-            self.look_again(endpoint);
-        }
-        if self.in_flight < self.options.max_in_flight {
-            while let Some(endpoint) = self.turns.pop_front() {
-                if let Some(job) = self.take(endpoint, limits(endpoint), now) {
-                    return Step::Run(job);
-                }
-            }
-        }
-        let timers = self.timers.first().into_iter().chain(self.paced.first());
-        Step::Wait(timers.map(|&(at, _)| at).min())
-    }
-
-    /// The lane's timer has fired. A lane that cannot load now gets it back from `loaded` or `give_turn`.
-    fn start_loading(&mut self, endpoint: EndpointId, now: UnixMs) -> Option<Step> {
-        let room = self.bytes_ready < self.options.buffer_bytes;
-        let lane = self.lanes.get_mut(&endpoint)?;
-        let must_wait = !lane.ready.is_empty() || !room && lane.in_flight > 0 || lane.has_others_in_flight();
-        if lane.loading || must_wait {
-            return None;
-        }
-        lane.loading = true;
-        lane.stored = None;
-        let limit = self.options.lane_buffer;
-        let Some(order) = lane.order else { return Some(Step::Load(endpoint, limit + lane.known.len())) };
-        let lookout = lane.lookout(order, now);
-        Some(Step::LoadInOrder(OrderedLoad { endpoint, limit, lookout, dispatched: self.dispatched }))
-    }
-
-    /// The first of the lane, if its limits let it start now. Whoever makes room gives the turn back: `sent`, the timer
-    /// in `paced`, or a change of the limits.
-    fn take(&mut self, endpoint: EndpointId, limits: Limits, now: UnixMs) -> Option<Job> {
-        self.set_order(endpoint, limits.order);
-        let lane = self.lanes.get_mut(&endpoint)?;
-        lane.has_turn = false;
-        let is_full = limits.burst > 0 && lane.in_flight >= limits.burst as usize;
-        if lane.ready.is_empty() || is_full || !self.start_at_rate(endpoint, limits.rate, now) {
-            return None;
-        }
-        let lane = self.lanes.get_mut(&endpoint)?;
-        let job = lane.ready.pop_front()?;
-        lane.in_flight += 1;
-        self.in_flight += 1;
-        self.bytes_ready -= size(&job);
-        self.give_turn(endpoint);
-        Some(job)
     }
 
     /// The lane goes by this order from now on. What waits here in the other one is read again.
@@ -317,38 +326,25 @@ impl Schedule {
         self.bytes_ready -= lane.clear();
     }
 
-    /// Counts a start, if the rate allows it now; otherwise sets the timer.
-    fn start_at_rate(&mut self, endpoint: EndpointId, limit: u32, now: UnixMs) -> bool {
-        if limit == 0 {
-            self.rates.remove(&endpoint);
-            return true;
-        }
-        let rate = self.rates.entry(endpoint).or_insert_with(Rate::new);
-        let at = rate.next_start(limit, now);
-        if at <= now {
-            rate.started(now);
-            return true;
-        }
-        if let Some(lane) = self.lanes.get_mut(&endpoint) {
-            lane.paced = Some(at);
-            self.paced.insert((at, endpoint));
-        }
-        false
-    }
-
-    fn unpace(&mut self, endpoint: EndpointId) {
-        if let Some(at) = self.lanes.get_mut(&endpoint).and_then(|lane| lane.paced.take()) {
-            self.paced.remove(&(at, endpoint));
-        }
-    }
-
     fn push(&mut self, job: Job) {
         let endpoint = job.endpoint;
-        self.bytes_ready += size(&job);
-        let lane = self.lanes.entry(endpoint).or_default();
-        lane.known.insert(job.delivery, job.line);
-        lane.ready.push_back(job);
+        self.hold(&job);
+        if let Some(lane) = self.lanes.get_mut(&endpoint) {
+            lane.ready.push_back(job);
+        }
         self.give_turn(endpoint);
+    }
+
+    /// Notes that this one is in memory.
+    fn hold(&mut self, job: &Job) {
+        let size = size(job);
+        self.bytes_ready += size;
+        let lane = self.lanes.entry(job.endpoint).or_default();
+        lane.bytes += size;
+        lane.known.insert(job.delivery, job.line);
+        if lane.tenant.as_ref() != Some(&job.event.tenant) {
+            lane.tenant = Some(job.event.tenant.clone());
+        }
     }
 
     /// Takes what was read, in its order. Of a line that was read nothing is known here: its first may start.
@@ -357,10 +353,10 @@ impl Schedule {
         for job in jobs {
             match job.line {
                 Some(line) if !started.insert(line) => {
-                    self.bytes_ready += size(&job);
-                    let lane = self.lanes.entry(endpoint).or_default();
-                    lane.known.insert(job.delivery, job.line);
-                    lane.lines.follow(line, job);
+                    self.hold(&job);
+                    if let Some(lane) = self.lanes.get_mut(&endpoint) {
+                        lane.lines.follow(line, job);
+                    }
                 }
                 Some(_) | None => self.push(job),
             }
@@ -370,9 +366,11 @@ impl Schedule {
     /// Puts a lane at the end of the turns if it can use one, and its timer back if it can load again.
     fn give_turn(&mut self, endpoint: EndpointId) {
         let Some(lane) = self.lanes.get_mut(&endpoint) else { return };
-        if lane.can_use_a_turn(self.options.max_in_flight_per_endpoint) {
+        if let Some(tenant) = lane.tenant.clone()
+            && lane.can_use_a_turn(self.options.max_in_flight_per_endpoint)
+        {
             lane.has_turn = true;
-            self.turns.push_back(endpoint);
+            self.turns.push(&tenant, endpoint);
         }
         if let (true, Some(due_at)) = (lane.ready.is_empty(), lane.stored) {
             self.timers.insert((due_at, endpoint));

@@ -1,16 +1,21 @@
 //! The schedule, step by step, in a time of its own.
 
+mod breaking;
 mod claims;
 mod limits;
+mod neighbours;
 mod order;
 mod simulation;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::Options;
-use super::schedule::Schedule;
+use super::breakers::Turn;
+use super::schedule::{Ended, Schedule};
+use super::signal::Signal;
 use super::step::{Limits, OrderedLoad, Step};
 use crate::model::{DeliveryId, EndpointId, EnvelopeCache, Event, EventKey, Job, TenantId, UnixMs};
 use crate::store::Due;
@@ -54,6 +59,13 @@ fn job(endpoint: EndpointId, n: u128) -> Job {
     }
 }
 
+/// An attempt ends that was answered.
+fn sent(schedule: &mut Schedule, endpoint: EndpointId, delivery: DeliveryId, is_final: bool) {
+    let signal = Signal::Up(Duration::ZERO);
+    let turn = schedule.sent(Ended { endpoint, delivery, is_final, signal }, NOW);
+    assert_eq!(turn, None);
+}
+
 fn unlimited(_: EndpointId) -> Limits {
     Limits::default()
 }
@@ -86,7 +98,7 @@ fn an_endpoint_that_hangs_takes_its_own_slots_and_no_more() {
     assert_eq!(runs(&mut schedule), [(1, 1), (1, 2)]);
     assert!(schedule.offer(job(endpoint(2), 4), NOW, false));
     assert_eq!(runs(&mut schedule), [(2, 4)]);
-    schedule.sent(endpoint(1), job(endpoint(1), 1).delivery, true);
+    sent(&mut schedule, endpoint(1), job(endpoint(1), 1).delivery, true);
     assert_eq!(runs(&mut schedule), [(1, 3)]);
 }
 
@@ -97,7 +109,7 @@ fn the_host_never_has_more_in_flight_than_its_limit() {
         assert!(schedule.offer(job(endpoint(n), n), NOW, false));
     }
     assert_eq!(runs(&mut schedule).len(), 2);
-    schedule.sent(endpoint(1), job(endpoint(1), 1).delivery, true);
+    sent(&mut schedule, endpoint(1), job(endpoint(1), 1).delivery, true);
     assert_eq!(runs(&mut schedule).len(), 1);
 }
 
@@ -128,7 +140,7 @@ fn a_failed_delivery_is_loaded_when_it_is_due_and_not_before() {
     let lane = endpoint(1);
     assert!(schedule.offer(job(lane, 1), NOW, false));
     assert_eq!(runs(&mut schedule).len(), 1);
-    schedule.sent(lane, job(lane, 1).delivery, true);
+    sent(&mut schedule, lane, job(lane, 1).delivery, true);
     schedule.settled(lane, job(lane, 1).delivery, Some(UnixMs(6_000)));
     assert!(matches!(schedule.next(UnixMs(5_999), unlimited), Step::Wait(Some(UnixMs(6_000)))));
     assert!(matches!(schedule.next(UnixMs(6_000), unlimited), Step::Load(..)));
@@ -155,7 +167,7 @@ fn a_delivery_that_is_recorded_during_a_load_is_not_sent_again() {
     assert_eq!(runs(&mut schedule), [(1, 1)]);
     schedule.stored(lane, NOW);
     assert!(matches!(schedule.next(NOW, unlimited), Step::Load(..)));
-    schedule.sent(lane, job(lane, 1).delivery, true);
+    sent(&mut schedule, lane, job(lane, 1).delivery, true);
     schedule.settled(lane, job(lane, 1).delivery, None);
     // The store was read before the attempt was recorded in it.
     schedule.loaded(lane, Due { jobs: vec![job(lane, 1), job(lane, 2)], next: None });
@@ -170,7 +182,7 @@ fn a_deleted_endpoint_leaves_nothing_behind() {
     assert!(schedule.offer(job(lane, 2), NOW, false));
     assert_eq!(runs(&mut schedule).len(), 1);
     schedule.delete(lane);
-    schedule.sent(lane, job(lane, 1).delivery, true);
+    sent(&mut schedule, lane, job(lane, 1).delivery, true);
     schedule.settled(lane, job(lane, 1).delivery, None);
     assert!(matches!(schedule.next(NOW, unlimited), Step::Wait(None)));
 }
@@ -185,10 +197,10 @@ fn a_stopped_lane_takes_and_gives_nothing_and_reads_everything_once_it_runs_agai
     schedule.pause(lane);
     assert!(!schedule.offer(job(lane, 3), NOW, false));
     schedule.stored(lane, NOW);
-    schedule.sent(lane, job(lane, 1).delivery, true);
+    sent(&mut schedule, lane, job(lane, 1).delivery, true);
     schedule.settled(lane, job(lane, 1).delivery, Some(NOW));
     assert!(matches!(schedule.next(NOW, unlimited), Step::Wait(None)));
-    schedule.resume(lane);
+    schedule.resume(lane, NOW);
     assert!(matches!(schedule.next(NOW, unlimited), Step::Load(loading, _) if loading == lane));
 }
 
@@ -201,6 +213,6 @@ fn what_a_load_brings_to_a_stopped_lane_stays_in_the_store() {
     schedule.pause(lane);
     schedule.loaded(lane, Due { jobs: vec![job(lane, 1)], next: Some(NOW) });
     assert!(matches!(schedule.next(NOW, unlimited), Step::Wait(None)));
-    schedule.resume(lane);
+    schedule.resume(lane, NOW);
     assert!(matches!(schedule.next(NOW, unlimited), Step::Load(..)));
 }

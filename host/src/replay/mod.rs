@@ -80,6 +80,7 @@ impl Resends {
             audit.with("status", &json!(delivery.state.name()), &json!(name_after(&delivery, &retry)));
         let after = self.store.retry(retry, audit).await?;
         self.announce(&after.state);
+        self.lanes.probe_now(endpoint);
         Ok(after)
     }
 

@@ -138,6 +138,9 @@ pub trait Store: Send + Sync + 'static {
     /// recorded, and delivers it if it succeeded; nothing comes after it.
     fn finish_attempt(&self, finished: FinishedAttempt) -> StoreFuture<'_, Recorded>;
 
+    /// The endpoints of which all attempts failed lately, each with the time since when they do.
+    fn failing_endpoints(&self) -> StoreFuture<'_, Vec<(EndpointId, UnixMs)>>;
+
     /// Makes deliveries of an endpoint that wait for an attempt due in the order in which their events were accepted,
     /// at most `limit` of those after `after`; returns the last one it looked at, `None` when there is none left.
     fn release_waiting(

@@ -99,6 +99,7 @@ impl Store for Shelf {
         next_plugin_hold() -> Option<UnixMs>;
         redispatch(id: DeliveryId, verdict: Verdict, durable: bool) -> bool;
         waiting_endpoints() -> Vec<(EndpointId, UnixMs)>;
+        failing_endpoints() -> Vec<(EndpointId, UnixMs)>;
         due(endpoint: EndpointId, now: UnixMs, limit: usize) -> Due;
         due_in_order(endpoint: EndpointId, lookout: Lookout, now: UnixMs, limit: usize) -> DueInOrder;
         index_order(endpoint: EndpointId, order: OrderId, after: Option<IndexPlace>, limit: usize) -> Option<IndexPlace>;

@@ -32,7 +32,7 @@ impl Schedule {
     }
 
     /// How many deliveries may be made due so that they start at once and one that comes after them does, too: none
-    /// while anything waits or the lane does not run.
+    /// while anything waits, the lane does not run or the receiver is down.
     pub(in crate::lanes) fn room(&mut self, endpoint: EndpointId, limits: Limits, now: UnixMs) -> usize {
         let most = self.options.max_in_flight_per_endpoint;
         let slots = if limits.burst > 0 { most.min(limits.burst as usize) } else { most };
@@ -43,7 +43,8 @@ impl Schedule {
         if limits.order.is_some() {
             share = 1;
         }
-        if self.paused.contains(&endpoint) || self.in_flight >= self.options.max_in_flight {
+        let does_not_run = self.paused.contains(&endpoint) || self.breakers.is_tripped(endpoint);
+        if does_not_run || self.in_flight >= self.options.max_in_flight {
             return 0;
         }
         let rate = self.rates.get_mut(&endpoint).filter(|_| limits.rate > 0);

@@ -29,7 +29,7 @@ fn what_is_under_way_or_not_recorded_cannot_be_claimed() {
     assert!(schedule.offer(job(endpoint(LANE), 1), NOW, false));
     assert_eq!(runs(&mut schedule), [(LANE, 1)]);
     assert!(!schedule.claim(endpoint(LANE), id(1)));
-    schedule.sent(endpoint(LANE), id(1), true);
+    sent(&mut schedule, endpoint(LANE), id(1), true);
     assert!(!schedule.claim(endpoint(LANE), id(1)));
     schedule.settled(endpoint(LANE), id(1), None);
     assert!(schedule.claim(endpoint(LANE), id(1)));

@@ -34,7 +34,7 @@ fn started(
     loop {
         match schedule.next(now, &limits) {
             Step::Run(job) => {
-                schedule.sent(job.endpoint, job.delivery, true);
+                sent(schedule, job.endpoint, job.delivery, true);
                 schedule.settled(job.endpoint, job.delivery, None);
                 count += 1;
             }
@@ -138,7 +138,7 @@ fn another_rate_counts_from_the_next_start_on() {
     let mut schedule = with_work(10);
     assert_eq!(started(&mut schedule, NOW, rate(1)), (1, Some(UnixMs(2_040))));
     assert_eq!(started(&mut schedule, NOW, unlimited).0, 0, "nobody said that it changed");
-    schedule.changed(endpoint(1));
+    schedule.changed(endpoint(1), NOW);
     assert_eq!(started(&mut schedule, NOW, unlimited), (9, None));
 }
 
@@ -156,13 +156,13 @@ fn no_more_than_the_burst_limit_is_in_flight_and_another_one_counts_at_once() {
         }
     };
     assert_eq!(run(&mut schedule, 3), 3);
-    schedule.sent(endpoint(1), job(endpoint(1), 1).delivery, true);
+    sent(&mut schedule, endpoint(1), job(endpoint(1), 1).delivery, true);
     assert_eq!(run(&mut schedule, 3), 1);
-    schedule.changed(endpoint(1));
+    schedule.changed(endpoint(1), NOW);
     assert_eq!(run(&mut schedule, 5), 2);
-    schedule.sent(endpoint(1), job(endpoint(1), 1).delivery, true);
+    sent(&mut schedule, endpoint(1), job(endpoint(1), 1).delivery, true);
     assert_eq!(run(&mut schedule, 2), 0, "a lower one waits for those in flight");
-    schedule.changed(endpoint(1));
+    schedule.changed(endpoint(1), NOW);
     assert_eq!(run(&mut schedule, 0), 10 - 6);
 }
 
@@ -193,7 +193,7 @@ fn a_lane_that_was_stopped_has_not_forgotten_what_it_sent() {
     assert!(before > 0 && until > NOW);
     schedule.pause(endpoint(1));
     assert_eq!(started(&mut schedule, until, rate(10)), (0, None), "it has neither turns nor timers");
-    schedule.resume(endpoint(1));
+    schedule.resume(endpoint(1), NOW);
     assert!(matches!(schedule.next(NOW, rate(10)), Step::Load(..)));
     schedule.loaded(endpoint(1), Due { jobs: vec![job(endpoint(1), 2000)], next: None });
     assert_eq!(started(&mut schedule, NOW, rate(10)), (0, Some(until)));

@@ -96,7 +96,7 @@ fn the_next_starts_when_the_one_before_has_ended() {
     let mut schedule = with_ready([1, 2]);
     assert_eq!(starts(&mut schedule), Some(1));
     assert_eq!(starts(&mut schedule), None);
-    schedule.sent(LANE, id(1), true);
+    sent(&mut schedule, LANE, id(1), true);
     assert_eq!(starts(&mut schedule), Some(2));
 }
 
@@ -104,7 +104,7 @@ fn the_next_starts_when_the_one_before_has_ended() {
 fn one_that_is_tried_again_holds_up_those_behind_it() {
     let mut schedule = with_ready([1, 2]);
     assert_eq!(starts(&mut schedule), Some(1));
-    schedule.sent(LANE, id(1), false);
+    sent(&mut schedule, LANE, id(1), false);
     schedule.settled(LANE, id(1), Some(UnixMs(5_000)));
     assert!(matches!(schedule.next(NOW, whole), Step::Wait(Some(UnixMs(5_000)))));
     load_and_answer(&mut schedule, UnixMs(5_000), one_line([1, 2], None, false));
@@ -120,9 +120,9 @@ fn an_ordered_delivery_is_never_taken_from_memory() {
 fn lines_run_beside_each_other_and_each_in_its_order() {
     let mut schedule = with_lines(found(&[(1, line(1)), (2, line(2)), (3, line(1)), (4, line(3))], &[], 4));
     assert_eq!(all_that_start(&mut schedule), [1, 2, 4]);
-    schedule.sent(LANE, id(2), true);
+    sent(&mut schedule, LANE, id(2), true);
     assert_eq!(all_that_start(&mut schedule), [0; 0]);
-    schedule.sent(LANE, id(1), true);
+    sent(&mut schedule, LANE, id(1), true);
     assert_eq!(all_that_start(&mut schedule), [3]);
 }
 
@@ -130,9 +130,9 @@ fn lines_run_beside_each_other_and_each_in_its_order() {
 fn one_that_is_tried_again_holds_up_its_own_line_only() {
     let mut schedule = with_lines(found(&[(1, line(1)), (2, line(1)), (3, line(2)), (4, line(2))], &[], 4));
     assert_eq!(all_that_start(&mut schedule), [1, 3]);
-    schedule.sent(LANE, id(1), false);
+    sent(&mut schedule, LANE, id(1), false);
     schedule.settled(LANE, id(1), Some(UnixMs(5_000)));
-    schedule.sent(LANE, id(3), true);
+    sent(&mut schedule, LANE, id(3), true);
     assert_eq!(all_that_start(&mut schedule), [4]);
     schedule.added(LANE, NOW);
     let load = load(&mut schedule, NOW, keyed);
@@ -144,7 +144,7 @@ fn one_that_is_tried_again_holds_up_its_own_line_only() {
 fn the_store_is_read_while_lines_are_busy_and_told_of_them() {
     let mut schedule = with_lines(found(&[(1, line(1)), (2, line(1)), (3, line(2))], &[], 3));
     assert_eq!(all_that_start(&mut schedule), [1, 3]);
-    schedule.sent(LANE, id(3), true);
+    sent(&mut schedule, LANE, id(3), true);
     schedule.added(LANE, NOW);
     let load = load(&mut schedule, NOW, keyed);
     let known = [(id(1), line(1)), (id(2), line(1)), (id(3), line(2))];
@@ -157,10 +157,10 @@ fn the_store_is_read_while_lines_are_busy_and_told_of_them() {
 fn what_was_passed_by_behind_a_busy_one_is_read_once_that_is_settled() {
     let mut schedule = with_lines(found(&[(1, line(1)), (2, line(2))], &[line(1)], 9));
     assert_eq!(all_that_start(&mut schedule), [1, 2]);
-    schedule.sent(LANE, id(2), true);
+    sent(&mut schedule, LANE, id(2), true);
     schedule.settled(LANE, id(2), None);
     assert!(matches!(schedule.next(NOW, keyed), Step::Wait(None)), "nothing of that line was passed by");
-    schedule.sent(LANE, id(1), true);
+    sent(&mut schedule, LANE, id(1), true);
     schedule.settled(LANE, id(1), None);
     assert_eq!(load(&mut schedule, NOW, keyed).lookout.after, None);
 }
@@ -171,7 +171,7 @@ fn one_that_is_settled_during_the_load_that_passed_its_line_by_is_not_missed() {
     assert_eq!(all_that_start(&mut schedule), [1]);
     schedule.added(LANE, NOW);
     let under_way = load(&mut schedule, NOW, keyed);
-    schedule.sent(LANE, id(1), true);
+    sent(&mut schedule, LANE, id(1), true);
     schedule.settled(LANE, id(1), None);
     answer(&mut schedule, under_way, found(&[], &[line(1)], 2));
     assert_eq!(load(&mut schedule, NOW, keyed).lookout.after, None);
@@ -205,11 +205,11 @@ fn a_lane_that_becomes_ordered_reads_again_what_it_had_once_all_in_flight_is_set
         assert!(schedule.offer(job(LANE, n), NOW, false));
     }
     assert_eq!(runs(&mut schedule).len(), 2);
-    schedule.sent(LANE, id(1), true);
+    sent(&mut schedule, LANE, id(1), true);
     assert_eq!(starts(&mut schedule), None);
     schedule.settled(LANE, id(1), None);
     assert_eq!(starts(&mut schedule), None);
-    schedule.sent(LANE, id(2), true);
+    sent(&mut schedule, LANE, id(2), true);
     schedule.settled(LANE, id(2), None);
     load_and_answer(&mut schedule, NOW, one_line([3], None, false));
     assert_eq!(starts(&mut schedule), Some(3));
@@ -220,9 +220,9 @@ fn a_lane_that_becomes_ordered_reads_again_what_it_had_once_all_in_flight_is_set
 fn a_lane_that_gets_another_key_waits_for_what_goes_by_the_old_one() {
     let mut schedule = with_ready([1, 2]);
     assert_eq!(starts(&mut schedule), Some(1));
-    schedule.changed(LANE);
+    schedule.changed(LANE, NOW);
     assert_eq!(all_that_start(&mut schedule), [0; 0]);
-    schedule.sent(LANE, id(1), true);
+    sent(&mut schedule, LANE, id(1), true);
     schedule.settled(LANE, id(1), None);
     let load = load(&mut schedule, NOW, keyed);
     assert_eq!((load.lookout.after, load.lookout.known.len()), (None, 0));
@@ -239,7 +239,7 @@ fn a_load_in_the_order_of_before_is_not_used() {
     assert!(matches!(schedule.next(NOW, whole), Step::Wait(None)));
     schedule.loaded(LANE, Due { jobs: vec![job(LANE, 2), job(LANE, 1)], next: None });
     let under_way = load(&mut schedule, NOW, whole);
-    schedule.changed(LANE);
+    schedule.changed(LANE, NOW);
     assert!(matches!(schedule.next(NOW, keyed), Step::Wait(None)));
     answer(&mut schedule, under_way, one_line([1, 2], None, false));
     load(&mut schedule, NOW, keyed);
@@ -249,7 +249,7 @@ fn a_load_in_the_order_of_before_is_not_used() {
 fn a_lane_that_is_free_again_reads_what_its_order_kept_back() {
     let mut schedule = with_ready([]);
     schedule.stored(LANE, UnixMs(9_000));
-    schedule.changed(LANE);
+    schedule.changed(LANE, NOW);
     assert!(matches!(schedule.next(NOW, unlimited), Step::Load(LANE, _)));
 }
 
@@ -258,10 +258,10 @@ fn a_stopped_lane_gives_nothing_and_reads_its_order_again_once_it_runs() {
     let mut schedule = with_ready([1, 2]);
     assert_eq!(starts(&mut schedule), Some(1));
     schedule.pause(LANE);
-    schedule.changed(LANE);
-    schedule.sent(LANE, id(1), true);
+    schedule.changed(LANE, NOW);
+    sent(&mut schedule, LANE, id(1), true);
     assert_eq!(starts(&mut schedule), None);
-    schedule.resume(LANE);
+    schedule.resume(LANE, NOW);
     let load = load(&mut schedule, NOW, whole);
     let known = [(id(1), Line::WHOLE)];
     assert_eq!(load.lookout.known, known.into(), "the store does not know yet what came of the first");
@@ -281,7 +281,7 @@ fn what_an_ordered_load_brings_to_a_stopped_lane_stays_in_the_store() {
     answer(&mut schedule, under_way, one_line([1], None, true));
     schedule.dispatched();
     assert_eq!(starts(&mut schedule), None);
-    schedule.resume(LANE);
+    schedule.resume(LANE, NOW);
     load_and_answer(&mut schedule, NOW, one_line([1], None, false));
     assert_eq!(starts(&mut schedule), Some(1));
 }
@@ -291,7 +291,7 @@ fn a_deleted_lane_with_lines_leaves_nothing_behind() {
     let mut schedule = with_lines(found(&[(1, line(1)), (2, line(1))], &[line(2)], 9));
     assert_eq!(all_that_start(&mut schedule), [1]);
     schedule.delete(LANE);
-    schedule.sent(LANE, id(1), false);
+    sent(&mut schedule, LANE, id(1), false);
     schedule.settled(LANE, id(1), None);
     assert!(schedule.is_empty());
 }
@@ -302,7 +302,7 @@ fn a_claim_of_one_in_a_line_gives_the_line_back_to_the_store_and_leaves_the_othe
     let mut schedule = with_lines(found(&[(1, one), (2, one), (3, other), (4, one)], &[], 4));
     assert_eq!(all_that_start(&mut schedule), [1, 3]);
     assert!(schedule.claim(LANE, id(2)), "it stands behind one that is under way");
-    schedule.sent(LANE, id(1), true);
+    sent(&mut schedule, LANE, id(1), true);
     schedule.settled(LANE, id(1), None);
     assert_eq!(starts_by(&mut schedule, keyed), None, "nothing of its line starts meanwhile");
     schedule.put_back(LANE, id(2));

@@ -237,7 +237,7 @@ impl World {
         self.in_flight.retain(|other| *other != event);
         let due_at = self.rng.random_ratio(1, 4).then(|| self.now + self.rng.random_range(0..100));
         self.finished.push(Finished { event, due_at, committed: false });
-        self.schedule.sent(LANE, job(LANE, event).delivery, due_at.is_none());
+        sent(&mut self.schedule, LANE, job(LANE, event).delivery, due_at.is_none());
     }
 
     fn commit(&mut self) {

@@ -173,7 +173,9 @@ pub(crate) async fn an_endpoint_has_failed_since_the_first_failure_after_a_succe
     assert_eq!(failed(0, 1, 1).await, Some(at(1)));
     assert_eq!(failed(1, 1, 2).await, Some(at(1)));
     assert_eq!(failed(2, 1, 3).await, Some(at(3)), "each endpoint by itself");
+    assert_eq!(store.failing_endpoints().await.unwrap(), [(endpoint, at(1)), (other, at(3))]);
     assert_eq!(store.finish_attempt(delivered(nth(event, 1), 2)).await.unwrap().failing_since, None);
+    assert_eq!(store.failing_endpoints().await.unwrap(), [(other, at(3))]);
     assert_eq!(failed(0, 2, 4).await, Some(at(4)));
     let unsent = FinishedAttempt { attempt: None, ..retrying(nth(event, 0), 3, at(99)) };
     assert_eq!(store.finish_attempt(unsent).await.unwrap().failing_since, None, "no attempt, no failure");

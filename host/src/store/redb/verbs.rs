@@ -108,6 +108,10 @@ impl Store for RedbStore {
         self.write(finished)
     }
 
+    fn failing_endpoints(&self) -> StoreFuture<'_, Vec<(EndpointId, UnixMs)>> {
+        self.read(waiting::failing)
+    }
+
     fn release_waiting(
         &self,
         endpoint: EndpointId,

@@ -3,11 +3,11 @@
 use std::ops::Bound;
 use std::sync::Arc;
 
-use redb::ReadTransaction;
+use redb::{ReadTransaction, ReadableTable as _};
 
 use super::failure::Failure;
 use super::rows;
-use super::schema::{CUSTOM, DELIVERIES, EVENTS, HOLDS, QUEUE, delivery_id};
+use super::schema::{CUSTOM, DELIVERIES, EVENTS, FAILING, HOLDS, QUEUE, delivery_id};
 use crate::model::{DeliveryId, EndpointId, Event, EventKey, Job, PluginName, UnixMs};
 use crate::store::{Due, HoldPlace, PluginHold};
 
@@ -34,6 +34,16 @@ pub(super) fn endpoints(transaction: &ReadTransaction) -> Result<Vec<(EndpointId
         from = endpoint.checked_add(1);
     }
     Ok(endpoints)
+}
+
+/// See [`crate::store::Store::failing_endpoints`].
+pub(super) fn failing(transaction: &ReadTransaction) -> Result<Vec<(EndpointId, UnixMs)>, Failure> {
+    let mut failing = Vec::new();
+    for row in transaction.open_table(FAILING)?.iter()? {
+        let (endpoint, since) = row?;
+        failing.push((EndpointId::from_u128(endpoint.value()), UnixMs(since.value())));
+    }
+    Ok(failing)
 }
 
 /// See [`crate::store::Store::due`].
