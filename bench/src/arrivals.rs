@@ -99,6 +99,23 @@ impl Arrivals {
         self.ledger.arrived.load(Ordering::Acquire)
     }
 
+    /// Waits until so many have arrived.
+    ///
+    /// # Errors
+    /// Nothing came for a while.
+    pub(crate) async fn until(&self, count: usize) -> Result<()> {
+        let (mut before, mut since) = (0, Instant::now());
+        while before < count {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            let now = self.count();
+            if now > before {
+                (before, since) = (now, Instant::now());
+            }
+            ensure!(since.elapsed() < PATIENCE, "{now} of {count} deliveries arrived and no more come");
+        }
+        Ok(())
+    }
+
     /// Waits for the last one.
     ///
     /// # Errors

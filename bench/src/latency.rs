@@ -51,7 +51,8 @@ pub(crate) async fn run(scenario: &Scenario, events: usize, rate: f64) -> Result
     Ok(Latency { rate, answered: percentiles(answered), arrived: percentiles(arrived) })
 }
 
-fn percentiles(mut times: Vec<Duration>) -> Percentiles {
+/// Those of these times.
+pub(crate) fn percentiles(mut times: Vec<Duration>) -> Percentiles {
     times.sort_unstable();
     let at = |per_mille: usize| {
         let index = (times.len() * per_mille / 1000).min(times.len().saturating_sub(1));

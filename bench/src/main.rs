@@ -14,6 +14,7 @@ mod chart;
 mod compare;
 mod forwarder;
 mod latency;
+mod neighbours;
 mod payload;
 mod producers;
 mod report;
@@ -40,6 +41,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Part {
+    /// What receivers that hang or fail, and slow clients, take from everybody else
+    Neighbours(neighbours::Options),
     /// The bare forwarder: posts each body on and answers when it was answered
     #[command(hide = true)]
     Forward {
@@ -54,6 +57,7 @@ fn main() -> Result<()> {
     runtime.block_on(async {
         match arguments.part {
             Some(Part::Forward { to }) => forwarder::run(to).await,
+            Some(Part::Neighbours(options)) => neighbours::run(options).await,
             None => report::run(arguments.run).await,
         }
     })

@@ -13,14 +13,25 @@ pub(crate) const TOPIC: &str = "orders/created";
 /// Before the number, in the body that is sent and in the one that arrives.
 const MARK: &[u8] = br#""bench_number":""#;
 const DIGITS: usize = 10;
+/// Before the topic.
+const BEGIN: &[u8] = br#"{"event":""#;
 /// The number stands near the beginning, behind the envelope.
 const SEARCHED: usize = 512;
 
 /// An event without its number.
 #[derive(Debug, Clone)]
 pub(crate) struct Payload {
+    topic: Topic,
     head: Vec<u8>,
     tail: Vec<u8>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Topic {
+    /// [`TOPIC`].
+    Usual,
+    /// One of so many below a name, by the number of the event.
+    OneOf(&'static str, usize),
 }
 
 impl Payload {
@@ -39,22 +50,35 @@ impl Payload {
         let data = if bytes <= 1024 { order } else { recorded(order, bytes)? };
         let data = serde_json::to_string(&data)?;
         let rest = data.strip_prefix('{').context("data is an object")?;
-        let head = format!(r#"{{"event":"{TOPIC}","data":{{{}"#, String::from_utf8_lossy(MARK));
-        Ok(Self { head: head.into_bytes(), tail: format!("\",{rest}}}").into_bytes() })
+        let head = format!(r#"","data":{{{}"#, String::from_utf8_lossy(MARK));
+        let tail = format!("\",{rest}}}").into_bytes();
+        Ok(Self { topic: Topic::Usual, head: head.into_bytes(), tail })
+    }
+
+    /// The same with topics `NAME/0`, `NAME/1` and so on, in turn.
+    pub(crate) const fn spread(self, name: &'static str, count: usize) -> Self {
+        Self { topic: Topic::OneOf(name, count), ..self }
     }
 
     /// The body of the event with this number.
     pub(crate) fn body(&self, number: usize) -> Bytes {
         let mut body = Vec::with_capacity(self.size());
+        body.extend_from_slice(BEGIN);
+        match self.topic {
+            Topic::Usual => body.extend_from_slice(TOPIC.as_bytes()),
+            Topic::OneOf(name, count) => {
+                body.extend_from_slice(format!("{name}/{}", number % count).as_bytes())
+            }
+        }
         body.extend_from_slice(&self.head);
         body.extend_from_slice(format!("{number:0DIGITS$}").as_bytes());
         body.extend_from_slice(&self.tail);
         body.into()
     }
 
-    /// Bytes of a body.
+    /// Bytes of a body with the usual topic.
     pub(crate) const fn size(&self) -> usize {
-        self.head.len() + DIGITS + self.tail.len()
+        BEGIN.len() + TOPIC.len() + self.head.len() + DIGITS + self.tail.len()
     }
 }
 

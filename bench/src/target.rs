@@ -104,7 +104,10 @@ async fn start_forwarder(receiver: SocketAddr) -> Result<Process> {
 }
 
 /// The gateway that was built beside this program.
-fn binary() -> Result<PathBuf> {
+///
+/// # Errors
+/// Nobody knows where this program is.
+pub(crate) fn binary() -> Result<PathBuf> {
     let program = std::env::current_exe()?;
     Ok(program.with_file_name(format!("hookway{}", std::env::consts::EXE_SUFFIX)))
 }

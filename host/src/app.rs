@@ -103,6 +103,7 @@ impl App {
         }
         let admin_key = http::ensure_admin_key(&*store, &clock).await?;
         let keys = Keys::load(&*store, clock).await?;
+        store.limit_backlog(settings.ingest.backlog_limits());
         let (accepted, events) = handoff::channel(HANDOFF_EVENTS);
         let notices = Notices::new(&settings.operations, clock, accepted.clone());
         let directory = Directory::load(Arc::clone(&store), notices.clone()).await?;

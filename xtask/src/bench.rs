@@ -1,5 +1,6 @@
-//! `cargo xtask bench gateway | plugins | matching | log`: the whole gateway under load, what a call of each plugin that
-//! ships costs, what it costs to find the endpoints that want an event, and to ask a log of a million deliveries.
+//! `cargo xtask bench gateway | neighbours | plugins | matching | log | start`: the whole gateway under load, what
+//! noisy neighbours take from others, what a call of each plugin that ships costs, what it costs to find the endpoints that want an event, to ask a log of a million deliveries, and to start with a
+//! million that wait.
 
 use std::process::Command;
 
@@ -20,12 +21,16 @@ pub(crate) struct Arguments {
 enum What {
     /// The whole gateway under load, as ratios against a program that only forwards
     Gateway(Rest),
+    /// What receivers that hang or fail, and slow clients, take from everybody else
+    Neighbours(Rest),
     /// The cost of one call per plugin, with a fresh and with a reused instance
     Plugins(Rest),
     /// The cost of finding the endpoints that want an event, among 10,000
     Matching(Rest),
     /// The cost of filtered pages, statistics and the live tail at a million deliveries
     Log(Rest),
+    /// A start with a million deliveries that wait for 100,000 endpoints, and the memory that it takes
+    Start(Rest),
 }
 
 #[derive(Debug, clap::Args)]
@@ -41,8 +46,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         What::Gateway(rest) => {
             ensure_wasm_target()?;
             build_shipped()?;
-            gateway(rest)
+            gateway(&[], rest)
         }
+        What::Neighbours(rest) => gateway(&["neighbours"], rest),
         What::Plugins(rest) => {
             ensure_wasm_target()?;
             build_shipped()?;
@@ -50,14 +56,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         }
         What::Matching(rest) => bench("matching", rest),
         What::Log(rest) => bench("log", rest),
+        What::Start(rest) => bench("start", rest),
     }
 }
 
 /// Both are built in one call, and so for the same profile and with the same features.
-fn gateway(Rest { rest }: &Rest) -> Result<()> {
+fn gateway(part: &[&str], Rest { rest }: &Rest) -> Result<()> {
     cargo(&["build", "--release", "-p", "hookway", "-p", "hookway-bench"])?;
     let program = format!("target/release/hookway-bench{}", std::env::consts::EXE_SUFFIX);
-    let status = Command::new(workspace().join(program)).args(rest).current_dir(workspace()).status();
+    let status =
+        Command::new(workspace().join(program)).args(part).args(rest).current_dir(workspace()).status();
     ensure!(
         status.context("the benchmark could not be started")?.success(),
         "the benchmark failed: see above"

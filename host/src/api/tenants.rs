@@ -13,6 +13,7 @@ use super::Api;
 use super::page::Page;
 use crate::http::{Caller, Limit, Problem, Query};
 use crate::model::TenantId;
+use crate::store::Backlog;
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -39,6 +40,10 @@ pub(super) struct TenantView {
     endpoints: usize,
     /// How many API keys are for it alone.
     keys: usize,
+    /// How many of its deliveries are not over, whatever they wait for; an event counts as one until it is dispatched.
+    backlog_deliveries: u64,
+    /// The bytes of their payloads.
+    backlog_bytes: u64,
 }
 
 /// All of them, by name.
@@ -61,10 +66,15 @@ pub(super) async fn list(
         tenants.iter().filter(|(name, _)| params.cursor.as_ref().is_none_or(|after| *name > after));
     let page: Vec<_> = rest.by_ref().take(params.limit.get()).collect();
     let next_cursor = rest.next().and(page.last()).map(|(name, _)| name.to_string());
-    let view = |(name, counts): (&TenantId, &Counts)| TenantView {
-        name: name.to_string(),
-        endpoints: counts.endpoints,
-        keys: counts.keys,
+    let view = |(name, counts): (&TenantId, &Counts)| {
+        let Backlog { deliveries, bytes } = api.store.backlog(name);
+        TenantView {
+            name: name.to_string(),
+            endpoints: counts.endpoints,
+            keys: counts.keys,
+            backlog_deliveries: deliveries,
+            backlog_bytes: bytes,
+        }
     };
     Ok(Json(Page { data: page.into_iter().map(view).collect(), next_cursor }))
 }

@@ -18,6 +18,9 @@ use crate::store;
 /// Seconds a producer waits after 503: longer than a slow commit, short enough that nobody notices a restart.
 const RETRY_AFTER_SECS: HeaderValue = HeaderValue::from_static("2");
 
+/// Seconds a producer waits after 429: by then something of what is in the way may be over.
+const RETRY_AFTER_FULL_SECS: HeaderValue = HeaderValue::from_static("10");
+
 /// Why a request was not done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -190,6 +193,13 @@ impl From<store::Error> for Problem {
                 );
                 Self::conflict("id_reused", detail)
             }
+            store::Error::BacklogFull { full, .. } => {
+                let detail = format!(
+                    "{full}; send the same again later. What is in the way is in `GET /v1/deliveries` with the states \
+                     `pending`, `retrying` and `held`"
+                );
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "backlog_full", detail)
+            }
             store::Error::TopicTaken => {
                 let detail =
                     "the catalogue has this topic already; change it with `PATCH /v1/topics/{topic}`";
@@ -271,6 +281,8 @@ impl IntoResponse for Problem {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         } else if self.status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(RETRY_AFTER, RETRY_AFTER_SECS);
+        } else if self.status == StatusCode::TOO_MANY_REQUESTS {
+            headers.insert(RETRY_AFTER, RETRY_AFTER_FULL_SECS);
         } else if self.status == StatusCode::REQUEST_TIMEOUT {
             // The rest of the body may still come, and must not be taken for a request.
             headers.insert(CONNECTION, HeaderValue::from_static("close"));

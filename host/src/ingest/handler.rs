@@ -15,7 +15,7 @@ use super::form::{Form, Single};
 use super::{Ingest, event, idempotency, inflate, many};
 use crate::http::{Caller, Problem, Query, text, uninterrupted};
 use crate::model::{Event, EventId, UnixMs};
-use crate::store::{self, Accepted, NewEvent};
+use crate::store::{self, Accepted, NewEvent, Refused};
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -61,6 +61,7 @@ pub(super) enum Taken {
 impl Ingest {
     /// Stores events, all or none, then hands on those that are new.
     pub(super) async fn accept(&self, events: Vec<NewEvent>) -> Result<Vec<Accepted>, store::Error> {
+        self.refuse_early(&events)?;
         let ingest = self.clone();
         // Even if the producer hangs up in between.
         uninterrupted(async move {
@@ -71,11 +72,11 @@ impl Ingest {
         .await
     }
 
-    /// The same for events that do not need each other. Those that are refused have the id of the event that is in the way.
+    /// The same for events that do not need each other.
     pub(super) async fn accept_each(
         &self,
         events: Vec<NewEvent>,
-    ) -> Result<Vec<Result<Accepted, EventId>>, store::Error> {
+    ) -> Result<Vec<Result<Accepted, Refused>>, store::Error> {
         let ingest = self.clone();
         uninterrupted(async move {
             let answers = ingest.store.accept_each(events).await?;
@@ -83,6 +84,18 @@ impl Ingest {
             Ok(answers)
         })
         .await
+    }
+
+    /// Refuses events for which there is too much undelivered work, without the store's writer: under overload it has enough to
+    /// do. Those that may be repeats of accepted ones go there all the same.
+    fn refuse_early(&self, events: &[NewEvent]) -> Result<(), store::Error> {
+        for (index, event) in events.iter().enumerate() {
+            let is_new = event.id.is_none() && event.idempotency_key.is_none();
+            if let Some(full) = is_new.then(|| self.store.backlog_full(&event.tenant)).flatten() {
+                return Err(store::Error::BacklogFull { index, full });
+            }
+        }
+        Ok(())
     }
 
     fn hand_on<'a>(&self, accepted: impl IntoIterator<Item = &'a Accepted>) {

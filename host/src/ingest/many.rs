@@ -17,7 +17,7 @@ use super::handler::{Many, Taken};
 use super::{Ingest, Options, event, ndjson};
 use crate::http::{Caller, Problem, parse, text};
 use crate::model::{EventId, UnixMs};
-use crate::store::{self, NewEvent};
+use crate::store::{self, NewEvent, Refused};
 
 /// Where in its body an event stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,7 +137,7 @@ impl<'a> Batch<'a> {
         for (&(place, _), problem) in self.entries.iter().zip(problems) {
             let result = match problem {
                 Some(problem) => Err(problem),
-                None => answers.next().ok_or(store::Error::Closed)?.map_err(reused),
+                None => answers.next().ok_or(store::Error::Closed)?.map_err(refused),
             };
             let outcome = match result {
                 Ok(accepted) => {
@@ -172,7 +172,10 @@ impl<'a> Batch<'a> {
 
     /// The store counts events, the producer counts lines.
     fn at_its_place(&self, error: store::Error) -> Problem {
-        let index = if let store::Error::IdReused { index, .. } = &error { Some(*index) } else { None };
+        let index = match &error {
+            store::Error::IdReused { index, .. } | store::Error::BacklogFull { index, .. } => Some(*index),
+            _ => None,
+        };
         match index.and_then(|index| self.entries.get(index)) {
             Some((place, _)) => place.of(error.into()),
             None => error.into(),
@@ -190,8 +193,13 @@ impl Outcome {
     }
 }
 
-fn reused(first: EventId) -> Problem {
-    store::Error::IdReused { index: 0, first: first.to_string() }.into()
+fn refused(refused: Refused) -> Problem {
+    let index = 0;
+    let error = match refused {
+        Refused::Reused(first) => store::Error::IdReused { index, first: first.to_string() },
+        Refused::BacklogFull(full) => store::Error::BacklogFull { index, full },
+    };
+    error.into()
 }
 
 /// The elements of an array, each as it was written.

@@ -5,6 +5,7 @@
 //! - `202` only after the store has them on stable storage; until then nothing is answered and nothing handed on.
 //! - `data` is kept byte for byte: numbers of thirty digits, the order of keys and spaces survive.
 //! - An event whose topic has a schema in the catalogue must satisfy it.
+//! - While there is too much undelivered work, events are refused (`429`) and repeats of accepted ones are answered.
 //! - Whatever is refused has changed nothing, and the answer names the field and, in NDJSON, the line.
 
 mod cloudevent;
@@ -18,6 +19,7 @@ mod inflate;
 mod many;
 mod ndjson;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ::http::Method;
@@ -30,9 +32,9 @@ use crate::catalogue::Catalogue;
 use crate::clock::Clock;
 use crate::handoff;
 use crate::http::{self, Keys, Route};
-use crate::model::Event;
+use crate::model::{Event, TenantId};
 use crate::openapi::Described;
-use crate::store::Store;
+use crate::store::{BacklogLimit, BacklogLimits, Store};
 
 /// How much is taken at once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +48,16 @@ pub struct Options {
     pub max_batch_events: usize,
     /// What becomes of events whose topic is not in the catalogue.
     pub unknown_topics: UnknownTopics,
+    /// Deliveries of a tenant that are not over; at this many its events are refused. 0 = no limit. Default: 1 million.
+    pub tenant_backlog_deliveries: u64,
+    /// The same in bytes of their payloads. Default: 4 GiB.
+    pub tenant_backlog_bytes: u64,
+    /// The limits of these tenants instead.
+    pub tenant_backlogs: BTreeMap<TenantId, BacklogLimit>,
+    /// The same of all tenants together. Default: 10 million.
+    pub backlog_deliveries: u64,
+    /// The same in bytes. Default: 32 GiB.
+    pub backlog_bytes: u64,
 }
 
 /// What becomes of events whose topic is not in the catalogue.
@@ -103,6 +115,26 @@ impl Default for Options {
             max_batch_bytes: 16 * 1024 * 1024,
             max_batch_events: 10_000,
             unknown_topics: UnknownTopics::default(),
+            // Ten events a second to a receiver that is down for a day: somebody should know by then.
+            tenant_backlog_deliveries: 1_000_000,
+            // Those with 4 kB each.
+            tenant_backlog_bytes: 4 << 30,
+            tenant_backlogs: BTreeMap::new(),
+            backlog_deliveries: 10_000_000,
+            backlog_bytes: 32 << 30,
+        }
+    }
+}
+
+impl Options {
+    /// How much undelivered work there may be.
+    #[must_use]
+    pub fn backlog_limits(&self) -> BacklogLimits {
+        let limit = |deliveries, bytes| BacklogLimit { deliveries, bytes };
+        BacklogLimits {
+            all: limit(self.backlog_deliveries, self.backlog_bytes),
+            tenant: limit(self.tenant_backlog_deliveries, self.tenant_backlog_bytes),
+            tenants: self.tenant_backlogs.clone(),
         }
     }
 }

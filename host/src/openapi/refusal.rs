@@ -97,6 +97,15 @@ pub const TOO_MANY_STREAMS: Refusal = Refusal::new(
     "as many streams are open as may be",
     "too many streams are open: at most 32 of one tenant and 256 of all; close one first",
 );
+/// As much undelivered work as there may be.
+pub const BACKLOG_FULL: Refusal = Refusal::new(
+    StatusCode::TOO_MANY_REQUESTS,
+    "backlog_full",
+    "as many deliveries of the tenant, or of all tenants, are not over as may be; `Retry-After` says when to send it again",
+    "the tenant `acme` has 1000000 deliveries with 512000000 bytes that are not over, and may have 1000000 and 4294967296 \
+     (0 = any number); send the same again later. What is in the way is in `GET /v1/deliveries` with the states `pending`, \
+     `retrying` and `held`",
+);
 /// A query that cannot be taken.
 pub const INVALID_QUERY: Refusal = Refusal::new(
     StatusCode::BAD_REQUEST,

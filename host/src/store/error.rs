@@ -16,6 +16,14 @@ pub enum Error {
         /// The id of the event that had it first.
         first: String,
     },
+    /// There is too much undelivered work for the event at `index`.
+    #[error("event {index} of the request is not taken: {full}")]
+    BacklogFull {
+        /// Its place in the request, from 0.
+        index: usize,
+        /// Whose, and how much.
+        full: super::BacklogFull,
+    },
     /// There is no such row.
     #[error("there is no such row")]
     NotFound,

@@ -11,6 +11,7 @@
 //! - An operational event that goes with a change is accepted in its transaction: both or neither, and neither when the
 //!   change changes nothing.
 
+mod backlog;
 #[cfg(test)]
 pub(crate) mod conformance;
 mod error;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+pub use self::backlog::{Backlog, BacklogFull, BacklogLimit, BacklogLimits};
 pub use self::error::Error;
 pub use self::log_records::{
     Changed, EventFilter, EventPage, FailedAttempt, Standing, Statistics, StatisticsScope, Window,
@@ -32,7 +34,7 @@ pub use self::log_records::{
 pub use self::records::{
     Accepted, AuditChain, AuditFilter, AuditPage, AuditRow, DeliveryFilter, DeliveryRecord, DeliverySummary,
     Due, DueInOrder, EventRecord, FanOut, FinishedAttempt, HoldPlace, InOrder, IndexPlace, Lookout,
-    NewDelivery, NewEvent, Page, PluginHold, QueuePlace, Recorded, Resealed, Verdict,
+    NewDelivery, NewEvent, Page, PluginHold, QueuePlace, Recorded, Refused, Resealed, Verdict,
 };
 pub use self::resends::{
     Candidate, Candidates, Reached, RecoveryFilter, RecoveryPage, RecoveryStep, Replay, Resume, Retry,
@@ -55,12 +57,23 @@ pub trait Store: Send + Sync + 'static {
     /// again: the answer names the first one and says `duplicate`.
     ///
     /// # Errors
-    /// [`Error::IdReused`] with the index of the event whose id or key was seen with other content.
+    /// [`Error::IdReused`] with the index of the event whose id or key was seen with other content; [`Error::BacklogFull`] with
+    /// that of the first new one for which there is too much undelivered work.
     fn accept(&self, events: Vec<NewEvent>) -> StoreFuture<'_, Vec<Accepted>>;
 
-    /// The same for events that do not need each other: one whose id or key was seen with other content is refused by
-    /// itself, with the id of the event that has it, and the others are stored, durably and in one transaction.
-    fn accept_each(&self, events: Vec<NewEvent>) -> StoreFuture<'_, Vec<Result<Accepted, EventId>>>;
+    /// The same for events that do not need each other: one that is refused is refused by itself, and the others are stored,
+    /// durably and in one transaction.
+    fn accept_each(&self, events: Vec<NewEvent>) -> StoreFuture<'_, Vec<Result<Accepted, Refused>>>;
+
+    /// How much undelivered work there may be from now on; any amount before this is called.
+    fn limit_backlog(&self, limits: BacklogLimits);
+
+    /// The undelivered work of a tenant. It is the same after a restart, costs nothing, and may be behind by the writes
+    /// that are under way.
+    fn backlog(&self, tenant: &TenantId) -> Backlog;
+
+    /// Why a new event of a tenant would be refused now, if it would.
+    fn backlog_full(&self, tenant: &TenantId) -> Option<BacklogFull>;
 
     /// Stores an event that tests an endpoint, [`NewEvent::test_of`], durably, with the entry that the audit log gets in
     /// the same transaction.

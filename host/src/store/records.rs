@@ -10,6 +10,7 @@ use crate::model::{
     Attempt, AttemptError, AuditEntry, CustomRequest, Delivery, DeliveryId, DeliveryState, DeliveryStatus,
     EndpointId, Event, EventId, EventKey, Job, Line, OrderId, PluginRun, TenantId, Topic, UnixMs,
 };
+use crate::store::BacklogFull;
 use crate::vault;
 
 /// An event as ingest hands it over; the store assigns key and acceptance.
@@ -40,6 +41,15 @@ pub struct Accepted {
     pub event: Arc<Event>,
     /// Whether it was there before.
     pub duplicate: bool,
+}
+
+/// Why one event of many was not taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refused {
+    /// The event with this id has its id or idempotency key, and other content.
+    Reused(EventId),
+    /// There is too much undelivered work.
+    BacklogFull(BacklogFull),
 }
 
 /// What dispatch decided about one event.

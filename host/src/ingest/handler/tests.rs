@@ -46,11 +46,26 @@ macro_rules! unused_verbs {
 }
 
 impl Store for Shelf {
-    fn accept_each(&self, events: Vec<NewEvent>) -> StoreFuture<'_, Vec<Result<Accepted, EventId>>> {
+    fn limit_backlog(&self, _: BacklogLimits) {}
+
+    fn backlog(&self, _: &TenantId) -> Backlog {
+        Backlog::default()
+    }
+
+    fn backlog_full(&self, tenant: &TenantId) -> Option<BacklogFull> {
+        let full = BacklogFull {
+            tenant: Some(tenant.clone()),
+            backlog: Backlog::default(),
+            limit: BacklogLimit::default(),
+        };
+        (tenant.as_str() == "full").then_some(full)
+    }
+
+    fn accept_each(&self, events: Vec<NewEvent>) -> StoreFuture<'_, Vec<Result<Accepted, Refused>>> {
         Box::pin(async move {
             let mut shelf = self.events.lock().unwrap();
             let one = |new: NewEvent| match &new.id {
-                Some(id) if id.as_str() == "reused" => Err(id.clone()),
+                Some(id) if id.as_str() == "reused" => Err(Refused::Reused(id.clone())),
                 _ => Ok(put(&mut shelf, new)),
             };
             Ok(events.into_iter().map(one).collect())

@@ -80,9 +80,10 @@ pub(crate) async fn of_events_that_stand_alone_only_the_refused_one_is_missing(s
     let answer = store.accept_each(events).await.unwrap();
     let said: Vec<_> = answer
         .iter()
-        .map(|one| one.as_ref().map(|accepted| accepted.duplicate).map_err(EventId::as_str))
+        .map(|one| one.as_ref().map(|accepted| accepted.duplicate).map_err(Clone::clone))
         .collect();
-    assert_eq!(said, [Err("order-1"), Ok(true), Ok(false), Err("order-2"), Ok(false), Ok(false)]);
+    let reused = |id: &str| Err(Refused::Reused(id.parse().unwrap()));
+    assert_eq!(said, [reused("order-1"), Ok(true), Ok(false), reused("order-2"), Ok(false), Ok(false)]);
     let stored = store.undispatched(None, 10).await.unwrap();
     assert_eq!(stored.len(), 4, "the first one and three of the others");
     assert!(store.accept_each(Vec::new()).await.unwrap().is_empty());

@@ -3,6 +3,7 @@
 
 pub(crate) mod accepting;
 pub(crate) mod auditing;
+pub(crate) mod bounding;
 pub(crate) mod cataloguing;
 pub(crate) mod counting;
 pub(crate) mod delivering;
@@ -35,6 +36,11 @@ macro_rules! for_every_rule {
             accepting::a_test_keeps_its_endpoint_and_is_stored_with_its_audit_row,
             accepting::a_test_of_an_endpoint_that_is_gone_is_refused_and_leaves_nothing,
             accepting::a_test_and_an_event_of_a_producer_are_never_the_same,
+            bounding::what_is_not_over_counts_whatever_it_waits_for,
+            bounding::of_a_tenant_no_more_is_taken_than_its_limit_and_repeats_are_answered,
+            bounding::of_all_tenants_no_more_is_taken_than_the_limit_of_all,
+            bounding::of_events_that_stand_alone_those_below_the_limit_are_taken,
+            bounding::what_the_gateway_and_people_ask_for_is_not_refused,
             dispatching::an_event_waits_for_dispatch_until_it_is_fanned_out,
             dispatching::undispatched_events_come_in_pages_by_rising_key,
             dispatching::a_second_fan_out_changes_nothing,

@@ -5,12 +5,13 @@ use super::fixtures::{
     event_with_id, held_by, new_event, nth, pending, retrying, state, verdict,
 };
 use crate::model::{ApiKey, DeliveryState, EventKey, Scope, TenantId};
-use crate::store::{Error, FanOut, NewDelivery, NewEvent, Store, Verdict};
+use crate::store::{Backlog, Error, FanOut, NewDelivery, NewEvent, Store, Verdict};
 
 /// What was written.
 pub(crate) struct Written {
     waiting: Vec<EventKey>,
     fanned_out: EventKey,
+    backlog: Backlog,
 }
 
 /// Writes something of everything.
@@ -31,12 +32,15 @@ pub(crate) async fn write(store: &dyn Store) -> Written {
     store.finish_attempt(retrying(nth(fanned_out, 0), 1, at(5))).await.unwrap();
     store.finish_attempt(delivered(nth(fanned_out, 1), 1)).await.unwrap();
     let last = accept(store, NewEvent { received_at: at(1_000), ..new_event() }).await.key;
-    Written { waiting: vec![first, last], fanned_out }
+    let backlog = store.backlog(&TenantId::default());
+    Written { waiting: vec![first, last], fanned_out, backlog }
 }
 
 /// Everything is as it was, and goes on from there.
 pub(crate) async fn check(store: &dyn Store, written: &Written) {
-    let Written { waiting, fanned_out } = written;
+    let Written { waiting, fanned_out, backlog } = written;
+    assert_eq!(store.backlog(&TenantId::default()), *backlog);
+    assert_eq!(backlog.deliveries, 2 + 2, "two events, one delivery that is retried and one that is held");
     let undispatched = store.undispatched(None, 10).await.unwrap();
     assert_eq!(undispatched.iter().map(|event| event.key).collect::<Vec<_>>(), *waiting);
     assert_eq!(store.endpoints().await.unwrap(), [endpoint(1, "https://example.com/1")]);

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use redb::ReadableTable as _;
 
+use super::backlogs::{Differences, Weight};
 use super::codec;
 use super::failure::Failure;
 use super::ids::{self, Claim};
@@ -16,7 +17,7 @@ use super::progress::next_key;
 use super::rows;
 use super::writer::{Batch, Change};
 use crate::model::{EnvelopeCache, Event, EventId, EventKey};
-use crate::store::{Accepted, Error, NewEvent};
+use crate::store::{Accepted, BacklogFull, Error, NewEvent, Refused};
 
 /// The verb.
 pub(super) struct Accept(pub(super) Vec<NewEvent>);
@@ -36,6 +37,10 @@ struct Plan {
     created: Vec<(Arc<Event>, Vec<u8>)>,
     /// Keys that producers chose and that we must not assign.
     reserved: BTreeSet<EventKey>,
+    /// What the new events add to the undelivered work.
+    backlog: Differences,
+    /// Whether there may be too much of that: not for what the gateway itself or a person asks for.
+    is_bounded: bool,
 }
 
 /// The event that came first with an id or key, if one did; as an error if it has other content.
@@ -53,21 +58,13 @@ impl Change for Accept {
     }
 
     fn apply(self, batch: &mut Batch<'_>) -> Result<Vec<Accepted>, Failure> {
-        let mut plan = Plan::new(batch, self.0.len());
-        let mut answers = Vec::with_capacity(self.0.len());
-        for (index, new) in self.0.into_iter().enumerate() {
-            match plan.add(batch, new)? {
-                Ok(accepted) => answers.push(accepted),
-                Err(first) => return Err(Error::IdReused { index, first: first.to_string() }.into()),
-            }
-        }
-        plan.write(batch)?;
-        Ok(answers)
+        let plan = Plan::new(batch, self.0.len());
+        plan.all(batch, self.0)
     }
 }
 
 impl Change for AcceptEach {
-    type Output = Vec<Result<Accepted, EventId>>;
+    type Output = Vec<Result<Accepted, Refused>>;
 
     fn is_urgent(&self) -> bool {
         true
@@ -103,7 +100,8 @@ impl Change for AcceptTest {
     fn apply(self, batch: &mut Batch<'_>) -> Result<Arc<Event>, Failure> {
         let endpoint = self.0.test_of.ok_or(Error::NotFound)?;
         batch.tables.endpoints.get(endpoint.as_u128())?.ok_or(Error::NotFound)?;
-        let accepted = Accept(vec![self.0]).apply(batch)?.pop();
+        let plan = Plan { is_bounded: false, ..Plan::new(batch, 1) };
+        let accepted = plan.all(batch, vec![self.0])?.pop();
         Ok(accepted.ok_or(Error::NotFound)?.event)
     }
 }
@@ -117,7 +115,7 @@ pub(super) fn notices(
     if events.peek().is_none() {
         return Ok(());
     }
-    let mut plan = Plan::new(batch, 1);
+    let mut plan = Plan { is_bounded: false, ..Plan::new(batch, 1) };
     for event in events {
         let _accepted = plan.add(batch, NewEvent { id: None, idempotency_key: None, ..event })?;
     }
@@ -131,11 +129,26 @@ impl Plan {
             claims: HashMap::new(),
             created: Vec::with_capacity(events),
             reserved: BTreeSet::new(),
+            backlog: Differences::default(),
+            is_bounded: true,
         }
     }
 
-    /// Plans for one more event, or says which event has its id or key and other content.
-    fn add(&mut self, batch: &Batch<'_>, new: NewEvent) -> Result<Result<Accepted, EventId>, Failure> {
+    /// Plans for all of these and writes, or does nothing.
+    fn all(mut self, batch: &mut Batch<'_>, events: Vec<NewEvent>) -> Result<Vec<Accepted>, Failure> {
+        let mut answers = Vec::with_capacity(events.len());
+        for (index, new) in events.into_iter().enumerate() {
+            answers.push(self.add(batch, new)?.map_err(|refused| match refused {
+                Refused::Reused(first) => Error::IdReused { index, first: first.to_string() },
+                Refused::BacklogFull(full) => Error::BacklogFull { index, full },
+            })?);
+        }
+        self.write(batch)?;
+        Ok(answers)
+    }
+
+    /// Plans for one more event, or says why not.
+    fn add(&mut self, batch: &Batch<'_>, new: NewEvent) -> Result<Result<Accepted, Refused>, Failure> {
         let claims = Claim::of(&new);
         let hash = if claims.is_empty() { 0 } else { ids::content_hash(&new) };
         let first = match (self.first_with(batch, &claims, hash)?, &new.id) {
@@ -144,17 +157,26 @@ impl Plan {
         };
         let first = match first {
             Ok(first) => first,
-            Err(other) => return Ok(Err(other.id.clone())),
+            Err(other) => return Ok(Err(Refused::Reused(other.id.clone()))),
         };
         let duplicate = first.is_some();
         let event = match first {
             Some(event) => event,
-            None => self.create(batch, new)?,
+            None => match self.full(batch, &new) {
+                Some(full) => return Ok(Err(Refused::BacklogFull(full))),
+                None => self.create(batch, new)?,
+            },
         };
         for claim in claims {
             self.claims.entry(claim).or_insert_with(|| (Arc::clone(&event), hash));
         }
         Ok(Ok(Accepted { event, duplicate }))
+    }
+
+    /// Why there may be no new event of this tenant.
+    fn full(&self, batch: &Batch<'_>, new: &NewEvent) -> Option<BacklogFull> {
+        let open = [&batch.tables.noted.backlog, &self.backlog];
+        self.is_bounded.then(|| batch.progress.backlogs().full_with(&new.tenant, &open)).flatten()
     }
 
     /// The event that has one of these claims already.
@@ -219,6 +241,7 @@ impl Plan {
         };
         let header = codec::event_header(&event, own_id, own_timestamp);
         let event = Arc::new(event);
+        self.backlog.accepted(event.tenant.as_str(), event.data.len());
         self.created.push((Arc::clone(&event), header));
         Ok(event)
     }
@@ -245,7 +268,9 @@ impl Plan {
         for key in self.reserved {
             tables.reserved.insert(key.as_u128(), ())?;
         }
-        batch.progress.accepted(self.created.iter().map(|(event, _)| event.key));
+        tables.noted.backlog.merge(self.backlog);
+        let weight = |event: &Event| Weight { tenant: event.tenant.clone(), bytes: event.data.len() };
+        batch.progress.accepted(self.created.iter().map(|(event, _)| (event.key, weight(event))));
         Ok(())
     }
 }

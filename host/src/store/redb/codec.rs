@@ -10,6 +10,7 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::backlogs::Weight;
 use crate::model::{
     Attempt, Delivery, DeliveryId, DeliveryState, EndpointId, EnvelopeCache, Event, EventId, EventKey,
     HoldReason, PluginRun, TenantId, UnixMs,
@@ -204,6 +205,11 @@ impl<'a> EventRow<'a> {
         self.header.tenant
     }
 
+    /// Bytes of `data`.
+    pub(super) const fn data_len(&self) -> usize {
+        self.data.len()
+    }
+
     /// What happened.
     pub(super) const fn topic(&self) -> &'a str {
         self.header.topic
@@ -212,6 +218,13 @@ impl<'a> EventRow<'a> {
     /// The id that the producer gave.
     pub(super) const fn own_id(&self) -> Option<&'a str> {
         self.header.id
+    }
+
+    /// How it counts while it waits for dispatch.
+    pub(super) fn weight(&self) -> Result<Weight, Corrupt> {
+        let tenant =
+            self.tenant().parse().map_err(|_| Corrupt::Value { table: "events", field: "tenant" })?;
+        Ok(Weight { tenant, bytes: self.data_len() })
     }
 
     /// The event, with a copy of `data`.

@@ -30,9 +30,8 @@ impl Change for FanOut {
         if self.deliveries.len() > MAX_DELIVERIES {
             return Err(Error::TooManyDeliveries(self.deliveries.len()).into());
         }
-        if !batch.progress.dispatch(self.event) {
-            return Ok(());
-        }
+        let Some(weight) = batch.progress.dispatch(self.event) else { return Ok(()) };
+        batch.tables.noted.backlog.dispatched(&weight);
         let mut notices = Vec::new();
         // Due since the event came, so that what waits is in the order of acceptance, however long plugins took.
         // Never in the future: keys run ahead of a clock that was set back.

@@ -11,10 +11,11 @@
 //! - `resending`, `recovering`: what is sent again, one at a time and by a job.
 //! - `progress`: which events wait for dispatch; `waiting`, `log`, `events`: the verbs that read.
 //! - `upkeep`: what is done with every commit; `changes`: the journal; `blocks`: what lists are filtered by; `statistics`:
-//!   what is counted.
+//!   what is counted; `backlogs`: undelivered work.
 
 mod accept;
 mod audit;
+mod backlogs;
 mod blocks;
 mod changes;
 mod codec;
@@ -53,6 +54,7 @@ use std::thread::JoinHandle;
 use redb::{Database, ReadTransaction, ReadableDatabase as _, StorageBackend};
 use tokio::sync::watch;
 
+use self::backlogs::Backlogs;
 use self::failure::Failure;
 pub use self::options::Options;
 use self::progress::Undispatched;
@@ -67,6 +69,7 @@ pub struct RedbStore {
     vault: Vault,
     shared: Arc<Shared>,
     undispatched: Arc<Undispatched>,
+    backlogs: Arc<Backlogs>,
     /// The number of the last change that is committed.
     latest_change: Arc<watch::Sender<u64>>,
     writer: Mutex<Option<WriterHandle>>,
@@ -119,6 +122,7 @@ impl RedbStore {
     fn start(mut database: Database, vault: Vault, clock: Clock, options: &Options) -> Result<Self, Error> {
         let (progress, upkeep) = open::prepare(&mut database, &vault)?;
         let undispatched = Arc::clone(progress.undispatched());
+        let backlogs = Arc::clone(progress.backlogs());
         let latest_change = upkeep.latest();
         let shared = Arc::new(Shared(RwLock::new(Some(database))));
         let (commands, receiver) = mpsc::channel();
@@ -129,7 +133,7 @@ impl RedbStore {
             .spawn(move || writer.run())
             .map_err(|error| Error::Storage(Arc::new(error)))?;
         let writer = Mutex::new(Some(WriterHandle { commands, thread }));
-        Ok(Self { clock, vault, shared, undispatched, latest_change, writer })
+        Ok(Self { clock, vault, shared, undispatched, backlogs, latest_change, writer })
     }
 
     /// Commits what was called before, waits for reads in progress, and closes the file. Later calls get

@@ -83,7 +83,7 @@ fn try_prepare(database: &Database, vault: &Vault) -> Result<((Progress, Upkeep)
     }
     managing::check(&transaction.open_table(ENDPOINTS)?, vault)?;
     let progress = Progress::load(&transaction)?;
-    let upkeep = Upkeep::load(&transaction, progress.undispatched().dispatched_below())?;
+    let upkeep = Upkeep::load(&transaction, &progress)?;
     transaction.commit()?;
     Ok(((progress, upkeep), was_clear))
 }

@@ -4,12 +4,14 @@
 //! a low watermark: every event below it is dispatched. After a restart the events above it are looked at once; one that
 //! matched nothing looks undispatched then and is matched again, which is harmless.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use redb::{ReadableTable as _, WriteTransaction};
 
+use super::backlogs::{Backlogs, Weight};
+use super::codec::EventRow;
 use super::failure::Failure;
 use super::schema::{META_DISPATCHED_BELOW, Tables, deliveries_of};
 use crate::model::{EventKey, UnixMs};
@@ -20,7 +22,7 @@ pub(super) struct Undispatched(Mutex<Waiting>);
 
 #[derive(Debug)]
 struct Waiting {
-    keys: BTreeSet<EventKey>,
+    events: BTreeMap<EventKey, Weight>,
     /// The key of the last event that was accepted.
     last: EventKey,
 }
@@ -30,6 +32,7 @@ struct Waiting {
 pub(super) struct Progress {
     last: EventKey,
     undispatched: Arc<Undispatched>,
+    backlogs: Arc<Backlogs>,
     /// Dispatched by the transaction that is open; leaves the set when it is committed.
     dispatching: BTreeSet<EventKey>,
     stored: Option<EventKey>,
@@ -38,19 +41,19 @@ pub(super) struct Progress {
 impl Undispatched {
     /// Whether the event waits for dispatch.
     pub(super) fn contains(&self, key: EventKey) -> bool {
-        self.lock().keys.contains(&key)
+        self.lock().events.contains_key(&key)
     }
 
     /// Those after `after`, by rising key, at most `limit`.
     pub(super) fn after(&self, after: Option<EventKey>, limit: usize) -> Vec<EventKey> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        self.lock().keys.range((from, Bound::Unbounded)).take(limit).copied().collect()
+        self.lock().events.range((from, Bound::Unbounded)).take(limit).map(|(key, _)| *key).collect()
     }
 
     /// All events below this key are dispatched, and those that will be accepted are not below it.
     pub(super) fn dispatched_below(&self) -> EventKey {
         let waiting = self.lock();
-        waiting.keys.first().copied().unwrap_or(after(waiting.last))
+        waiting.events.first_key_value().map_or(after(waiting.last), |(key, _)| *key)
     }
 
     /// The set is one insert or remove away from consistent at any time, so a panic elsewhere does not spoil it.
@@ -66,20 +69,28 @@ impl Progress {
         let stored = tables.meta(META_DISPATCHED_BELOW)?.map(EventKey::from_u128);
         let below = stored.unwrap_or(EventKey::from_u128(0));
         let mut last = EventKey::from_u128(below.as_u128().saturating_sub(1));
-        let mut keys = BTreeSet::new();
+        let mut events = BTreeMap::new();
         for row in tables.events.range(below.as_u128()..)? {
-            last = EventKey::from_u128(row?.0.value());
+            let (key, row) = row?;
+            last = EventKey::from_u128(key.value());
             if tables.deliveries.range(deliveries_of(last))?.next().is_none() {
-                keys.insert(last);
+                events.insert(last, EventRow::parse(row.value())?.weight()?);
             }
         }
-        let undispatched = Arc::new(Undispatched(Mutex::new(Waiting { keys, last })));
-        Ok(Self { last, undispatched, dispatching: BTreeSet::new(), stored })
+        let backlogs = Arc::new(Backlogs::default());
+        backlogs.begin(events.values());
+        let undispatched = Arc::new(Undispatched(Mutex::new(Waiting { events, last })));
+        Ok(Self { last, undispatched, backlogs, dispatching: BTreeSet::new(), stored })
     }
 
     /// The set that readers share.
     pub(super) fn undispatched(&self) -> &Arc<Undispatched> {
         &self.undispatched
+    }
+
+    /// The undelivered work of each tenant.
+    pub(super) const fn backlogs(&self) -> &Arc<Backlogs> {
+        &self.backlogs
     }
 
     /// The key that was assigned last.
@@ -89,11 +100,11 @@ impl Progress {
 
     /// Takes note of events that the open transaction accepts. They are in the set before they can be read, so that
     /// no reader ever takes one for dispatched that is not.
-    pub(super) fn accepted(&mut self, keys: impl Iterator<Item = EventKey>) {
+    pub(super) fn accepted(&mut self, events: impl Iterator<Item = (EventKey, Weight)>) {
         let mut waiting = self.undispatched.lock();
-        for key in keys {
+        for (key, weight) in events {
             self.last = self.last.max(key);
-            waiting.keys.insert(key);
+            waiting.events.insert(key, weight);
         }
         waiting.last = self.last;
     }
@@ -103,15 +114,16 @@ impl Progress {
         self.undispatched.contains(key)
     }
 
-    /// Takes note that the open transaction dispatches an event; false if it is dispatched already.
-    pub(super) fn dispatch(&mut self, key: EventKey) -> bool {
-        self.undispatched.contains(key) && self.dispatching.insert(key)
+    /// Takes note that the open transaction dispatches an event; `None` if it is dispatched already.
+    pub(super) fn dispatch(&mut self, key: EventKey) -> Option<Weight> {
+        let weight = self.undispatched.lock().events.get(&key).cloned()?;
+        self.dispatching.insert(key).then_some(weight)
     }
 
     /// Stores the watermark with the open transaction, if it rose: all events below it are dispatched.
     pub(super) fn store(&mut self, tables: &mut Tables<'_>) -> redb::Result<EventKey> {
         let waiting = self.undispatched.lock();
-        let lowest = waiting.keys.iter().find(|key| !self.dispatching.contains(key)).copied();
+        let lowest = waiting.events.keys().find(|key| !self.dispatching.contains(key)).copied();
         drop(waiting);
         let below = lowest.unwrap_or(after(self.last));
         if self.stored != Some(below) {
@@ -125,7 +137,7 @@ impl Progress {
     pub(super) fn committed(&mut self) {
         let mut waiting = self.undispatched.lock();
         for key in std::mem::take(&mut self.dispatching) {
-            waiting.keys.remove(&key);
+            waiting.events.remove(&key);
         }
     }
 }

@@ -130,7 +130,9 @@ impl Tables<'_> {
             return Ok(());
         }
         if let Some(event) = self.events.get(id.event.as_u128())? {
-            self.noted.journal.note(id, before, after, &EventRow::parse(event.value())?);
+            let event = EventRow::parse(event.value())?;
+            self.noted.backlog.changed(&event, before.map(|before| before.state.status()), status);
+            self.noted.journal.note(id, before, after, &event);
         }
         Ok(())
     }

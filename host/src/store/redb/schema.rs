@@ -15,6 +15,7 @@
 //! | a commit | at most 2 | `meta`, the low watermark of dispatch; `changes`, appended |
 //! | about 1,000 events and deliveries | 2 | `blocks` and `block_states`, appended: what lists are filtered by |
 //! | about 8,000 changes of deliveries | 2 for each scope that is counted | `statistics`, and `standing` |
+//! | ... | 1 for each tenant that has them | `backlog` |
 //!
 //! There is no index of the log by tenant, topic or state. Each would cost a row at a random place for every event or delivery, so
 //! a page of 4 KiB in the commit; blocks answer all of them and their combinations for some 35 bytes. `endpoint_log` is such an
@@ -48,6 +49,8 @@ pub(super) const META_FORMAT: &str = "format";
 pub(super) const META_DISPATCHED_BELOW: &str = "dispatched_below";
 /// `meta`: every change below this number is in the statistics.
 pub(super) const META_FOLDED_BELOW: &str = "folded_below";
+/// `meta`: every change below this number is in `backlog`.
+pub(super) const META_COUNTED_BELOW: &str = "counted_below";
 
 /// [`DeliveryId`] as a key.
 pub(super) type DeliveryKey = (u128, u16);
@@ -117,6 +120,8 @@ tables! {
     STATISTICS, statistics: (u8, u64, &'static [u8]) => &'static [u8];
     /// Scope -> how many deliveries are pending, retrying and held.
     STANDING, standing: &'static [u8] => (i64, i64, i64);
+    /// Tenant -> how many deliveries are not over, and the bytes of their payloads.
+    BACKLOG, backlog: &'static str => (i64, i64);
     /// Endpoint id -> the endpoint as JSON, its secrets sealed.
     ENDPOINTS, endpoints: u128 => &'static [u8];
     /// Endpoint -> since when all of its attempts failed. Written on the first failure and the next success only.

@@ -11,10 +11,12 @@ use std::sync::Arc;
 use redb::{ReadableTable, WriteTransaction};
 use tokio::sync::watch;
 
+use super::backlogs::{Counting, Differences};
 use super::blocks::{BLOCK_ENTRIES, Block, Builder};
 use super::changes::{self, Journal};
 use super::codec::{self, Corrupt, EventRow};
 use super::failure::Failure;
+use super::progress::Progress;
 use super::schema::{DeliveryKey, META_FOLDED_BELOW, Tables};
 use crate::model::{DeliveryStatus, EventKey};
 
@@ -26,6 +28,8 @@ const FOLD_AT: u64 = 8_192;
 #[derive(Debug, Default)]
 pub(super) struct Noted {
     pub(super) journal: Journal,
+    /// What it changes of the undelivered work.
+    pub(super) backlog: Differences,
     /// Every event from this key on is in no block.
     pub(super) sealed_below: u128,
     /// Events and deliveries that are new.
@@ -41,6 +45,7 @@ pub(super) struct Noted {
 pub(super) struct Upkeep {
     next_change: u64,
     folded_below: u64,
+    counting: Counting,
     /// Events and deliveries in no block, about.
     unsealed: usize,
     /// Tells the number of the last change that is committed.
@@ -49,15 +54,18 @@ pub(super) struct Upkeep {
 
 impl Upkeep {
     /// Finds out where the last run stopped, and seals what it left.
-    pub(super) fn load(transaction: &WriteTransaction, dispatched_below: EventKey) -> Result<Self, Failure> {
+    pub(super) fn load(transaction: &WriteTransaction, progress: &Progress) -> Result<Self, Failure> {
+        let dispatched_below = progress.undispatched().dispatched_below();
         let mut tables = Tables::open(transaction)?;
         while tables.seal(dispatched_below)? >= BLOCK_ENTRIES {}
         let next_change = changes::next_number(&tables.changes)?;
         let folded_below = tables.meta(META_FOLDED_BELOW)?.and_then(|below| u64::try_from(below).ok());
+        let counting = Counting::load(&mut tables, Arc::clone(progress.backlogs()), next_change)?;
         let (latest, _) = watch::channel(next_change - 1);
         Ok(Self {
             next_change,
             folded_below: folded_below.unwrap_or(1),
+            counting,
             unsealed: BLOCK_ENTRIES,
             latest: Arc::new(latest),
         })
@@ -75,6 +83,7 @@ impl Upkeep {
         dispatched_below: EventKey,
     ) -> Result<(), Failure> {
         self.next_change = tables.store_changes(self.next_change)?;
+        self.counting.finish(std::mem::take(&mut tables.noted.backlog));
         tables.restate()?;
         tables.regrow()?;
         self.unsealed += tables.noted.entries;
@@ -85,6 +94,7 @@ impl Upkeep {
         if self.next_change - self.folded_below >= FOLD_AT {
             tables.fold(self.folded_below)?;
             self.folded_below = self.next_change;
+            self.counting.store(tables, self.next_change)?;
             tables.meta.insert(META_FOLDED_BELOW, u128::from(self.folded_below))?;
             tables.trim_changes(self.next_change, self.folded_below)?;
         }

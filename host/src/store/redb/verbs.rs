@@ -22,10 +22,11 @@ use crate::model::{
     Line, OrderId, PluginName, Recovery, RecoveryId, TenantId, Topic, TopicEntry, UnixMs,
 };
 use crate::store::{
-    Accepted, AuditChain, AuditFilter, AuditPage, Candidates, Changed, DeliveryFilter, DeliveryRecord, Due,
-    DueInOrder, EventFilter, EventPage, EventRecord, FanOut, FinishedAttempt, HoldPlace, IndexPlace, Lookout,
-    NewEvent, Page, PluginHold, QueuePlace, Recorded, RecoveryFilter, RecoveryPage, RecoveryStep, Replay,
-    Resealed, Retry, Statistics, StatisticsScope, Store, StoreFuture, Verdict,
+    Accepted, AuditChain, AuditFilter, AuditPage, Backlog, BacklogFull, BacklogLimits, Candidates, Changed,
+    DeliveryFilter, DeliveryRecord, Due, DueInOrder, EventFilter, EventPage, EventRecord, FanOut,
+    FinishedAttempt, HoldPlace, IndexPlace, Lookout, NewEvent, Page, PluginHold, QueuePlace, Recorded,
+    RecoveryFilter, RecoveryPage, RecoveryStep, Refused, Replay, Resealed, Retry, Statistics,
+    StatisticsScope, Store, StoreFuture, Verdict,
 };
 
 impl Store for RedbStore {
@@ -33,8 +34,20 @@ impl Store for RedbStore {
         self.write(Accept(events))
     }
 
-    fn accept_each(&self, events: Vec<NewEvent>) -> StoreFuture<'_, Vec<Result<Accepted, EventId>>> {
+    fn accept_each(&self, events: Vec<NewEvent>) -> StoreFuture<'_, Vec<Result<Accepted, Refused>>> {
         self.write(AcceptEach(events))
+    }
+
+    fn limit_backlog(&self, limits: BacklogLimits) {
+        self.backlogs.limit(limits);
+    }
+
+    fn backlog(&self, tenant: &TenantId) -> Backlog {
+        self.backlogs.of(tenant)
+    }
+
+    fn backlog_full(&self, tenant: &TenantId) -> Option<BacklogFull> {
+        self.backlogs.full(tenant)
     }
 
     fn accept_test(&self, event: NewEvent, audit: AuditEntry) -> StoreFuture<'_, Arc<Event>> {
