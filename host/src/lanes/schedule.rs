@@ -8,33 +8,26 @@
 //! ([`super::breaker`]); what is for it waits in the store.
 
 mod claims;
+mod ending;
 mod starting;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+pub(super) use self::ending::Ended;
 use super::Options;
-use super::breaker::{BreakerState, Rules};
-use super::breakers::{Breakers, Turn};
+use super::breaker::Rules;
+use super::breakers::Breakers;
 use super::lane::{Lane, size};
 use super::rate::Rate;
-use super::signal::Signal;
 use super::turns::Turns;
 use crate::model::{DeliveryId, EndpointId, Job, OrderId, UnixMs};
 use crate::store::{Due, InOrder};
 
+/// What a delivery takes in memory before anything is known.
+const USUAL_SIZE: usize = 1_024;
+
 /// The due time of what may have been due for long.
 const NOW_OR_BEFORE: UnixMs = UnixMs(0);
-
-/// An attempt that is over.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Ended {
-    pub(super) endpoint: EndpointId,
-    pub(super) delivery: DeliveryId,
-    /// Whether its delivery is over with it.
-    pub(super) is_final: bool,
-    /// What it says of the receiver.
-    pub(super) signal: Signal,
-}
 
 /// All lanes that have something to do.
 #[derive(Debug)]
@@ -59,6 +52,10 @@ pub(super) struct Schedule {
     paused: HashSet<EndpointId>,
     in_flight: usize,
     bytes_ready: usize,
+    /// What one that waits takes, on average lately.
+    usual_size: usize,
+    /// Reads of the store that are under way, each with the bytes that it may bring, about.
+    loads: HashMap<EndpointId, usize>,
 }
 
 impl Schedule {
@@ -77,6 +74,8 @@ impl Schedule {
             paused: HashSet::new(),
             in_flight: 0,
             bytes_ready: 0,
+            usual_size: USUAL_SIZE,
+            loads: HashMap::new(),
         }
     }
 
@@ -90,7 +89,7 @@ impl Schedule {
         if ordered || self.paused.contains(&endpoint) || is_down && !is_test {
             return false;
         }
-        let free_bytes = self.options.buffer_bytes.saturating_sub(self.bytes_ready);
+        let free_bytes = self.free_bytes();
         let lane = self.lanes.entry(endpoint).or_default();
         let older_waits = lane.loading || lane.stored.is_some_and(|due| due <= now);
         let full = lane.ready.len() >= self.options.lane_buffer || lane.bytes >= free_bytes;
@@ -157,6 +156,7 @@ impl Schedule {
     }
 
     fn end_load(&mut self, endpoint: EndpointId, due: Due, order: Option<OrderId>) {
+        self.loads.remove(&endpoint);
         let Some(lane) = self.lanes.get_mut(&endpoint) else { return };
         lane.loading = false;
         let new =
@@ -176,55 +176,6 @@ impl Schedule {
         self.push_all(endpoint, new);
         self.set_stored(endpoint, earliest);
         self.forget_if_idle(endpoint);
-    }
-
-    /// The POST is over: gives its slots back. If the delivery is over too, the next of its line may start; if not, those
-    /// of its line wait in the store until it is. Says if the breaker opened or closed.
-    pub(super) fn sent(&mut self, attempt: Ended, now: UnixMs) -> Option<Turn> {
-        let Ended { endpoint, delivery, is_final, signal } = attempt;
-        self.in_flight = self.in_flight.saturating_sub(1);
-        let turn = self.breakers.heard(endpoint, delivery, signal, now);
-        let most = self.options.max_in_flight_per_endpoint;
-        if let Some(lane) = self.lanes.get_mut(&endpoint) {
-            lane.window.heard(signal, lane.in_flight, most);
-            lane.in_flight = lane.in_flight.saturating_sub(1);
-            if let Some(tenant) = &lane.tenant {
-                self.turns.ended(tenant);
-            }
-            self.bytes_ready -= lane.end(delivery, is_final);
-        }
-        if turn == Some(Turn::Opened) {
-            self.opened(endpoint);
-        }
-        self.give_turn(endpoint);
-        turn
-    }
-
-    /// The receiver is down: what waits for it waits in the store. Whatever lets it start again comes later than the commit
-    /// of what was offered here before its own.
-    fn opened(&mut self, endpoint: EndpointId) {
-        let Some(lane) = self.lanes.get_mut(&endpoint) else { return };
-        lane.window.close();
-        if lane.has_waiting() {
-            self.clear_ready(endpoint);
-            self.stored(endpoint, NOW_OR_BEFORE);
-        }
-    }
-
-    /// Somebody wants to know now whether a receiver is back: its breaker is probed at once, with what is due.
-    pub(super) fn probe_now(&mut self, endpoint: EndpointId, now: UnixMs) {
-        self.breakers.probe_now(endpoint, now);
-        self.look_again(endpoint);
-    }
-
-    /// All attempts of this endpoint have failed since then, before the start: its next one is a probe.
-    pub(super) fn suspect(&mut self, endpoint: EndpointId, since: UnixMs, now: UnixMs) {
-        self.breakers.suspect(endpoint, since, now);
-    }
-
-    /// How the breaker of an endpoint stands.
-    pub(super) fn breaker(&self, endpoint: EndpointId, now: UnixMs) -> BreakerState {
-        self.breakers.state(endpoint, now)
     }
 
     /// The store knows what came of a delivery, and when it is due again.
@@ -273,6 +224,12 @@ impl Schedule {
             && self.turns.is_empty()
             && self.bytes_ready == 0
             && self.in_flight == 0
+    }
+
+    /// Bytes of what waits in memory, roughly.
+    #[cfg(test)]
+    pub(super) const fn bytes_ready(&self) -> usize {
+        self.bytes_ready
     }
 
     /// Whether the lane of an endpoint is stopped.
@@ -335,10 +292,17 @@ impl Schedule {
         self.give_turn(endpoint);
     }
 
+    /// Bytes that neither wait in memory nor are read now.
+    fn free_bytes(&self) -> usize {
+        let coming: usize = self.loads.values().sum();
+        self.options.buffer_bytes.saturating_sub(self.bytes_ready + coming)
+    }
+
     /// Notes that this one is in memory.
     fn hold(&mut self, job: &Job) {
         let size = size(job);
         self.bytes_ready += size;
+        self.usual_size = (self.usual_size * 7 + size) / 8;
         let lane = self.lanes.entry(job.endpoint).or_default();
         lane.bytes += size;
         lane.known.insert(job.delivery, job.line);

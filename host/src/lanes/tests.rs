@@ -135,6 +135,35 @@ fn what_does_not_fit_is_loaded_when_the_lane_is_empty_and_nothing_is_sent_twice(
 }
 
 #[test]
+fn however_many_lanes_wait_few_are_read_at_a_time_and_none_while_memory_is_full() {
+    let options = Options { max_in_flight: 100_000, buffer_bytes: 64 << 10, ..Options::default() };
+    let mut schedule = Schedule::new(options);
+    let lanes = 1_000;
+    (0..lanes).for_each(|n| schedule.stored(endpoint(n), NOW));
+    let (mut loads, mut ran) = (Vec::new(), 0);
+    let mut most = 0;
+    for _ in 0..10 * lanes {
+        match schedule.next(UnixMs(5_000), |_| Limits { rate: 1, ..Limits::default() }) {
+            Step::Load(lane, limit) => loads.push((lane, limit)),
+            Step::Run(_) => ran += 1,
+            Step::LoadInOrder(..) => panic!("nothing is ordered here"),
+            Step::Wait(_) if loads.is_empty() => break,
+            Step::Wait(_) => {
+                most = most.max(loads.len());
+                for (lane, limit) in loads.drain(..) {
+                    // Each lane has more than it could ever take.
+                    let jobs = (0..limit).map(|n| job(lane, lane.as_u128() * 1_000 + n as u128)).collect();
+                    schedule.loaded(lane, Due { jobs, next: Some(NOW) });
+                }
+            }
+        }
+    }
+    assert_eq!(most, 32);
+    assert!(schedule.bytes_ready() <= 2 * (64 << 10), "{} bytes", schedule.bytes_ready());
+    assert!(ran >= 100, "{ran} lanes had a turn");
+}
+
+#[test]
 fn a_failed_delivery_is_loaded_when_it_is_due_and_not_before() {
     let mut schedule = schedule(100, 100, 100);
     let lane = endpoint(1);

@@ -7,13 +7,18 @@ use crate::model::{EndpointId, Job, UnixMs};
 
 use super::{Schedule, size};
 
+/// Reads of the store at the same time: each holds what it reads, and a thread.
+const MAX_LOADS: usize = 32;
+/// The part of the free bytes that one load may take.
+const SHARE_OF_BYTES: usize = 2;
+
 impl Schedule {
     /// What to do next. Each [`Step::Load`] is given once until [`Schedule::loaded`] answers it.
     pub(in crate::lanes) fn next(&mut self, now: UnixMs, limits: impl Fn(EndpointId) -> Limits) -> Step {
         while let Some((_, endpoint)) = self.paced.first().filter(|(at, _)| *at <= now).copied() {
             self.look_again(endpoint);
         }
-        while let Some((_, endpoint)) = self.timers.first().filter(|(due_at, _)| *due_at <= now).copied() {
+        while let Some((_, endpoint)) = self.first_timer().filter(|(due_at, _)| *due_at <= now) {
             self.timers.pop_first();
             self.set_order(endpoint, limits(endpoint).order);
             if let Some(step) = self.start_loading(endpoint, now) {
@@ -26,8 +31,15 @@ impl Schedule {
                 return Step::Run(job);
             }
         }
-        let timers = self.timers.first().into_iter().chain(self.paced.first());
-        Step::Wait(timers.map(|&(at, _)| at).min())
+        let timers = self.first_timer().into_iter().chain(self.paced.first().copied());
+        Step::Wait(timers.map(|(at, _)| at).min())
+    }
+
+    /// The next lane to be read, unless that has to wait: for one of the loads that are under way, or for room in memory,
+    /// which those make that start. However many lanes have something that waits, no more of it is in memory.
+    fn first_timer(&self) -> Option<(UnixMs, EndpointId)> {
+        let may_load = self.loads.len() < MAX_LOADS && self.free_bytes() > 0;
+        self.timers.first().copied().filter(|_| may_load)
     }
 
     /// Slots of the host that are free.
@@ -38,10 +50,9 @@ impl Schedule {
     /// The lane's timer has fired. A lane that cannot load now gets it back from `loaded` or `give_turn`.
     fn start_loading(&mut self, endpoint: EndpointId, now: UnixMs) -> Option<Step> {
         let leave = self.leave(endpoint, now);
-        let room = self.bytes_ready < self.options.buffer_bytes;
+        let room = self.free_bytes() / SHARE_OF_BYTES / self.usual_size;
         let lane = self.lanes.get_mut(&endpoint)?;
-        let must_wait = !lane.ready.is_empty() || !room && lane.in_flight > 0 || lane.has_others_in_flight();
-        if lane.loading || must_wait {
+        if lane.loading || !lane.ready.is_empty() || lane.has_others_in_flight() {
             return None;
         }
         if leave != Leave::Now {
@@ -50,7 +61,9 @@ impl Schedule {
         }
         lane.loading = true;
         lane.stored = None;
-        let limit = if self.breakers.is_tripped(endpoint) { 1 } else { self.options.lane_buffer };
+        let most = if self.breakers.is_tripped(endpoint) { 1 } else { self.options.lane_buffer };
+        let limit = room.clamp(1, most.max(1));
+        self.loads.insert(endpoint, limit * self.usual_size);
         let Some(order) = lane.order else { return Some(Step::Load(endpoint, limit + lane.known.len())) };
         let lookout = lane.lookout(order, now);
         Some(Step::LoadInOrder(OrderedLoad { endpoint, limit, lookout, dispatched: self.dispatched }))
