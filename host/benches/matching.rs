@@ -25,6 +25,7 @@ use tokio::time::Instant;
 use self::times::{Times, percentiles, write_json};
 
 const ENDPOINTS: usize = 10_000;
+const MANY: usize = 100_000;
 /// Enough for a stable p99 and for every tenant to come up a hundred times.
 const LOOKUPS: usize = 100_000;
 const WARM_UP: usize = 1_000;
@@ -66,6 +67,7 @@ const VERBS: [&str; 10] = [
 /// How endpoints are spread over tenants, and what they want.
 struct Case {
     name: &'static str,
+    endpoints: usize,
     tenants: usize,
     /// The patterns of the `n`th endpoint.
     patterns: fn(usize) -> Vec<String>,
@@ -84,12 +86,25 @@ struct Row {
     lookup: Times,
 }
 
-const CASES: [Case; 4] = [
-    Case { name: "mixed patterns", tenants: 1_000, patterns: mixed, topic: usual },
-    Case { name: "a few of one tenant", tenants: 1, patterns: of_a_shop, topic: in_a_shop },
-    Case { name: "mixed, one tenant", tenants: 1, patterns: mixed, topic: usual },
-    Case { name: "all of one tenant", tenants: 1, patterns: |_| vec!["**".to_owned()], topic: usual },
+const CASES: [Case; 7] = [
+    case("mixed patterns", ENDPOINTS, 1_000, mixed, usual),
+    case("mixed patterns", MANY, 10_000, mixed, usual),
+    case("a few of one tenant", ENDPOINTS, 1, of_a_shop, in_a_shop),
+    case("a few of one tenant", MANY, 1, of_a_shop, in_a_shop),
+    case("mixed, one tenant", ENDPOINTS, 1, mixed, usual),
+    case("mixed, one tenant", MANY, 1, mixed, usual),
+    case("all of one tenant", ENDPOINTS, 1, |_| vec!["**".to_owned()], usual),
 ];
+
+const fn case(
+    name: &'static str,
+    endpoints: usize,
+    tenants: usize,
+    patterns: fn(usize) -> Vec<String>,
+    topic: fn(usize) -> String,
+) -> Case {
+    Case { name, endpoints, tenants, patterns, topic }
+}
 
 fn main() -> Result<(), Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -130,7 +145,7 @@ async fn measure(case: &Case) -> Result<Row, Box<dyn Error>> {
     #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
     let matches = found as f64 / lookups as f64;
     let (tenants, lookup) = (case.tenants, percentiles(times));
-    Ok(Row { case: case.name, tenants, endpoints: ENDPOINTS, matches, lookup })
+    Ok(Row { case: case.name, tenants, endpoints: case.endpoints, matches, lookup })
 }
 
 /// What dispatch does before it judges.
@@ -150,8 +165,8 @@ async fn directory(case: &Case) -> Result<Directory, Box<dyn Error>> {
     let store = RedbStore::with_backend(InMemoryBackend::new(), vault, Clock::system(), &options)?;
     let store: Arc<dyn Store> = Arc::new(store);
     // All are called before the first is awaited, so that they share a few commits.
-    let mut created = Vec::with_capacity(ENDPOINTS);
-    for n in 0..ENDPOINTS {
+    let mut created = Vec::with_capacity(case.endpoints);
+    for n in 0..case.endpoints {
         let audit = AuditEntry::new(UnixMs(1), Actor::Gateway, "endpoint.created", n);
         created.push(store.create_endpoint(endpoint(case, n)?, audit));
     }

@@ -12,15 +12,20 @@ use crate::scene::Scene;
 /// How many events are accepted before each kill: thousands of commits are behind, hundreds of events are in between.
 const BEFORE_KILL: usize = 400;
 
+/// Many failures in a row are what is wanted here.
+fn setup() -> Setup {
+    Setup::default().set("lanes.breaker_failures=0")
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_accepted_event_survives_kill_9() -> Result<()> {
-    let scene = Scene::start().await?;
+    let scene = Scene::with(setup()).await?;
     survives(scene, json!({})).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_transformed_event_survives_kill_9_with_the_same_bytes() -> Result<()> {
-    let setup = Setup::default().plugin("tagger", guest("switchable-v1")?);
+    let setup = setup().plugin("tagger", guest("switchable-v1")?);
     let scene = Scene::with(setup).await?;
     survives(scene, json!({ "plugins": [{ "plugin": "tagger" }] })).await
 }

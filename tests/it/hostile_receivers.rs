@@ -116,7 +116,7 @@ impl Hostility {
 
 async fn scene() -> Result<Scene> {
     let timeout = format!("deliver.timeout={}s", TIMEOUT.as_secs());
-    Scene::with(Setup::default().set(&timeout).set("deliver.retry=[]")).await
+    Scene::with(Setup::default().set(&timeout).set("deliver.retry=[]").set("lanes.breaker_failures=0")).await
 }
 
 /// The only attempts of the deliveries of all these events.

@@ -195,6 +195,9 @@ impl Lanes {
     /// to the store already, before that of any that may start now. `signal` is what it says of the receiver.
     pub fn sent(&self, endpoint: EndpointId, delivery: DeliveryId, is_final: bool, signal: Signal) {
         let now = self.inner.clock.now();
+        // Of an endpoint that was deleted meanwhile nothing is to be remembered.
+        let is_gone = signal == Signal::Down && self.inner.directory.get(endpoint).is_none();
+        let signal = if is_gone { Signal::Nothing } else { signal };
         let turn = self.inner.schedule().sent(Ended { endpoint, delivery, is_final, signal }, now);
         match turn {
             Some(Turn::Opened) => {
@@ -376,7 +379,7 @@ impl Default for Options {
             max_in_flight_per_endpoint: 64,
             lane_buffer: 256,
             buffer_bytes: 64 << 20,
-            // More than the slots that a receiver gets before it has shown anything.
+            // Some of those that fail together when a receiver restarts, and not a few that it could not handle.
             breaker_failures: 10,
             // Ten timeouts of 15 s, of which the last come one at a time, fit in.
             breaker_window: Duration::from_mins(2),

@@ -13,7 +13,7 @@ use std::time::Duration;
 use super::signal::Signal;
 
 /// What a receiver gets about which nothing is known.
-const FIRST: f64 = 8.0;
+const FIRST: f64 = 16.0;
 /// So few do not wait for each other at a receiver that is worth having. Slow answers take no more than what is above.
 const FEW: usize = 4;
 /// An answer that costs the host nothing worth saving.
@@ -124,8 +124,8 @@ mod tests {
     #[test]
     fn one_that_hangs_has_one_slot_after_what_it_had_at_first() {
         let mut window = Window::default();
-        assert_eq!(window.size(), 8);
-        (0..8).for_each(|_| window.heard(Signal::Down, 8, MOST));
+        assert_eq!(window.size(), 16);
+        (0..16).for_each(|_| window.heard(Signal::Down, 16, MOST));
         assert_eq!(window.size(), 1);
         window.heard(Signal::Down, 1, MOST);
         assert_eq!(window.size(), 1, "never none");
@@ -163,7 +163,7 @@ mod tests {
     fn what_is_not_used_does_not_grow() {
         let mut window = Window::default();
         (0..100).for_each(|_| window.heard(Signal::Up(Duration::ZERO), 1, MOST));
-        assert_eq!(window.size(), 8);
+        assert_eq!(window.size(), 16);
     }
 
     #[test]

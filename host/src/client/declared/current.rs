@@ -19,6 +19,7 @@ const NOT_DECLARED: [&str; 10] = [
     "url",
     "secrets",
     "state",
+    "breaker",
     "health",
     "inactive_reason",
     "inactive_since",

@@ -21,12 +21,13 @@ use crate::model::{
     TopicEntry, UnixMs,
 };
 use crate::store::{
-    AuditChain, AuditFilter, AuditPage, Changed, DeliveryFilter, DeliveryRecord, Due, DueInOrder,
-    EventFilter, EventPage, EventRecord, FanOut, FinishedAttempt, HoldPlace, IndexPlace, Lookout, Page,
-    PluginHold, QueuePlace, Statistics, StatisticsScope, Store, StoreFuture, Verdict,
+    AuditChain, AuditFilter, AuditPage, Backlog, BacklogFull, BacklogLimit, BacklogLimits, Changed,
+    DeliveryFilter, DeliveryRecord, Due, DueInOrder, EventFilter, EventPage, EventRecord, FanOut,
+    FinishedAttempt, HoldPlace, IndexPlace, Lookout, Page, PluginHold, QueuePlace, Statistics,
+    StatisticsScope, Store, StoreFuture, Verdict,
 };
 
-/// Takes events in memory. An id that it has is a duplicate; `broken` fails, `reused` has other content, and `slow` is
+/// Takes events in memory. The tenant `full` may have no more. An id that it has is a duplicate; `broken` fails, `reused` has other content, and `slow` is
 /// stored once `go_on` says so.
 #[derive(Default)]
 struct Shelf {
@@ -193,7 +194,13 @@ async fn gateway_with(scope: Scope, unknown_topics: UnknownTopics) -> Gateway {
     let clock = Clock::starting_at(UnixMs(1));
     let (accepted, handed_on) = handoff::channel(100);
     let shelf = Arc::new(Shelf::default());
-    let options = Options { max_event_bytes: 100, max_batch_bytes: 300, max_batch_events: 3, unknown_topics };
+    let options = Options {
+        max_event_bytes: 100,
+        max_batch_bytes: 300,
+        max_batch_events: 3,
+        unknown_topics,
+        ..Options::default()
+    };
     let ingest = Ingest {
         store: Arc::clone(&shelf) as Arc<dyn Store>,
         keys: Keys::new(vec![key.record(scope, "", UnixMs(1))], clock),
@@ -387,6 +394,21 @@ async fn a_request_that_cannot_be_taken_says_why() {
     let request = gateway.request();
     assert_eq!(gateway.send(request, &b"{\"event\":\"\xff\"}"[..]).await.0, StatusCode::BAD_REQUEST);
     assert_eq!(gateway.stored(), 0);
+}
+
+#[tokio::test]
+async fn what_is_too_much_is_429_before_the_store_is_asked_unless_it_may_be_a_repeat() {
+    let mut gateway = gateway(Scope::Admin).await;
+    let (status, answer) = gateway.json(r#"{"event":"a","data":1,"tenant":"full"}"#).await;
+    assert_eq!((status, &answer["code"]), (StatusCode::TOO_MANY_REQUESTS, &json!("backlog_full")));
+    assert_eq!(gateway.stored(), 0);
+    let (status, _) = gateway.json(r#"{"event":"a","data":1,"tenant":"full","event_id":"order-1"}"#).await;
+    assert_eq!(status, StatusCode::ACCEPTED, "the store knows whether it is one");
+    let lines = "{\"event\":\"a\",\"data\":1}\n\n{\"event\":\"a\",\"data\":1,\"tenant\":\"full\"}\n";
+    let ndjson = gateway.request().header(CONTENT_TYPE, "application/x-ndjson");
+    let (status, answer) = gateway.send(ndjson, lines).await;
+    assert_eq!((status, &answer["line"]), (StatusCode::TOO_MANY_REQUESTS, &json!(3)));
+    assert_eq!(gateway.stored(), 1, "all or none");
 }
 
 #[tokio::test]

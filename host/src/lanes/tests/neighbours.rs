@@ -213,7 +213,7 @@ fn one_that_hangs_and_one_that_fails_take_nothing_from_ninety_eight_others() {
     let wanted = quiet.delivered * 98 / 100 * 95 / 100;
     assert!(noisy.delivered >= wanted, "{} of {}", noisy.delivered, quiet.delivered);
     assert!(noisy.p99 <= quiet.p99 * 2, "{} ms, without them {} ms", noisy.p99, quiet.p99);
-    assert!(noisy.most_of_one[&0] <= 8, "{} slots for one that hangs", noisy.most_of_one[&0]);
+    assert!(noisy.most_of_one[&0] <= 16, "{} slots for one that hangs", noisy.most_of_one[&0]);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::fixtures::{T0, accept, at, audit, endpoint, endpoint_id, event_with_id, new_event, tenant};
 use crate::model::{EventId, EventKey, TenantId, UnixMs};
-use crate::store::{AuditFilter, Error, NewEvent, Store};
+use crate::store::{AuditFilter, Error, NewEvent, Refused, Store};
 
 const DATA: &[u8] = b"[1,2]";
 
