@@ -13,7 +13,7 @@ use crate::client::fields::{InOrder, OrderedFields};
 use crate::client::session::Session;
 
 /// What the API says of an endpoint and nobody declares, or in other words.
-const NOT_DECLARED: [&str; 10] = [
+const NOT_DECLARED: [&str; 11] = [
     "id",
     "tenant",
     "url",
