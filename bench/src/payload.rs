@@ -56,8 +56,9 @@ impl Payload {
     }
 
     /// The same with topics `NAME/0`, `NAME/1` and so on, in turn.
-    pub(crate) const fn spread(self, name: &'static str, count: usize) -> Self {
-        Self { topic: Topic::OneOf(name, count), ..self }
+    pub(crate) const fn spread(mut self, name: &'static str, count: usize) -> Self {
+        self.topic = Topic::OneOf(name, count);
+        self
     }
 
     /// The body of the event with this number.
@@ -67,7 +68,7 @@ impl Payload {
         match self.topic {
             Topic::Usual => body.extend_from_slice(TOPIC.as_bytes()),
             Topic::OneOf(name, count) => {
-                body.extend_from_slice(format!("{name}/{}", number % count).as_bytes())
+                body.extend_from_slice(format!("{name}/{}", number % count).as_bytes());
             }
         }
         body.extend_from_slice(&self.head);

@@ -130,6 +130,14 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail).logged(cause)
     }
 
+    fn backlog_full(full: &store::BacklogFull) -> Self {
+        let detail = format!(
+            "{full}; send the same again later. What is in the way is in `GET /v1/deliveries` with the states `pending`, \
+             `retrying` and `held`"
+        );
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "backlog_full", detail)
+    }
+
     /// The same about the field at this JSON pointer (RFC 6901).
     #[must_use]
     pub fn at(mut self, pointer: impl Into<String>) -> Self {
@@ -193,13 +201,7 @@ impl From<store::Error> for Problem {
                 );
                 Self::conflict("id_reused", detail)
             }
-            store::Error::BacklogFull { full, .. } => {
-                let detail = format!(
-                    "{full}; send the same again later. What is in the way is in `GET /v1/deliveries` with the states \
-                     `pending`, `retrying` and `held`"
-                );
-                Self::new(StatusCode::TOO_MANY_REQUESTS, "backlog_full", detail)
-            }
+            store::Error::BacklogFull { full, .. } => Self::backlog_full(full),
             store::Error::TopicTaken => {
                 let detail =
                     "the catalogue has this topic already; change it with `PATCH /v1/topics/{topic}`";

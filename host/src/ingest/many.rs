@@ -172,10 +172,12 @@ impl<'a> Batch<'a> {
 
     /// The store counts events, the producer counts lines.
     fn at_its_place(&self, error: store::Error) -> Problem {
-        let index = match &error {
-            store::Error::IdReused { index, .. } | store::Error::BacklogFull { index, .. } => Some(*index),
-            _ => None,
-        };
+        let index =
+            if let store::Error::IdReused { index, .. } | store::Error::BacklogFull { index, .. } = &error {
+                Some(*index)
+            } else {
+                None
+            };
         match index.and_then(|index| self.entries.get(index)) {
             Some((place, _)) => place.of(error.into()),
             None => error.into(),

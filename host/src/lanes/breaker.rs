@@ -99,14 +99,16 @@ impl Breaker {
             {
                 match signal {
                     Signal::Up(_) => None,
-                    Signal::Down => Some(Self::tripped(since, failed_probes.saturating_add(1), now, rules)),
+                    Signal::Down(_) => {
+                        Some(Self::tripped(since, failed_probes.saturating_add(1), now, rules))
+                    }
                     Signal::Nothing => Some(Self::tripped(since, failed_probes, now, rules)),
                 }
             }
             (Some(Self::Tripped { .. }), _) | (_, Signal::Nothing) => before,
             (_, Signal::Up(_)) => None,
-            (_, Signal::Down) if rules.failures == 0 => None,
-            (_, Signal::Down) => {
+            (_, Signal::Down(_)) if rules.failures == 0 => None,
+            (_, Signal::Down(_)) => {
                 let (failures, first) = match before {
                     Some(Self::Counting { failures, first }) if now.since(first) <= rules.window => {
                         (failures.saturating_add(1), first)
@@ -191,6 +193,7 @@ mod tests {
         probe_wait: Duration::from_secs(1),
         probe_wait_max: Duration::from_secs(10),
     };
+    const DOWN: Signal = Signal::Down(Duration::from_secs(15));
     const UP: Signal = Signal::Up(Duration::from_millis(1));
 
     fn delivery(n: u128) -> DeliveryId {
@@ -202,7 +205,7 @@ mod tests {
     }
 
     fn failures(times: impl IntoIterator<Item = u64>) -> Option<Breaker> {
-        times.into_iter().fold(None, |breaker, at| after(breaker, Signal::Down, at))
+        times.into_iter().fold(None, |breaker, at| after(breaker, DOWN, at))
     }
 
     fn state(breaker: Option<Breaker>, now: u64) -> BreakerState {
@@ -241,7 +244,7 @@ mod tests {
         assert_eq!(probed(breaker, UP, 1_000), None);
         let (mut now, mut waits) = (1_000, Vec::new());
         for _ in 0..6 {
-            breaker = probed(breaker, Signal::Down, now);
+            breaker = probed(breaker, DOWN, now);
             let BreakerState::Open { since, probe_at } = state(breaker, now) else { panic!("{breaker:?}") };
             assert_eq!(since, UnixMs(0));
             waits.push(probe_at.0 - now);
@@ -254,7 +257,7 @@ mod tests {
     fn what_was_under_way_when_it_opened_changes_nothing() {
         let open = failures([0, 1, 2]);
         assert_eq!(after(open, UP, 3), open);
-        assert_eq!(after(open, Signal::Down, 3), open);
+        assert_eq!(after(open, DOWN, 3), open);
     }
 
     #[test]
@@ -283,7 +286,7 @@ mod tests {
     #[test]
     fn none_opens_where_no_number_of_failures_is_set() {
         let rules = Rules { failures: 0, ..RULES };
-        let down = |before, _| Breaker::after(before, delivery(1), Signal::Down, UnixMs(1), &rules);
+        let down = |before, _| Breaker::after(before, delivery(1), DOWN, UnixMs(1), &rules);
         assert_eq!((0..100).fold(None, down), None);
     }
 }

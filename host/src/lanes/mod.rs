@@ -196,12 +196,12 @@ impl Lanes {
     pub fn sent(&self, endpoint: EndpointId, delivery: DeliveryId, is_final: bool, signal: Signal) {
         let now = self.inner.clock.now();
         // Of an endpoint that was deleted meanwhile nothing is to be remembered.
-        let is_gone = signal == Signal::Down && self.inner.directory.get(endpoint).is_none();
+        let is_gone = matches!(signal, Signal::Down(_)) && self.inner.directory.get(endpoint).is_none();
         let signal = if is_gone { Signal::Nothing } else { signal };
         let turn = self.inner.schedule().sent(Ended { endpoint, delivery, is_final, signal }, now);
         match turn {
             Some(Turn::Opened) => {
-                tracing::warn!(%endpoint, "the receiver is down; it is only probed from now on")
+                tracing::warn!(%endpoint, "the receiver is down; it is only probed from now on");
             }
             Some(Turn::Closed(since)) => {
                 tracing::info!(%endpoint, down_for_ms = now.since(since).as_millis(), "the receiver is back");

@@ -17,8 +17,8 @@ const TOO_MANY_REQUESTS: u16 = 429;
 pub enum Signal {
     /// It answered, after so long.
     Up(Duration),
-    /// It did not, or it can do nothing now.
-    Down,
+    /// It did not, or said that it can do nothing now, after so long.
+    Down(Duration),
     /// Nothing was asked of it.
     Nothing,
 }
@@ -29,14 +29,14 @@ impl Signal {
     pub const fn of(outcome: &AttemptOutcome, took: Duration) -> Self {
         match outcome {
             AttemptOutcome::Answered { status: REQUEST_TIMEOUT | TOO_MANY_REQUESTS | 500.., .. } => {
-                Self::Down
+                Self::Down(took)
             }
             AttemptOutcome::Answered { .. } => Self::Up(took),
             // The guard refused it: no packet was sent.
             AttemptOutcome::Failed(error) if matches!(error.class, AttemptErrorClass::Forbidden) => {
                 Self::Nothing
             }
-            AttemptOutcome::Failed(_) => Self::Down,
+            AttemptOutcome::Failed(_) => Self::Down(took),
         }
     }
 }
@@ -70,7 +70,7 @@ mod tests {
     #[test]
     fn one_that_fails_or_has_no_room_is_down() {
         for status in [408, 429, 500, 502, 503, 504, 599] {
-            assert_eq!(answered(status), Signal::Down, "{status}");
+            assert_eq!(answered(status), Signal::Down(TOOK), "{status}");
         }
         for class in [
             AttemptErrorClass::Dns,
@@ -82,7 +82,7 @@ mod tests {
             AttemptErrorClass::ResponseTimeout,
             AttemptErrorClass::BodyTimeout,
         ] {
-            assert_eq!(failed(class), Signal::Down, "{class:?}");
+            assert_eq!(failed(class), Signal::Down(TOOK), "{class:?}");
         }
     }
 

@@ -1,9 +1,9 @@
 //! How many attempts may be under way to one receiver, learnt from its answers. Pure.
 //!
 //! A receiver about which nothing is known gets a few. Each answer lets one more, so a good one has all slots of its lane
-//! after some round trips. A failure halves them: one that hangs holds few slots of the host, and one that comes back is not
-//! met by all at once. A receiver whose answers take longer the more it has at once works them off one after another; it
-//! gets fewer until they no longer do.
+//! after some round trips. A failure takes one, and one that took long takes half of them: a receiver that hangs holds few
+//! slots of the host. One that comes back after it was down begins with one, so it is not met by all at once. A receiver whose
+//! answers take longer the more it has at once works them off one after another; it gets fewer until they no longer do.
 //!
 //! How long answers take says that only against how long they take when few are under way, and only above [`QUICK`]: below,
 //! slots are held for so short that it does not matter, and what makes the difference is mostly our own machine.
@@ -48,7 +48,9 @@ impl Window {
     pub(super) fn heard(&mut self, signal: Signal, in_flight: usize, most: usize) {
         match signal {
             Signal::Nothing => {}
-            Signal::Down => self.narrow(self.size / 2.0, 1),
+            Signal::Down(took) if took > QUICK => self.narrow(self.size / 2.0, 1),
+            // Takes what an answer gives: one that fails now and then has its slots, one that fails mostly does not.
+            Signal::Down(_) => self.size = (self.size - 1.0).max(1.0),
             Signal::Up(took) if took > QUICK && self.waited(took, in_flight) => {
                 self.narrow(self.size - LESS, FEW);
             }
@@ -125,10 +127,23 @@ mod tests {
     fn one_that_hangs_has_one_slot_after_what_it_had_at_first() {
         let mut window = Window::default();
         assert_eq!(window.size(), 16);
-        (0..16).for_each(|_| window.heard(Signal::Down, 16, MOST));
+        (0..16).for_each(|_| window.heard(Signal::Down(Duration::from_secs(15)), 16, MOST));
         assert_eq!(window.size(), 1);
-        window.heard(Signal::Down, 1, MOST);
+        window.heard(Signal::Down(Duration::from_secs(15)), 1, MOST);
         assert_eq!(window.size(), 1, "never none");
+    }
+
+    #[test]
+    fn one_that_fails_now_and_then_has_all_slots_and_one_that_fails_mostly_has_few() {
+        let quick = Duration::from_millis(5);
+        for (of_ten, sizes) in [(2, MOST - 2..=MOST), (8, 1..=3)] {
+            let mut window = Window::default();
+            for n in 0..1_000 {
+                let signal = if n % 10 < of_ten { Signal::Down(quick) } else { Signal::Up(quick) };
+                window.heard(signal, window.size(), MOST);
+            }
+            assert!(sizes.contains(&window.size()), "{of_ten} of ten: {}", window.size());
+        }
     }
 
     #[test]

@@ -40,8 +40,8 @@ impl Schedule {
         turn
     }
 
-    /// The receiver is down: what waits for it waits in the store. Whatever lets it start again comes later than the commit
-    /// of what was offered here before its own.
+    /// The receiver is down: what waits for it waits in the store. What was offered and is not committed when the lane is read
+    /// next is found with the retries of those that failed.
     fn opened(&mut self, endpoint: EndpointId) {
         let Some(lane) = self.lanes.get_mut(&endpoint) else { return };
         lane.window.close();

@@ -12,8 +12,10 @@ fn id(n: u128) -> DeliveryId {
 
 /// An attempt ends without a good answer.
 fn failed(schedule: &mut Schedule, n: u128, now: UnixMs) -> Option<Turn> {
-    let turn =
-        schedule.sent(Ended { endpoint: LANE, delivery: id(n), is_final: false, signal: Signal::Down }, now);
+    let turn = schedule.sent(
+        Ended { endpoint: LANE, delivery: id(n), is_final: false, signal: Signal::Down(Duration::ZERO) },
+        now,
+    );
     schedule.settled(LANE, id(n), Some(now.after(Duration::from_secs(5))));
     turn
 }
@@ -100,7 +102,7 @@ fn what_waited_in_memory_goes_back_to_the_store() {
     while started < FAILURES {
         match schedule.next(NOW, unlimited) {
             Step::Run(_) => started += 1,
-            _ => {
+            Step::Load(..) | Step::LoadInOrder(..) | Step::Wait(_) => {
                 // The window let no more start: those under way fail.
                 failed(&mut schedule, started, NOW);
             }

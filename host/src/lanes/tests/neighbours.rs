@@ -62,8 +62,8 @@ impl Receiver {
     const fn answer(self) -> (u64, Signal) {
         match self {
             Self::Good => (20, Signal::Up(Duration::from_millis(20))),
-            Self::Hangs => (15_000, Signal::Down),
-            Self::Fails => (2, Signal::Down),
+            Self::Hangs => (15_000, Signal::Down(Duration::from_secs(15))),
+            Self::Fails => (2, Signal::Down(Duration::from_millis(2))),
             Self::Slow => (10_000, Signal::Up(Duration::from_secs(10))),
         }
     }
@@ -172,7 +172,7 @@ impl World {
         let endpoint = EndpointId::from_u128(to);
         let delivery = job(endpoint, event).delivery;
         let (_, signal) = receiver.answer();
-        let is_final = signal != Signal::Down;
+        let is_final = matches!(signal, Signal::Up(_));
         *self.in_flight.entry(to).or_default() -= 1;
         self.schedule.sent(Ended { endpoint, delivery, is_final, signal }, UnixMs(self.now));
         let of_one = self.stored.entry(to).or_default();
