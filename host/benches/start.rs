@@ -16,9 +16,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::Bytes as Body;
-use axum::extract::State;
 use bytes::Bytes;
 use hookway::app::App;
 use hookway::clock::Clock;
@@ -32,6 +29,12 @@ use hookway::shutdown::Shutdown;
 use hookway::store::redb::RedbStore;
 use hookway::store::{FanOut, NewDelivery, NewEvent, Store, Verdict};
 use hookway::vault;
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Empty};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use tokio::net::TcpListener;
@@ -109,7 +112,7 @@ async fn serve(settings: &Settings) -> Fallible<()> {
     let key = app.admin_key().ok_or("a store without keys gets one")?.reveal();
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("{} {} {key}", began.elapsed().as_secs_f64(), listener.local_addr()?);
-    app.run(listener).await;
+    app.run(listener, None).await;
     Ok(())
 }
 
@@ -118,11 +121,7 @@ async fn measure(events: usize, endpoints: usize) -> Fallible<Found> {
     let arrived = Arc::new(AtomicUsize::new(0));
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let port = listener.local_addr()?.port();
-    let count = |State(arrived): State<Arc<AtomicUsize>>, _: Body| async move {
-        arrived.fetch_add(1, Ordering::Relaxed);
-    };
-    let router = Router::new().fallback(count).with_state(Arc::clone(&arrived));
-    tokio::spawn(async move { axum::serve(listener, router).await });
+    tokio::spawn(receive(listener, Arc::clone(&arrived)));
     let settings = settings(home.path());
     let clock = Clock::system();
     let store = open(&settings, clock)?;
@@ -132,6 +131,23 @@ async fn measure(events: usize, endpoints: usize) -> Fallible<Found> {
     let file_mib = std::fs::metadata(home.path().join("hookway.redb"))?.len() >> 20;
     println!("{events} deliveries for {endpoints} endpoints wait in {file_mib} MiB");
     run(home.path(), Found { events, endpoints, file_mib, ..Found::default() }, &arrived).await
+}
+
+/// The receiver of all endpoints: counts and says 204.
+async fn receive(listener: TcpListener, arrived: Arc<AtomicUsize>) {
+    while let Ok((stream, _)) = listener.accept().await {
+        let arrived = Arc::clone(&arrived);
+        let count = service_fn(move |request: Request<Incoming>| {
+            let arrived = Arc::clone(&arrived);
+            async move {
+                request.into_body().collect().await?;
+                arrived.fetch_add(1, Ordering::Relaxed);
+                let answer = Response::builder().status(StatusCode::NO_CONTENT).body(Empty::<Bytes>::new());
+                Ok::<_, Box<dyn Error + Send + Sync>>(answer?)
+            }
+        });
+        tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), count));
+    }
 }
 
 /// Starts the process and looks on.
