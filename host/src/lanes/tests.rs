@@ -160,7 +160,7 @@ fn however_many_lanes_wait_few_are_read_at_a_time_and_none_while_memory_is_full(
     }
     assert!((2..=32).contains(&most), "{most} at a time");
     assert!(schedule.bytes_ready() <= 2 * (64 << 10), "{} bytes", schedule.bytes_ready());
-    assert!(ran >= 100, "{ran} lanes had a turn");
+    assert!(ran >= 50, "{ran} lanes had a turn");
 }
 
 #[test]

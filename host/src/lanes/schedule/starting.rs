@@ -9,6 +9,9 @@ use super::{Schedule, size};
 
 /// Reads of the store at the same time: each holds what it reads, and a thread.
 const MAX_LOADS: usize = 32;
+/// What a lane reads beyond what it may start at once, in rounds or seconds: those that wait long wait in the store, and leave
+/// the memory to others.
+const ROUNDS: usize = 4;
 /// The part of the free bytes that one load may take.
 const SHARE_OF_BYTES: usize = 2;
 
@@ -20,8 +23,9 @@ impl Schedule {
         }
         while let Some((_, endpoint)) = self.first_timer().filter(|(due_at, _)| *due_at <= now) {
             self.timers.pop_first();
-            self.set_order(endpoint, limits(endpoint).order);
-            if let Some(step) = self.start_loading(endpoint, now) {
+            let limits = limits(endpoint);
+            self.set_order(endpoint, limits.order);
+            if let Some(step) = self.start_loading(endpoint, limits.rate, now) {
                 return step;
             }
         }
@@ -48,7 +52,7 @@ impl Schedule {
     }
 
     /// The lane's timer has fired. A lane that cannot load now gets it back from `loaded` or `give_turn`.
-    fn start_loading(&mut self, endpoint: EndpointId, now: UnixMs) -> Option<Step> {
+    fn start_loading(&mut self, endpoint: EndpointId, rate: u32, now: UnixMs) -> Option<Step> {
         let leave = self.leave(endpoint, now);
         let room = self.free_bytes() / SHARE_OF_BYTES / self.usual_size;
         let lane = self.lanes.get_mut(&endpoint)?;
@@ -61,8 +65,9 @@ impl Schedule {
         }
         lane.loading = true;
         lane.stored = None;
-        let most = if self.breakers.is_tripped(endpoint) { 1 } else { self.options.lane_buffer };
-        let limit = room.clamp(1, most.max(1));
+        let soon = ROUNDS * if rate > 0 { lane.window.size().min(rate as usize) } else { lane.window.size() };
+        let soon = if self.breakers.is_tripped(endpoint) { 1 } else { soon };
+        let limit = room.min(soon).min(self.options.lane_buffer).max(1);
         self.loads.insert(endpoint, limit * self.usual_size);
         let Some(order) = lane.order else { return Some(Step::Load(endpoint, limit + lane.known.len())) };
         let lookout = lane.lookout(order, now);
