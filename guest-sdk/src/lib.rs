@@ -45,7 +45,7 @@
 //!
 //! [`Filter`], [`Transform`] and [`TopicMatcher`] are what you implement, [`Event`] and [`Endpoint`] what you are
 //! given, [`Verdict`], [`Outcome`] and [`Error`] what you answer; [`export!`] makes the component, [`log`] writes to the
-//! plugin's log.
+//! plugin's log. With a grant of the operator, [`kv`] keeps values, [`http`] asks others, and `std::env::var` has variables.
 
 /// What [`export!`] expands to; not part of the interface.
 #[cfg(target_arch = "wasm32")]
@@ -56,6 +56,8 @@ mod config;
 mod endpoint;
 mod event;
 mod export;
+pub mod http;
+pub mod kv;
 pub mod log;
 #[cfg(not(target_arch = "wasm32"))]
 mod native;

@@ -16,7 +16,9 @@ use hookway::json::Subject;
 use hookway::model::{
     Binding, Endpoint, EndpointId, EnvelopeCache, Event, EventKey, TenantId, Topic, UnixMs,
 };
-use hookway::plugins::{Capability, Compiler, Decision, Options, Places, PluginSet, PluginStatus, Plugins};
+use hookway::plugins::{
+    Capability, Compiler, Decision, Means, Options, Places, PluginSet, PluginStatus, Plugins,
+};
 use hookway::shutdown::Shutdown;
 use serde::Serialize;
 use tokio::time::Instant;
@@ -65,7 +67,12 @@ async fn run() -> Result<Vec<Row>, Box<dyn Error>> {
     let shutdown = Shutdown::new();
     let start = async |reuse| {
         let options = Options { reuse, ..Options::default() };
-        let places = Places { plugins: dir.path().to_owned(), cache: None, compiler: Compiler::InProcess };
+        let places = Places {
+            plugins: dir.path().to_owned(),
+            cache: None,
+            compiler: Compiler::InProcess,
+            means: Means::default(),
+        };
         Plugins::start(places, options, Clock::system(), &shutdown).await
     };
     let started = Instant::now();

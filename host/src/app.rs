@@ -4,6 +4,8 @@
 //! until it is told to stop and then lets everything that is under way end. Listener, store, compiler, clock and stop
 //! signal come from outside.
 
+mod plugin_requests;
+mod plugin_values;
 mod reseal;
 mod topics_file;
 
@@ -14,11 +16,13 @@ use axum::Router;
 use serde_json::Value;
 use tokio::net::TcpListener;
 
+use self::plugin_requests::PluginRequests;
+use self::plugin_values::PluginValues;
 use crate::api::Api;
 use crate::catalogue::Catalogue;
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::deliver::{Attempts, Deliver, HttpTransport, Transport};
+use crate::deliver::{Attempts, Client, Deliver, HttpTransport, Transport};
 use crate::directory::Directory;
 use crate::dispatch::{Dispatch, Judge, Outbox};
 use crate::http::{Keys, Problem};
@@ -29,7 +33,7 @@ use crate::model::{ApiKey, EndpointId, Event, Job, PluginName, UnixMs};
 use crate::notices::Notices;
 use crate::openapi::{Described, document};
 use crate::operations::Operations;
-use crate::plugins::{Compiler, InUse, Places, Plugins};
+use crate::plugins::{Compiler, InUse, Means, Places, Plugins};
 use crate::preview::Previews;
 use crate::reference::Reference;
 use crate::replay::Resends;
@@ -107,8 +111,16 @@ impl App {
         let (accepted, events) = handoff::channel(HANDOFF_EVENTS);
         let notices = Notices::new(&settings.operations, clock, accepted.clone());
         let directory = Directory::load(Arc::clone(&store), notices.clone()).await?;
-        let places =
-            Places { plugins: settings.plugins_dir(), cache: Some(settings.plugin_cache_dir()), compiler };
+        let means = Means {
+            outbound: Arc::new(PluginRequests(Client::new(&settings.deliver)?)),
+            key_values: Arc::new(PluginValues { store: Arc::clone(&store), clock }),
+        };
+        let places = Places {
+            plugins: settings.plugins_dir(),
+            cache: Some(settings.plugin_cache_dir()),
+            compiler,
+            means,
+        };
         let plugins = Plugins::start(places, settings.plugins.clone(), clock, &shutdown).await?;
         let users = directory.clone();
         plugins.set_in_use(move |plugin| uses(&users, plugin));
@@ -154,12 +166,13 @@ impl App {
         let resends = self.resends(&dispatch);
         let router = self.router(&resends);
         operations::start(&self.operations(), &self.shutdown);
-        let Self { settings, keys, store, events, metrics, shutdown, .. } = self;
+        let Self { settings, keys, store, directory, events, metrics, clock, shutdown, .. } = self;
         if let Some(listener) = for_metrics {
             let router = api::open_router(metrics);
             shutdown.spawn(http::serve(listener, router, settings.http.clone(), shutdown.clone()));
         }
         shutdown.spawn(reseal::run(Arc::clone(&store), shutdown.clone()));
+        shutdown.spawn(plugin_values::sweep(Arc::clone(&store), directory, clock, shutdown.clone()));
         shutdown.spawn(deliver::run(deliver, shutdown.clone()));
         shutdown.spawn(dispatch.run(events, shutdown.clone()));
         shutdown.spawn(resends.go_on());

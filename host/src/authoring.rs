@@ -87,7 +87,7 @@ fn check(file: &Path, json: bool) -> Result<(), Error> {
 
 /// A report for people.
 fn text(report: &Report) -> String {
-    let Report { version, size, is_core_module, capabilities, exports, imports, problem } = report;
+    let Report { version, size, is_core_module, capabilities, exports, imports, needs, problem } = report;
     let kind = if *is_core_module { "core module, made a component" } else { "component" };
     let mut text = format!("version {version}, {size} bytes, {kind}\n");
     let mut list = |title: &str, lines: Vec<String>| {
@@ -98,6 +98,10 @@ fn text(report: &Report) -> String {
     };
     list("exports", exports.clone());
     list("imports", imports.iter().map(|import| format!("{}: {}", import.name, import.gets)).collect());
+    if let Some(needs) = needs {
+        let lines = needs.lines().map(|line| format!("  {line}\n"));
+        text += &format!("the operator has to allow, in the configuration:\n{}", lines.collect::<String>());
+    }
     if problem.is_none() {
         let names: Vec<_> = capabilities.iter().map(|capability| capability.name()).collect();
         text += &format!("the gateway would load it as: {}\n", names.join(", "));
@@ -121,10 +125,12 @@ mod tests {
             capabilities: vec![Capability::Filter],
             exports: vec!["hookway:plugin/filter@1.0.0".into()],
             imports: vec![import],
+            needs: Some("[plugins.grants.p]\nkv = {}\n".into()),
             problem: None,
         };
         let expected = "version 0123456789abcdef, 7 bytes, core module, made a component\nexports:\n  \
                         hookway:plugin/filter@1.0.0\nimports:\n  wasi:cli/stdout@0.2.0: lines of the log\n\
+                        the operator has to allow, in the configuration:\n  [plugins.grants.p]\n  kv = {}\n\
                         the gateway would load it as: filter\n";
         assert_eq!(text(&report), expected);
         report.problem = Some("it is bad".into());

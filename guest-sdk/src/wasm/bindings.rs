@@ -12,6 +12,16 @@ pub mod imports {
     });
 }
 
+/// `kv`, which the gateway provides to plugins that have the grant. A component that does not use it does not import it.
+pub mod kv_world {
+    wit_bindgen::generate!({
+        path: "../wit",
+        inline: "package hookway:sdk; world kv-import { import hookway:plugin/kv@1.0.0; }",
+        generate_all,
+        type_section_suffix: "kv",
+    });
+}
+
 /// Exports `lifecycle`.
 pub mod lifecycle_world {
     wit_bindgen::generate!({

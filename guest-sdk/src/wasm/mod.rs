@@ -2,6 +2,8 @@
 
 #[expect(missing_docs, unreachable_pub, reason = "generated from the contract")]
 mod bindings;
+pub(crate) mod http;
+pub(crate) mod kv;
 
 use std::cell::OnceCell;
 use std::fmt;

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::model::{PluginName, TenantId};
 use crate::openapi::Time;
-use crate::plugins::{Capability, LastError, OpenBreaker, PluginState, PluginStatus, Usage};
+use crate::plugins::{Capability, GrantStatus, LastError, OpenBreaker, PluginState, PluginStatus, Usage};
 
 /// One plugin: what is loaded, why what is not loaded is not, and how it does.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -39,6 +39,8 @@ pub(super) struct PluginView {
     loaded_at: Option<String>,
     /// Of its file, in bytes.
     size: Option<u64>,
+    /// What it may use beside its event and its log, by its manifest and the operator's configuration. For administrators.
+    grants: Option<GrantStatus>,
     /// How the last call of the live version failed that did. A tenant sees its own.
     last_error: Option<LastErrorView>,
     /// For whom it is not asked for a while, because it failed on several events. A tenant sees its own.
@@ -115,6 +117,7 @@ impl From<PluginStatus> for PluginView {
             capabilities: status.capabilities,
             loaded_at: status.loaded_at.map(|at| at.to_string()),
             size: status.size,
+            grants: status.grants,
             last_error: status.last_error.map(LastErrorView::from),
             open_breakers: status.open_breakers.into_iter().map(BreakerView::from).collect(),
             usage: status.usage.as_ref().map(UsageView::from),

@@ -99,9 +99,11 @@ impl Settings {
                 _ => Vec::new(),
             },
         };
-        assignments.extend(source::from_environment(environment.into_iter()));
+        assignments.extend(source::from_environment(environment.iter().cloned()));
         assignments.extend(flags);
-        Self::from_assignments(assignments)
+        let mut settings = Self::from_assignments(assignments)?;
+        settings.plugins.take_from(&environment).map_err(Errors)?;
+        Ok(settings)
     }
 
     /// The directory that plugins are loaded from: `plugins_dir`, or `plugins` in the data directory.
@@ -214,6 +216,22 @@ mod tests {
     fn what_the_command_line_reads_from_the_environment_is_no_setting() {
         let env = [("HOOKWAY_ADDRESS", "http://127.0.0.1:7400"), ("HOOKWAY_KEY", "hk_x")];
         assert!(Settings::from_assignments(assignments("", &env, &[]).unwrap()).is_ok());
+    }
+
+    #[test]
+    fn what_a_plugin_is_granted_may_stand_in_the_environment() {
+        let flag = r#"plugins.grants={enrich={env={TOKEN={env="ENRICH_TOKEN"},REGION="eu"}}}"#;
+        let load = |environment: &[(&str, &str)]| {
+            let all = environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+            Settings::load(None, all, vec![Assignment::parse(flag).unwrap()])
+        };
+        let given = load(&[("ENRICH_TOKEN", "s3cret")]).unwrap();
+        assert!(!format!("{given:?}").contains("s3cret"));
+        let missing = load(&[]).unwrap_err().0;
+        assert_eq!(
+            missing,
+            ["plugins.grants.enrich.env.TOKEN: the environment has no variable `ENRICH_TOKEN`"]
+        );
     }
 
     #[test]

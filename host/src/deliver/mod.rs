@@ -36,7 +36,7 @@ pub use self::guard::{AllowError, AllowedName, AllowedNetwork, Policy, TargetErr
 pub use self::name_server::{NameServer, NameServerError};
 pub use self::options::{Options, OptionsError};
 pub use self::request::Post;
-pub use self::transport::{HttpTransport, SendFuture, Sent, Transport};
+pub use self::transport::{Client, ClientError, ClientRequest, HttpTransport, SendFuture, Sent, Transport};
 use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::lanes::{HELD_WAIT, Lanes, Signal};

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::plan::{self, Tried};
 use crate::clock::Clock;
 use crate::directory::{Directory, Tenant};
-use crate::json::Subject;
+use crate::json::{Rehearsal, Subject};
 use crate::model::{DeliveryState, Endpoint, EndpointId, Event, RetrySchedule, Subscription};
 use crate::ordering;
 use crate::plugins::{Blame, Decision, Judgement, PluginSet, Plugins};
@@ -81,9 +81,18 @@ impl Judge {
     /// The event before the endpoints and plugins as they are now; `None` if its tenant has no endpoints.
     #[must_use]
     pub fn trial(&self, event: &Arc<Event>) -> Option<Trial> {
-        let tenant = self.directory.tenant(&event.tenant)?;
-        let plugins = self.plugins.snapshot();
-        Some(Trial { subject: Subject::new(Arc::clone(event)), tenant, plugins })
+        self.trial_of(Subject::new(Arc::clone(event)))
+    }
+
+    /// The same to see what would become of it: nothing does.
+    #[must_use]
+    pub fn preview(&self, event: &Arc<Event>) -> Option<Trial> {
+        self.trial_of(Subject::rehearsed(Arc::clone(event), Rehearsal::Preview))
+    }
+
+    fn trial_of(&self, subject: Subject) -> Option<Trial> {
+        let tenant = self.directory.tenant(&subject.event().tenant)?;
+        Some(Trial { tenant, plugins: self.plugins.snapshot(), subject })
     }
 
     /// A delivery for each endpoint that wants the event, or for the one that it tests, with its verdict.

@@ -14,4 +14,4 @@ mod subject;
 
 pub use self::document::{Document, Inside, Value, elements, pairs};
 pub use self::pointer::{MAX_STEPS, escape, unescape};
-pub use self::subject::Subject;
+pub use self::subject::{Rehearsal, Subject};

@@ -10,9 +10,19 @@ use crate::model::Event;
 #[derive(Debug, Clone)]
 pub struct Subject(Arc<Inner>);
 
+/// Why an event is looked at of which nothing follows: what a plugin keeps because of it is forgotten after the call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rehearsal {
+    /// Somebody wants to know what would be sent. Plugins find what they kept.
+    Preview,
+    /// A plugin is tried before it goes live. It finds nothing, so that it answers the same each time.
+    Sample,
+}
+
 #[derive(Debug)]
 struct Inner {
     event: Arc<Event>,
+    rehearsal: Option<Rehearsal>,
     json: OnceLock<Document>,
 }
 
@@ -20,7 +30,19 @@ impl Subject {
     /// Nothing is parsed before somebody asks.
     #[must_use]
     pub fn new(event: Arc<Event>) -> Self {
-        Self(Arc::new(Inner { event, json: OnceLock::new() }))
+        Self(Arc::new(Inner { event, rehearsal: None, json: OnceLock::new() }))
+    }
+
+    /// The same for an event of which nothing follows.
+    #[must_use]
+    pub fn rehearsed(event: Arc<Event>, rehearsal: Rehearsal) -> Self {
+        Self(Arc::new(Inner { event, rehearsal: Some(rehearsal), json: OnceLock::new() }))
+    }
+
+    /// Why nothing follows of the event; none if something may.
+    #[must_use]
+    pub fn rehearsal(&self) -> Option<Rehearsal> {
+        self.0.rehearsal
     }
 
     /// The event.

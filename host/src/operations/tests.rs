@@ -6,7 +6,7 @@ use super::*;
 use crate::handoff;
 use crate::model::{Endpoint, Event, SecretId, UnixMs};
 use crate::notices::Options;
-use crate::plugins::{self, Compiler, Places};
+use crate::plugins::{self, Compiler, Means, Places};
 use crate::store::conformance::fixtures::{T0, audit, endpoint};
 use crate::store::redb::{self, RedbStore};
 
@@ -30,7 +30,12 @@ impl Scene {
         let (dispatch, _) = handoff::channel(1);
         let notices = Notices::new(&Options { tenant: Some("ops".parse().unwrap()) }, clock, dispatch);
         let directory = Directory::load(Arc::clone(&store), notices.clone()).await.unwrap();
-        let places = Places { plugins: home.path().to_owned(), cache: None, compiler: Compiler::InProcess };
+        let places = Places {
+            plugins: home.path().to_owned(),
+            cache: None,
+            compiler: Compiler::InProcess,
+            means: Means::default(),
+        };
         let plugins = Plugins::start(places, plugins::Options::default(), clock, plugins_stop).await.unwrap();
         let operations = Operations { store, directory, plugins, notices, clock };
         Self { operations, shutdown: Shutdown::new(), home }

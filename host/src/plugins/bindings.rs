@@ -10,6 +10,7 @@ wasmtime::component::bindgen!({
         world plugin {
             import hookway:plugin/types@1.0.0;
             import hookway:plugin/log@1.0.0;
+            import hookway:plugin/kv@1.0.0;
             export hookway:plugin/lifecycle@1.0.0;
             export hookway:plugin/filter@1.0.0;
             export hookway:plugin/transform@1.0.0;
@@ -17,7 +18,7 @@ wasmtime::component::bindgen!({
         }
     ",
     world: "hookway:host/plugin",
-    imports: { default: trappable },
+    imports: { "hookway:plugin/kv": async | trappable, default: trappable },
     exports: { default: async },
     with: {
         "hookway:plugin/types.event": super::state::EventHandle,
@@ -26,4 +27,4 @@ wasmtime::component::bindgen!({
 });
 
 pub(super) use self::exports::hookway::plugin::{filter, lifecycle, topic_matcher, transform};
-pub(super) use self::hookway::plugin::{log, types};
+pub(super) use self::hookway::plugin::{kv, log, types};

@@ -10,6 +10,7 @@ use wasmtime::{
 };
 
 use super::error::Error;
+use super::grants::{Granted, HttpGuest, Means, Operator};
 use super::limits::{
     CallLimits, MAX_CORE_INSTANCES, MAX_MEMORIES, MAX_TABLE_ELEMENTS, MAX_TABLES, MemoryLimiter,
 };
@@ -22,6 +23,7 @@ use super::ticker::Ticker;
 use super::wasi;
 use crate::clock::Clock;
 use crate::model::TenantId;
+use crate::shutdown::Shutdown;
 
 /// The engine's default; deep recursion in a filter is a bug.
 const MAX_WASM_STACK: usize = 512 << 10;
@@ -47,17 +49,39 @@ pub(super) struct Runtime {
     pub(super) logs: LogRings,
     pub(super) options: Options,
     pub(super) clock: Clock,
+    pub(super) operator: Operator,
     _ticker: Ticker,
 }
 
 impl Runtime {
-    pub(super) fn start(options: Options, clock: Clock) -> Result<Self, Error> {
+    /// One whose plugins have no way out, whatever they are granted: without a gateway around it.
+    pub(super) fn alone(options: Options, clock: Clock) -> Result<Self, Error> {
+        Self::start(options, Means::default(), clock, &Shutdown::new())
+    }
+
+    /// `tasks`: what waits at a stop for what plugins keep to be written.
+    pub(super) fn start(
+        options: Options,
+        means: Means,
+        clock: Clock,
+        tasks: &Shutdown,
+    ) -> Result<Self, Error> {
+        let operator = Operator::new(&options.grants, means, clock, tasks.clone())?;
         let engine = engine(&options).map_err(|error| Error::Engine(error.into()))?;
         let mut linker = Linker::new(&engine);
         add_to_linker(&mut linker).map_err(|error| Error::Engine(error.into()))?;
         let ticker = Ticker::start(&engine).map_err(Error::Ticker)?;
         let pool = Pool::new(options.instances);
-        Ok(Self { engine, linker, pool, logs: LogRings::default(), options, clock, _ticker: ticker })
+        Ok(Self {
+            engine,
+            linker,
+            pool,
+            logs: LogRings::default(),
+            options,
+            clock,
+            operator,
+            _ticker: ticker,
+        })
     }
 
     /// A store with every limit set, for the calls of a tenant. Its first call must set a deadline.
@@ -66,14 +90,17 @@ impl Runtime {
         log: &Arc<PluginLog>,
         tenant: Option<&TenantId>,
         limits: CallLimits,
+        granted: &Granted,
     ) -> Store<State> {
         let log = LogSink::new(Arc::clone(log), tenant.cloned());
         let state = State {
             current: None,
             deadline: self.clock.deadline(limits.deadline),
             limiter: MemoryLimiter::new(limits.memory_bytes),
-            wasi: wasi::context(self.clock, &log),
+            wasi: wasi::context(self.clock, &log, granted.env()),
             table: wasi::resources(),
+            http: HttpGuest::new(granted.http(), log.clone()),
+            kv: granted.kv(),
             log,
         };
         let mut store = Store::new(&self.engine, state);
@@ -82,7 +109,7 @@ impl Runtime {
         store.set_max_component_handles(MAX_HANDLES);
         store.epoch_deadline_callback(|store| {
             // Yielding leaves the worker to other tasks, so a guest that loops costs time but blocks nobody.
-            if tokio::time::Instant::now() >= store.data().deadline {
+            if store.data().is_past_deadline() {
                 Ok(UpdateDeadline::Interrupt)
             } else {
                 Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::grants::{ConsentError, GrantError};
 use super::manifest::ManifestError;
 use super::output::IllegalOutput;
 use super::samples::SampleError;
@@ -25,6 +26,9 @@ pub enum Error {
     /// The WebAssembly engine does not start on this machine.
     #[error("the WebAssembly engine does not start on this machine")]
     Engine(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// What the operator allows a plugin cannot be read.
+    #[error(transparent)]
+    Consent(#[from] ConsentError),
     /// No thread for the engine's heartbeat.
     #[error("the thread that keeps the deadlines of plugins does not start")]
     Ticker(#[source] std::io::Error),
@@ -196,6 +200,9 @@ pub enum LoadError {
     /// It wants something that is not there.
     #[error("the component imports `{0}`, which this gateway does not provide")]
     Import(String),
+    /// What it asks for and what it is allowed are not the same, or it imports what it has no grant for.
+    #[error(transparent)]
+    Grant(#[from] GrantError),
     /// Its functions have other types than the contract says.
     #[error("the component does not fit `hookway:plugin@1.0.0`: {0}")]
     WrongTypes(String),

@@ -4,6 +4,7 @@
 //! value that could not be read its clean-up did not run. Errors that the guest returns are answers and leave it alone.
 
 use std::future::Future;
+use std::pin::pin;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -15,6 +16,7 @@ use super::bindings::transform::Outcome;
 use super::bindings::types::Error as GuestError;
 use super::engine::Runtime;
 use super::error::CallError;
+use super::grants::Meter;
 use super::limits::CallLimits;
 use super::pool::Slot;
 use super::state::{Current, State};
@@ -51,7 +53,7 @@ impl Instance {
     ) -> Result<Self, CallError> {
         let limits = version.limits;
         let counted = CountedInstance::new(&version.stats);
-        let mut store = runtime.store(&version.log, tenant, limits);
+        let mut store = runtime.store(&version.log, tenant, limits, &version.granted);
         let deadline = begin(runtime, &mut store, limit);
         let start = async {
             let instance = version.blueprint.pre.instantiate_async(&mut store).await?;
@@ -145,7 +147,7 @@ impl Instance {
         answer
     }
 
-    fn begin_call(&mut self, runtime: &Runtime, current: Option<Current>) -> Instant {
+    fn begin_call(&mut self, runtime: &Runtime, current: Option<Current>) -> Deadline {
         self.calls_left = self.calls_left.saturating_sub(1);
         self.store.data_mut().current = current;
         begin(runtime, &mut self.store, self.limits.deadline)
@@ -159,22 +161,52 @@ impl Instance {
 }
 
 /// Sets the deadline and the quotas of the next call.
-fn begin(runtime: &Runtime, store: &mut Store<State>, limit: Duration) -> Instant {
+fn begin(runtime: &Runtime, store: &mut Store<State>, limit: Duration) -> Deadline {
     store.set_epoch_deadline(1);
     let state = store.data_mut();
     state.deadline = runtime.clock.deadline(limit);
     state.log.reset();
-    state.deadline
+    state.kv.begin_call();
+    Deadline {
+        at: state.deadline,
+        waits: state.http.begin_call(state.current.as_ref().map(|current| &current.subject.event().id)),
+    }
 }
 
 async fn within<T>(
     limits: CallLimits,
-    deadline: Instant,
+    deadline: Deadline,
     call: impl Future<Output = wasmtime::Result<T>>,
 ) -> Result<T, CallError> {
-    match tokio::time::timeout_at(deadline + GRACE, call).await {
-        Ok(answer) => answer.map_err(|error| classify(&error, limits)),
-        Err(_) => Err(CallError::Deadline(limits.deadline)),
+    let mut call = pin!(call);
+    loop {
+        let now = deadline.now();
+        match tokio::time::timeout_at(now + GRACE, &mut call).await {
+            Ok(answer) => return answer.map_err(|error| classify(&error, limits)),
+            Err(_) if deadline.now() > now => {}
+            Err(_) => return Err(CallError::Deadline(limits.deadline)),
+        }
+    }
+}
+
+/// When a call ends: later by what it waited for others, as far as it may.
+struct Deadline {
+    at: Instant,
+    waits: Option<Meter>,
+}
+
+impl Deadline {
+    fn now(&self) -> Instant {
+        self.at + self.waits.as_ref().map_or(Duration::ZERO, Meter::waited)
+    }
+}
+
+impl Drop for Deadline {
+    /// The call is over, however it ended: nothing that it began goes on.
+    fn drop(&mut self) {
+        if let Some(waits) = &self.waits {
+            waits.end();
+        }
     }
 }
 

@@ -16,7 +16,8 @@ use super::cache::Cache;
 use super::compile::Compiler;
 use super::engine::Runtime;
 use super::error::LoadError;
-use super::inspect::{Interfaces, inspect};
+use super::grants::Granted;
+use super::inspect::{Interfaces, inspect, needed};
 use super::manifest::{JsonText, Manifest};
 use super::samples;
 use super::text::clean;
@@ -104,17 +105,19 @@ impl Loader {
     ) -> Result<Version, LoadError> {
         let (hash, size) = (files.version(), files.component.len() as u64);
         let manifest = self.manifest(plugin, files.manifest.as_deref())?;
+        let granted = Arc::new(self.runtime.operator.grant(plugin, &manifest.grants)?);
         let same_code = live.filter(|live| hash.split('+').next() == Some(live.code()));
         let (component, compiled_in) = match same_code {
             Some(live) => (live.blueprint.pre.component().clone(), None),
-            None => self.component(plugin, files.component.into()).await?,
+            None => self.component(plugin, files.component.into(), Arc::clone(&granted)).await?,
         };
+        check_imports(&component, &granted, &self.runtime)?;
         let exported = Interfaces::of(&component, &self.runtime.engine)?;
         let pre = self.runtime.linker.instantiate_pre(&component).map_err(|error| wrong_types(&error))?;
         let blueprint = Blueprint::new(pre, &exported).map_err(|error| wrong_types(&error))?;
         let id = self.ids.fetch_add(1, Ordering::Relaxed);
         let file = Content { plugin: plugin.clone(), hash, size, manifest, compiled_in };
-        let version = Version::new(id, file, blueprint, &self.runtime);
+        let version = Version::new(id, file, blueprint, granted, &self.runtime);
         let tried = self.try_out(&version, in_use).await;
         if tried.is_err() {
             self.runtime.pool.forget(id);
@@ -133,10 +136,13 @@ impl Loader {
         &self,
         plugin: &PluginName,
         file: Arc<[u8]>,
+        granted: Arc<Granted>,
     ) -> Result<(Component, Option<Duration>), LoadError> {
         let (runtime, cache, bytes) = (Arc::clone(&self.runtime), self.cache.clone(), Arc::clone(&file));
         let known = blocking(move || {
-            inspect(&bytes)?;
+            for needed in inspect(&bytes)? {
+                granted.check_import(&needed.import, needed.grant)?;
+            }
             Ok(cache.and_then(|cache| from_cache(&cache, &runtime, &bytes)))
         });
         if let Some(component) = known.await? {
@@ -196,6 +202,15 @@ async fn blocking<T: Send + 'static>(
 ) -> Result<T, LoadError> {
     let done = tokio::task::spawn_blocking(work).await;
     done.unwrap_or_else(|error| Err(LoadError::Compile(error.to_string())))
+}
+
+/// What a core module imports is known once it is a component.
+fn check_imports(component: &Component, granted: &Granted, runtime: &Runtime) -> Result<(), LoadError> {
+    let imports = component.component_type();
+    for needed in needed(imports.imports(&runtime.engine).map(|(name, _)| name))? {
+        granted.check_import(&needed.import, needed.grant)?;
+    }
+    Ok(())
 }
 
 fn from_cache(cache: &Cache, runtime: &Runtime, file: &[u8]) -> Option<Component> {

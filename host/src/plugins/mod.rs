@@ -8,7 +8,7 @@
 //!
 //! - A bad file never replaces a good one: the plugin is `degraded`, with the reason in a sentence.
 //! - One event is judged by one [`PluginSet`]; calls in flight finish on the version they started with.
-//! - A guest gets nothing but its event, its endpoint and a log. Time, memory, stack, output and log lines are bounded,
+//! - A guest gets nothing but its event, its endpoint, a log, and what it was granted. Time, memory, stack, output and log lines are bounded,
 //!   and whatever it does ends in a [`Decision`], never in a panic or a blocked worker.
 //! - Instances are reused within one version, tenant and configuration, and dropped after any error.
 
@@ -22,6 +22,7 @@ mod compile;
 mod engine;
 mod error;
 mod exposition;
+mod grants;
 mod inspect;
 mod instance;
 mod judge;
@@ -68,6 +69,11 @@ pub use self::compile::{
 use self::engine::Runtime;
 pub use self::error::{BindingError, CallError, Error, LoadError};
 use self::exposition::Exposition;
+pub use self::grants::{
+    Consent, ConsentError, EnvSetting, EnvValue, GrantError, GrantStatus, HttpConsent, HttpStatus,
+    InEnvironment, InFile, KeyValues, KvConsent, KvFailure, KvFuture, KvStatus, Means, Outbound,
+    OutboundError, OutboundFuture, OutboundRequest,
+};
 pub use self::judge::{Blame, Decision, Judgement};
 pub use self::load::InUse;
 use self::load::Loader;
@@ -104,6 +110,8 @@ pub struct Places {
     pub cache: Option<PathBuf>,
     /// Who makes machine code.
     pub compiler: Compiler,
+    /// What grants are made of.
+    pub means: Means,
 }
 
 /// The plugins of the gateway. Cheap to clone.
@@ -126,10 +134,10 @@ impl Plugins {
         clock: Clock,
         shutdown: &Shutdown,
     ) -> Result<Self, Error> {
-        let Places { plugins, cache, compiler } = places;
+        let Places { plugins, cache, compiler, means } = places;
         use_directory(&plugins)?;
         let max_file_bytes = options.max_file_bytes;
-        let runtime = Arc::new(Runtime::start(options, clock)?);
+        let runtime = Arc::new(Runtime::start(options, means, clock, shutdown)?);
         let registry = Arc::new(Registry::new(Arc::clone(&runtime)));
         let cache_bytes = runtime.options.cache_bytes;
         let cache = cache

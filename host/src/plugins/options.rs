@@ -1,9 +1,13 @@
 //! What an operator can set about plugins.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::fmt::serde::unsigned_duration::friendly::compact::required as friendly;
 use serde::{Deserialize, Serialize};
+
+use super::grants::Consent;
+use crate::model::PluginName;
 
 /// Long enough for an interpreter with a garbage collector, short enough that a stuck plugin is no outage.
 const DEFAULT_DEADLINE: Duration = Duration::from_millis(50);
@@ -82,6 +86,26 @@ pub struct Options {
     pub concurrency: usize,
     /// How many instances of all plugins exist at the same time.
     pub instances: usize,
+    /// What the operator allows plugins, by name: `[plugins.grants.NAME]`.
+    #[serde(skip_serializing)]
+    pub grants: BTreeMap<PluginName, Consent>,
+}
+
+impl Options {
+    /// Takes the values of variables for plugins that stand in the environment of the gateway from there.
+    ///
+    /// # Errors
+    /// A sentence for each that is not there.
+    pub fn take_from(&mut self, environment: &[(String, String)]) -> Result<(), Vec<String>> {
+        let mut missing = Vec::new();
+        for (plugin, consent) in &mut self.grants {
+            missing.extend(consent.take_from(environment).into_iter().map(|(name, env)| {
+                let name = name.as_str();
+                format!("plugins.grants.{plugin}.env.{name}: the environment has no variable `{env}`")
+            }));
+        }
+        if missing.is_empty() { Ok(()) } else { Err(missing) }
+    }
 }
 
 impl Default for Options {
@@ -103,6 +127,7 @@ impl Default for Options {
             idle: DEFAULT_IDLE,
             concurrency: DEFAULT_CONCURRENCY,
             instances: DEFAULT_INSTANCES,
+            grants: BTreeMap::new(),
         }
     }
 }

@@ -300,6 +300,7 @@ impl Entry {
             loaded_at: active.map(|version| version.loaded_at),
             size: active.map(|version| version.size),
             rejected: self.rejected.clone(),
+            grants: active.and_then(|version| version.granted.status()),
             open_breakers: active.map(|version| version.breakers.open()).unwrap_or_default(),
             last_error: active.and_then(|version| version.stats.last_error()),
             usage: active.map(|version| version.stats.usage(version.log.dropped())),

@@ -16,7 +16,7 @@ use super::manifest::{Expected, ExpectedBody, JsonText, Sample};
 use super::registry::{Entry, PluginSet};
 use super::text::clean;
 use super::version::Version;
-use crate::json::Subject;
+use crate::json::{Rehearsal, Subject};
 use crate::model::{
     Binding, Endpoint, EndpointId, EnvelopeCache, Event, EventId, EventKey, OnFailure, UnixMs,
 };
@@ -60,7 +60,7 @@ pub(super) async fn run(runtime: &Arc<Runtime>, version: Version) -> Result<Vers
 
 async fn check_all(set: &PluginSet, version: &Arc<Version>) -> Result<(), SampleError> {
     for (index, sample) in version.manifest.samples.iter().enumerate() {
-        let subject = Subject::new(Arc::new(event(sample, set)));
+        let subject = Subject::rehearsed(Arc::new(event(sample, set)), Rehearsal::Sample);
         let got = match decide(set, version, sample, &subject).await {
             Ok(decision) if is_expected(&sample.expect, &decision, &subject) => continue,
             Ok(decision) => outcome(&decision),

@@ -10,7 +10,8 @@ use tokio::time::Instant;
 use wasmtime::component::{HasSelf, Linker, Resource, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use super::bindings::{log, types};
+use super::bindings::{kv, log, types};
+use super::grants::{HttpGuest, KvGuest};
 use super::limits::MemoryLimiter;
 use super::logs::LogSink;
 use crate::json::{Subject, Value};
@@ -43,16 +44,26 @@ pub(super) struct State {
     pub(super) log: LogSink,
     pub(super) wasi: WasiCtx,
     pub(super) table: ResourceTable,
+    pub(super) http: HttpGuest,
+    pub(super) kv: KvGuest,
 }
 
-/// Adds everything that a plugin may import.
+/// Adds everything that a plugin may import. What of it takes a grant is refused before anything is linked.
 pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
+    kv::add_to_linker::<_, HasSelf<_>>(linker, |state| state)?;
     types::add_to_linker::<_, HasSelf<_>>(linker, |state| state)?;
     log::add_to_linker::<_, HasSelf<_>>(linker, |state| state)
 }
 
 impl State {
+    /// Whether the guest has used up its time. What it waited for others is not its own.
+    pub(super) fn is_past_deadline(&self) -> bool {
+        let now = Instant::now();
+        now >= self.deadline && self.http.call().is_none_or(|call| now >= self.deadline + call.waited())
+    }
+
     fn current(&self) -> wasmtime::Result<&Current> {
         self.current.as_ref().ok_or_else(|| wasmtime::format_err!("there is no event outside of a call"))
     }

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::breakers::OpenBreaker;
+use super::grants::GrantStatus;
 use super::stats::{LastError, Usage};
 use super::version::Capability;
 use crate::model::{PluginName, TenantId, UnixMs};
@@ -69,6 +70,8 @@ pub struct PluginStatus {
     pub size: Option<u64>,
     /// The newest file, if it is not live, and why.
     pub rejected: Option<Rejected>,
+    /// What the live version may use beside its event; `None` if nothing was granted, and for those who may not know.
+    pub grants: Option<GrantStatus>,
     /// Breakers of the live version that are open, those open for longest first.
     pub open_breakers: Vec<OpenBreaker>,
     /// How the last call failed that did.
@@ -123,6 +126,7 @@ impl PluginStatus {
     #[must_use]
     pub fn seen_by(mut self, tenant: &TenantId) -> Self {
         self.usage = None;
+        self.grants = None;
         self.open_breakers.retain(|open| open.tenant == *tenant);
         self.last_error = self.last_error.filter(|error| error.tenant == *tenant);
         if let Some(rejected) = &mut self.rejected
@@ -160,6 +164,7 @@ mod tests {
             loaded_at: Some(UnixMs(1)),
             size: Some(1),
             rejected: None,
+            grants: Some(GrantStatus { env: vec![message()], http: None, kv: None }),
             open_breakers: vec![OpenBreaker { tenant: tenant.clone(), since: UnixMs(2), message: message() }],
             last_error: Some(LastError {
                 at: UnixMs(3),

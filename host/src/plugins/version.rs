@@ -14,6 +14,7 @@ use super::bindings::{filter, lifecycle, topic_matcher, transform};
 use super::breakers::Breakers;
 use super::engine::Runtime;
 use super::error::CallError;
+use super::grants::Granted;
 use super::inspect::Interfaces;
 use super::instance::Instance;
 use super::limits::CallLimits;
@@ -82,6 +83,7 @@ pub(super) struct Version {
     pub(super) limits: CallLimits,
     pub(super) loaded_at: UnixMs,
     pub(super) blueprint: Blueprint,
+    pub(super) granted: Arc<Granted>,
     pub(super) log: Arc<PluginLog>,
     pub(super) compiled_in: Option<Duration>,
     pub(super) stats: Arc<Stats>,
@@ -140,7 +142,13 @@ impl Blueprint {
 }
 
 impl Version {
-    pub(super) fn new(id: u64, file: Content, blueprint: Blueprint, runtime: &Runtime) -> Self {
+    pub(super) fn new(
+        id: u64,
+        file: Content,
+        blueprint: Blueprint,
+        granted: Arc<Granted>,
+        runtime: &Runtime,
+    ) -> Self {
         let Content { plugin, hash, size, manifest, compiled_in } = file;
         let limits = CallLimits::of(&manifest, &runtime.options);
         let ring = runtime.logs.of(&plugin);
@@ -154,6 +162,7 @@ impl Version {
             limits,
             loaded_at: runtime.clock.now(),
             blueprint,
+            granted,
             log,
             compiled_in,
             stats: Arc::default(),

@@ -1,6 +1,6 @@
 //! What `wasi:*` a guest sees: nothing of the machine.
 //!
-//! No environment, arguments, files, input or network. Output becomes log lines. The clocks are the gateway's, to the
+//! No arguments, files, input or network, and no environment but the variables that were granted. Output becomes log lines. The clocks are the gateway's, to the
 //! millisecond: a finer one helps only somebody who measures other tenants. Nothing here can block a worker: waiting is
 //! asynchronous, and there are no files.
 
@@ -20,8 +20,16 @@ const MILLISECOND: Duration = Duration::from_millis(1);
 
 struct Millis(Clock);
 
-pub(super) fn context(clock: Clock, log: &LogSink) -> WasiCtx {
-    WasiCtx::builder()
+pub(super) fn context<'a>(
+    clock: Clock,
+    log: &LogSink,
+    env: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> WasiCtx {
+    let mut context = WasiCtx::builder();
+    for (name, value) in env {
+        context.env(name, value);
+    }
+    context
         .stdout(Lines::new(log.clone(), Level::Info))
         .stderr(Lines::new(log.clone(), Level::Warn))
         .wall_clock(Millis(clock))

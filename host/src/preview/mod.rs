@@ -64,7 +64,7 @@ impl Previews {
         limit: usize,
     ) -> Vec<Preview> {
         let _permit = self.permits.acquire().await;
-        let Some(trial) = self.judge.trial(event) else { return Vec::new() };
+        let Some(trial) = self.judge.preview(event) else { return Vec::new() };
         let interested = self.judge.interested(&trial).await;
         let mut interested: HashMap<_, _> =
             interested.into_iter().map(|interest| (interest.endpoint.id, interest)).collect();

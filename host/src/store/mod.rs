@@ -33,7 +33,7 @@ pub use self::log_records::{
 };
 pub use self::records::{
     Accepted, AuditChain, AuditFilter, AuditPage, AuditRow, DeliveryFilter, DeliveryRecord, DeliverySummary,
-    Due, DueInOrder, EventRecord, FanOut, FinishedAttempt, HoldPlace, InOrder, IndexPlace, Lookout,
+    Due, DueInOrder, EventRecord, FanOut, FinishedAttempt, HoldPlace, InOrder, IndexPlace, KvRead, Lookout,
     NewDelivery, NewEvent, Page, PluginHold, QueuePlace, Recorded, Refused, Resealed, Verdict,
 };
 pub use self::resends::{
@@ -41,7 +41,7 @@ pub use self::resends::{
 };
 use crate::model::{
     ApiKeyRecord, AuditEntry, Delivery, DeliveryId, Endpoint, EndpointId, Event, EventId, EventKey, KeyId,
-    Line, OrderId, PluginName, Recovery, RecoveryId, TenantId, Topic, TopicEntry, UnixMs,
+    KvSpace, KvWrite, Line, OrderId, PluginName, Recovery, RecoveryId, TenantId, Topic, TopicEntry, UnixMs,
 };
 
 /// What a verb returns: a boxed future, so that the store can be an `Arc<dyn Store>`.
@@ -303,6 +303,24 @@ pub trait Store: Send + Sync + 'static {
 
     /// All topics, by their names.
     fn topics(&self) -> StoreFuture<'_, Vec<TopicEntry>>;
+
+    // --- what plugins keep
+
+    /// A key of a space, expired or not, and what the space takes of its quota.
+    fn kv_read(&self, space: KvSpace, key: String) -> StoreFuture<'_, KvRead>;
+
+    /// Changes keys, all or none, the later of two changes of one key last. Rides along with the next durable commit. Also
+    /// takes out some keys that have expired at `now`. Returns what each of the spaces takes of its quota afterwards.
+    fn kv_write(&self, writes: Vec<KvWrite>, now: UnixMs) -> StoreFuture<'_, Vec<(KvSpace, u64)>>;
+
+    /// Takes out keys that have expired at `now`, at most `limit`; returns how many. Less than `limit` means none is left.
+    fn kv_sweep(&self, now: UnixMs, limit: usize) -> StoreFuture<'_, usize>;
+
+    /// The tenants that something is kept of.
+    fn kv_tenants(&self) -> StoreFuture<'_, Vec<TenantId>>;
+
+    /// Takes out what all plugins keep of a tenant, at most `limit` keys; returns how many. Zero means none is left.
+    fn kv_clear(&self, tenant: TenantId, limit: usize) -> StoreFuture<'_, usize>;
 
     // --- the audit log
 

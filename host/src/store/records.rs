@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use crate::model::{
     Attempt, AttemptError, AuditEntry, CustomRequest, Delivery, DeliveryId, DeliveryState, DeliveryStatus,
-    EndpointId, Event, EventId, EventKey, Job, Line, OrderId, PluginRun, TenantId, Topic, UnixMs,
+    EndpointId, Event, EventId, EventKey, Job, KvEntry, Line, OrderId, PluginRun, TenantId, Topic, UnixMs,
 };
 use crate::store::BacklogFull;
 use crate::vault;
@@ -50,6 +50,15 @@ pub enum Refused {
     Reused(EventId),
     /// There is too much undelivered work.
     BacklogFull(BacklogFull),
+}
+
+/// A key of what a plugin keeps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KvRead {
+    /// What is there, expired or not.
+    pub entry: Option<KvEntry>,
+    /// What its space takes of its quota, keys that have expired and were not taken out yet included.
+    pub used_bytes: u64,
 }
 
 /// What dispatch decided about one event.

@@ -3,6 +3,7 @@
 mod compile;
 mod examples;
 mod files;
+mod grants;
 mod hostile;
 mod metrics;
 mod policy;

@@ -33,6 +33,7 @@ pub struct Setup {
     settings: Vec<String>,
     environment: Vec<(String, String)>,
     plugins: Vec<(String, PathBuf)>,
+    manifests: Vec<(String, String)>,
     quiet: bool,
 }
 
@@ -77,6 +78,7 @@ impl Setup {
             settings: Vec::new(),
             environment: Vec::new(),
             plugins: Vec::new(),
+            manifests: Vec::new(),
             quiet: false,
         }
     }
@@ -102,6 +104,13 @@ impl Setup {
         self
     }
 
+    /// The manifest of a plugin, that lies beside it at the start.
+    #[must_use]
+    pub fn manifest(mut self, name: &str, text: &str) -> Self {
+        self.manifests.push((name.to_owned(), text.to_owned()));
+        self
+    }
+
     /// The binary to start, instead of the one beside the running program.
     #[must_use]
     pub fn binary(mut self, binary: PathBuf) -> Self {
@@ -123,6 +132,9 @@ impl Setup {
     pub async fn start(self) -> Result<Gateway> {
         let home = tempfile::Builder::new().prefix("hookway-").tempdir().context("no temporary directory")?;
         fs::create_dir_all(home.path().join("plugins"))?;
+        for (name, text) in &self.manifests {
+            fs::write(home.path().join("plugins").join(format!("{name}.toml")), text)?;
+        }
         for (name, component) in &self.plugins {
             guests::install(component, &home.path().join("plugins"), name)?;
         }

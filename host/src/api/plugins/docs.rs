@@ -37,6 +37,7 @@ fn plugin() -> Value {
         "capabilities": ["filter"],
         "loaded_at": "2024-03-15T14:30:00.000Z",
         "size": 1_048_576,
+        "grants": { "env": ["REGION"], "http": null, "kv": { "max_bytes": 1_048_576, "ttl_s": 86_400 } },
         "last_error": {
             "at": "2024-03-15T14:35:00.000Z",
             "tenant": "acme",

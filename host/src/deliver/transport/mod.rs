@@ -10,6 +10,7 @@
 //! - Each way to fail has its class and its sentence; the sentence never tells what is behind a refused target.
 
 mod answer;
+mod client;
 mod connect;
 mod error;
 mod pool;
@@ -30,6 +31,7 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, timeout_at};
 use url::Position;
 
+pub use self::client::{Client, ClientError, ClientRequest};
 use self::connect::Connector;
 use self::error::SendError;
 use self::pool::{Connection, Found, Opened, Pool, Turn};

@@ -17,13 +17,13 @@ use crate::http::Keys;
 use crate::ingest::{Options, UnknownTopics, router};
 use crate::model::{
     ApiKey, ApiKeyRecord, AuditEntry, Delivery, DeliveryId, Endpoint, EndpointId, EnvelopeCache, Event,
-    EventId, EventKey, KeyId, Line, OrderId, PluginName, Recovery, RecoveryId, Scope, TenantId, Topic,
-    TopicEntry, UnixMs,
+    EventId, EventKey, KeyId, KvSpace, KvWrite, Line, OrderId, PluginName, Recovery, RecoveryId, Scope,
+    TenantId, Topic, TopicEntry, UnixMs,
 };
 use crate::store::{
     AuditChain, AuditFilter, AuditPage, Backlog, BacklogFull, BacklogLimit, BacklogLimits, Changed,
     DeliveryFilter, DeliveryRecord, Due, DueInOrder, EventFilter, EventPage, EventRecord, FanOut,
-    FinishedAttempt, HoldPlace, IndexPlace, Lookout, Page, PluginHold, QueuePlace, Statistics,
+    FinishedAttempt, HoldPlace, IndexPlace, KvRead, Lookout, Page, PluginHold, QueuePlace, Statistics,
     StatisticsScope, Store, StoreFuture, Verdict,
 };
 
@@ -147,6 +147,11 @@ impl Store for Shelf {
         import_topics(entries: Vec<(TopicEntry, AuditEntry)>) -> ();
         audit(filter: AuditFilter, before: Option<u64>, limit: usize) -> AuditPage;
         verify_audit() -> AuditChain;
+        kv_read(space: KvSpace, key: String) -> KvRead;
+        kv_write(writes: Vec<KvWrite>, now: UnixMs) -> Vec<(KvSpace, u64)>;
+        kv_sweep(now: UnixMs, limit: usize) -> usize;
+        kv_tenants() -> Vec<TenantId>;
+        kv_clear(tenant: TenantId, limit: usize) -> usize;
         keys() -> Vec<ApiKeyRecord>;
         event(tenant: &TenantId, id: &EventId) -> Option<EventRecord>;
         deliveries(filter: DeliveryFilter, cursor: Option<DeliveryId>, limit: usize) -> Page;

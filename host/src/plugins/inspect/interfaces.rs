@@ -11,6 +11,34 @@ const PROVIDED: [&str; 2] = ["types", "log"];
 /// The packages of WASI 0.2 that there are, with nothing of this machine behind them.
 const WASI: [&str; 6] = ["cli", "clocks", "filesystem", "io", "random", "sockets"];
 const WASI_TRACK: &str = "0.2.";
+/// What of `wasi:http` a plugin may import that has the grant.
+const WASI_HTTP: [&str; 2] = ["types", "outgoing-handler"];
+
+/// What takes the operator's consent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::plugins) enum Grant {
+    /// `wasi:http`.
+    Http,
+    /// `hookway:plugin/kv`.
+    Kv,
+}
+
+/// An import that takes a grant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::plugins) struct Needed {
+    pub(in crate::plugins) import: String,
+    pub(in crate::plugins) grant: Grant,
+}
+
+impl Grant {
+    /// What it is called in a manifest.
+    pub(in crate::plugins) const fn name(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Kv => "kv",
+        }
+    }
+}
 
 /// Which interfaces of the contract a component exports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -58,23 +86,42 @@ impl Interfaces {
     }
 }
 
-/// Whether a component may import this.
-pub(in crate::plugins) fn check_import(name: &str) -> Result<(), LoadError> {
-    if let Some((package, version)) = name.strip_prefix("wasi:").and_then(|name| name.split_once('/')) {
-        let version = version.split_once('@').map_or("", |(_, version)| version);
-        let is_there = WASI.contains(&package) && version.starts_with(WASI_TRACK);
-        return if is_there { Ok(()) } else { Err(LoadError::Import(clean(name))) };
+/// Whether there is something of this name for components, and which grant it takes.
+pub(in crate::plugins) fn check_import(name: &str) -> Result<Option<Grant>, LoadError> {
+    let unknown = || LoadError::Import(clean(name));
+    if let Some((package, interface)) = name.strip_prefix("wasi:").and_then(|name| name.split_once('/')) {
+        let (interface, version) = interface.split_once('@').unwrap_or((interface, ""));
+        return match package {
+            _ if !version.starts_with(WASI_TRACK) => Err(unknown()),
+            "http" if WASI_HTTP.contains(&interface) => Ok(Some(Grant::Http)),
+            _ if WASI.contains(&package) => Ok(None),
+            _ => Err(unknown()),
+        };
     }
-    match ours(name) {
-        Some((interface, version)) if PROVIDED.contains(&interface) => {
-            if on_our_track(version) {
-                Ok(())
-            } else {
-                Err(LoadError::OtherTrack { verb: "imports", name: clean(name) })
-            }
+    let (interface, version) = ours(name).ok_or_else(unknown)?;
+    let grant = match interface {
+        "kv" => Some(Grant::Kv),
+        _ if PROVIDED.contains(&interface) => None,
+        _ => return Err(unknown()),
+    };
+    if on_our_track(version) {
+        Ok(grant)
+    } else {
+        Err(LoadError::OtherTrack { verb: "imports", name: clean(name) })
+    }
+}
+
+/// Those of the imports that take a grant.
+pub(in crate::plugins) fn needed<'a>(
+    imports: impl IntoIterator<Item = &'a str>,
+) -> Result<Vec<Needed>, LoadError> {
+    let mut needed = Vec::new();
+    for import in imports {
+        if let Some(grant) = check_import(import)? {
+            needed.push(Needed { import: import.to_owned(), grant });
         }
-        _ => Err(LoadError::Import(clean(name))),
     }
+    Ok(needed)
 }
 
 /// `hookway:plugin/filter@1.0.0` -> (`filter`, `1.0.0`).

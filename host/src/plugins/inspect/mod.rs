@@ -4,26 +4,24 @@ mod census;
 mod interfaces;
 
 pub(super) use self::census::{Census, Kind, kind};
-pub(super) use self::interfaces::{Interfaces, check_import};
+pub(super) use self::interfaces::{Grant, Interfaces, Needed, check_import, needed};
 use super::error::LoadError;
 
 /// Says why a file is none that can be loaded, if its bytes tell. What a core module will export is not known before it
-/// is made a component.
-pub(super) fn inspect(file: &[u8]) -> Result<(), LoadError> {
+/// is made a component. Returns what of its imports takes a grant.
+pub(super) fn inspect(file: &[u8]) -> Result<Vec<Needed>, LoadError> {
     let kind = kind(file)?;
     let census = Census::of(file)?;
     match kind {
-        Kind::CoreModule if census.has_component_type => Ok(()),
+        Kind::CoreModule if census.has_component_type => Ok(Vec::new()),
         Kind::CoreModule => Err(LoadError::CoreModule),
         Kind::Component => {
-            for name in &census.imports {
-                check_import(name)?;
-            }
+            let needed = needed(census.imports.iter().map(String::as_str))?;
             let mut interfaces = Interfaces::default();
             for name in &census.exports {
                 interfaces.add(name)?;
             }
-            interfaces.some().map(drop)
+            interfaces.some().map(|_| needed)
         }
     }
 }
@@ -79,16 +77,32 @@ mod tests {
         assert!(matches!(exported("hookway:plugin/filter"), LoadError::OtherTrack { .. }));
         let imported = |name: &str| refused(&format!(r#"(component (import "{name}" (instance)))"#));
         assert_eq!(imported("acme:kv/store@1.0.0"), LoadError::Import("acme:kv/store@1.0.0".into()));
-        for elsewhere in
-            ["wasi:http/types@0.2.0", "wasi:cli/environment@0.3.0", "wasi:cli/environment", "wasi:nn"]
-        {
+        for elsewhere in [
+            "wasi:http/incoming-handler@0.2.0",
+            "wasi:cli/environment@0.3.0",
+            "wasi:cli/environment",
+            "wasi:nn",
+        ] {
             assert_eq!(imported(elsewhere), LoadError::Import(elsewhere.into()));
         }
-        assert_eq!(imported("hookway:plugin/kv@1.0.0"), LoadError::Import("hookway:plugin/kv@1.0.0".into()));
+        assert_eq!(imported("wasi:http/types@0.3.0"), LoadError::Import("wasi:http/types@0.3.0".into()));
+        assert_eq!(
+            imported("hookway:plugin/env@1.0.0"),
+            LoadError::Import("hookway:plugin/env@1.0.0".into())
+        );
+        assert!(matches!(imported("hookway:plugin/kv@2.0.0"), LoadError::OtherTrack { verb: "imports", .. }));
         assert!(matches!(
             imported("hookway:plugin/log@2.0.0"),
             LoadError::OtherTrack { verb: "imports", .. }
         ));
+    }
+
+    #[test]
+    fn what_takes_a_grant_is_named() {
+        let names = ["wasi:cli/stdout@0.2.6", "wasi:http/types@0.2.12", "hookway:plugin/kv@1.0.0"];
+        let needed = needed(names).unwrap();
+        let found: Vec<_> = needed.iter().map(|needed| (needed.import.as_str(), needed.grant)).collect();
+        assert_eq!(found, [(names[1], Grant::Http), (names[2], Grant::Kv)]);
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub struct HttpGrant {
     /// To whom; at least one.
     #[serde(deserialize_with = "hosts")]
     pub hosts: Vec<HttpHost>,
-    /// How long one may take.
+    /// How long all requests of one call may take together.
     #[serde(rename = "timeout_ms", default, deserialize_with = "milliseconds::<1, 30_000, _>")]
     timeout: Option<Duration>,
     /// How much of an answer is read.
@@ -90,7 +90,7 @@ impl EnvName {
 }
 
 impl HttpGrant {
-    /// How long one request may take: 2 s where the manifest does not say.
+    /// How long all requests of one call may take together: 2 s where the manifest does not say.
     #[must_use]
     pub fn timeout(&self) -> Duration {
         self.timeout.unwrap_or(Duration::from_secs(2))

@@ -6,7 +6,7 @@ use super::guests::filter;
 use super::name;
 use crate::clock::Clock;
 use crate::plugins::engine::{Runtime, config};
-use crate::plugins::{Compiler, Options, Places, PluginState, PluginStatus, Plugins};
+use crate::plugins::{Compiler, Means, Options, Places, PluginState, PluginStatus, Plugins};
 use crate::shutdown::Shutdown;
 
 /// A compiler that is not there: whatever is loaded with it was not compiled.
@@ -16,7 +16,12 @@ fn none() -> Compiler {
 
 /// What a start makes of the plugin `p` in `home/plugins`.
 async fn start(home: &Path, compiler: Compiler, cache_bytes: u64) -> PluginStatus {
-    let places = Places { plugins: home.join("plugins"), cache: Some(home.join("cache")), compiler };
+    let places = Places {
+        plugins: home.join("plugins"),
+        cache: Some(home.join("cache")),
+        compiler,
+        means: Means::default(),
+    };
     let options = Options { instances: 16, cache_bytes, ..Options::default() };
     let shutdown = Shutdown::new();
     let plugins = Plugins::start(places, options, Clock::system(), &shutdown).await.unwrap();
@@ -59,6 +64,6 @@ async fn the_engine_that_compiles_makes_code_for_the_one_that_runs() {
         engine.precompile_compatibility_hash().hash(&mut hasher);
         hasher.finish()
     };
-    let runtime = Runtime::start(Options::default(), Clock::system()).unwrap();
+    let runtime = Runtime::alone(Options::default(), Clock::system()).unwrap();
     assert_eq!(hash(&runtime.engine), hash(&wasmtime::Engine::new(&config()).unwrap()));
 }

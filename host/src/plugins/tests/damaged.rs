@@ -20,7 +20,7 @@ const FLIPS: usize = 1_000;
 
 fn loader() -> Loader {
     let options = Options { instances: 4, ..Options::default() };
-    Loader::new(Arc::new(Runtime::start(options, Clock::system()).unwrap()), Compiler::InProcess, None)
+    Loader::new(Arc::new(Runtime::alone(options, Clock::system()).unwrap()), Compiler::InProcess, None)
 }
 
 /// What loading says, which is a sentence for one line and tells of no panic.

@@ -195,7 +195,7 @@ async fn a_config_map_is_followed_when_its_link_is_swapped() {
 #[tokio::test]
 async fn two_hundred_versions_leave_the_last_and_the_one_before_it() {
     let options = Options { instances: 4, ..Options::default() };
-    let runtime = Arc::new(Runtime::start(options, Clock::system()).unwrap());
+    let runtime = Arc::new(Runtime::alone(options, Clock::system()).unwrap());
     let registry = Registry::new(Arc::clone(&runtime));
     let loader = Loader::new(Arc::clone(&runtime), Compiler::InProcess, None);
     let judged = endpoint(vec![binding("p", OnFailure::Hold)]);

@@ -89,7 +89,7 @@ async fn a_change_of_the_manifest_alone_is_a_new_version_and_its_end_another() {
 
 #[tokio::test]
 async fn nothing_is_compiled_when_only_the_manifest_changed() {
-    let runtime = Arc::new(Runtime::start(Options::default(), Clock::system()).unwrap());
+    let runtime = Arc::new(Runtime::alone(Options::default(), Clock::system()).unwrap());
     let first = Loader::new(Arc::clone(&runtime), Compiler::InProcess, None);
     let without_compiler =
         Loader::new(runtime, Compiler::ThisProgram("/there/is/no/such/program".into()), None);

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Compiler, Options, Places, Plugins};
+use super::{Compiler, Means, Options, Places, Plugins};
 use crate::clock::Clock;
 use crate::json::Subject;
 use crate::model::{
@@ -43,7 +43,12 @@ impl Fixture {
         let mut options = Options { deadline, instances: 16, ..Options::default() };
         change(dir.path(), &mut options);
         let shutdown = Shutdown::new();
-        let places = Places { plugins: dir.path().to_owned(), cache: None, compiler: Compiler::InProcess };
+        let places = Places {
+            plugins: dir.path().to_owned(),
+            cache: None,
+            compiler: Compiler::InProcess,
+            means: Means::default(),
+        };
         let plugins = Plugins::start(places, options, Clock::system(), &shutdown).await.unwrap();
         Self { dir, plugins, shutdown }
     }

@@ -28,7 +28,7 @@ struct Host {
 impl Host {
     fn start() -> Self {
         let options = Options { deadline: Duration::from_secs(30), instances: 16, ..Options::default() };
-        let runtime = Arc::new(Runtime::start(options, Clock::starting_at(UnixMs(1_000_000))).unwrap());
+        let runtime = Arc::new(Runtime::alone(options, Clock::starting_at(UnixMs(1_000_000))).unwrap());
         let loader = Loader::new(Arc::clone(&runtime), Compiler::InProcess, None);
         Self { registry: Registry::new(runtime), loader, events: 0 }
     }

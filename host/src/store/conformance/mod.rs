@@ -10,6 +10,7 @@ pub(crate) mod delivering;
 pub(crate) mod dispatching;
 pub(crate) mod fixtures;
 pub(crate) mod following;
+pub(crate) mod keeping;
 pub(crate) mod logging;
 pub(crate) mod managing;
 pub(crate) mod ordering;
@@ -103,6 +104,12 @@ macro_rules! for_every_rule {
             cataloguing::topics_are_read_back_as_they_were_written_by_name,
             cataloguing::a_topic_is_created_once_and_changed_or_deleted_while_it_is_there,
             cataloguing::an_import_adds_and_replaces_with_an_audit_row_for_each,
+            keeping::what_a_plugin_keeps_is_read_back_and_deleted,
+            keeping::spaces_are_apart_and_each_counts_its_own,
+            keeping::of_two_changes_of_one_key_the_later_stays,
+            keeping::what_has_expired_is_swept_the_earliest_first_and_no_more_than_asked,
+            keeping::a_key_that_is_set_anew_expires_when_it_says_now,
+            keeping::a_tenant_is_cleared_part_by_part_and_no_other,
             logging::the_log_pages_from_the_newest_to_the_oldest,
             logging::every_filter_narrows,
             logging::an_event_id_finds_deliveries_with_and_without_its_tenant,

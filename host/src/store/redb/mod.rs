@@ -8,6 +8,7 @@
 //!   they mean.
 //! - `writer`: the thread; `accept`, `dispatching`, `delivering`, `managing`, `topics`: the verbs that write; `audit`: what
 //!   is written down with them; `ordered`: the index of ordered endpoints.
+//! - `kv`: what plugins keep.
 //! - `resending`, `recovering`: what is sent again, one at a time and by a job.
 //! - `progress`: which events wait for dispatch; `waiting`, `log`, `events`: the verbs that read.
 //! - `upkeep`: what is done with every commit; `changes`: the journal; `blocks`: what lists are filtered by; `statistics`:
@@ -27,6 +28,7 @@ mod failure;
 #[cfg(test)]
 mod faults;
 mod ids;
+mod kv;
 mod log;
 mod managing;
 #[cfg(test)]

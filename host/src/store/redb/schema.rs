@@ -13,6 +13,7 @@
 //! | ... to an endpoint with an order | +1 | `ordered` -1, or replaced |
 //! | ... the first failure of an endpoint, or the first success after one | +1 or -1 | `failing` |
 //! | a commit | at most 2 | `meta`, the low watermark of dispatch; `changes`, appended |
+//! | a key that a plugin sets or deletes | 2 | `kv`, `kv_usage`; +1 for one that expires, `kv_expiry` |
 //! | about 1,000 events and deliveries | 2 | `blocks` and `block_states`, appended: what lists are filtered by |
 //! | about 8,000 changes of deliveries | 2 for each scope that is counted | `statistics`, and `standing` |
 //! | ... | 1 for each tenant that has them | `backlog` |
@@ -136,6 +137,12 @@ tables! {
     RECOVERIES, recoveries: u128 => &'static [u8];
     /// Endpoint -> the recovery of it that runs.
     RECOVERING, recovering: u128 => u128;
+    /// Tenant, plugin, key -> when it is gone, then what the plugin keeps under it.
+    KV, kv: (&'static str, &'static str, &'static str) => &'static [u8];
+    /// Time, tenant, plugin, key: what of `kv` expires, in the order in which it does.
+    KV_EXPIRY, kv_expiry: (u64, &'static str, &'static str, &'static str) => ();
+    /// Tenant, plugin -> bytes that are taken of the quota.
+    KV_USAGE, kv_usage: (&'static str, &'static str) => u64;
     /// Number -> the hash of the row (32 bytes), then the audit entry as JSON. Only ever appended.
     AUDIT, audit: u64 => &'static [u8];
 }

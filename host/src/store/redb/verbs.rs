@@ -9,6 +9,7 @@ use super::audit::{self, Audited};
 use super::delivering::{CancelWaiting, ReleaseUnsigned, ReleaseWaiting};
 use super::dispatching::Redispatch;
 use super::endpoint_row::EndpointRow;
+use super::kv::{self, KvClear, KvSweep, KvWrites};
 use super::managing::{
     self, CreateEndpoint, CreateKey, DeleteEndpoint, DeleteKey, NoteKeyUses, Reseal, UpdateEndpoint,
 };
@@ -19,13 +20,13 @@ use super::topics::{self, CreateTopic, DeleteTopic, ImportTopics, UpdateTopic};
 use super::{RedbStore, events, log, statistics, waiting};
 use crate::model::{
     ApiKeyRecord, AuditEntry, Delivery, DeliveryId, Endpoint, EndpointId, Event, EventId, EventKey, KeyId,
-    Line, OrderId, PluginName, Recovery, RecoveryId, TenantId, Topic, TopicEntry, UnixMs,
+    KvSpace, KvWrite, Line, OrderId, PluginName, Recovery, RecoveryId, TenantId, Topic, TopicEntry, UnixMs,
 };
 use crate::store::{
     Accepted, AuditChain, AuditFilter, AuditPage, Backlog, BacklogFull, BacklogLimits, Candidates, Changed,
     DeliveryFilter, DeliveryRecord, Due, DueInOrder, EventFilter, EventPage, EventRecord, FanOut,
-    FinishedAttempt, HoldPlace, IndexPlace, Lookout, NewEvent, Page, PluginHold, QueuePlace, Recorded,
-    RecoveryFilter, RecoveryPage, RecoveryStep, Refused, Replay, Resealed, Retry, Statistics,
+    FinishedAttempt, HoldPlace, IndexPlace, KvRead, Lookout, NewEvent, Page, PluginHold, QueuePlace,
+    Recorded, RecoveryFilter, RecoveryPage, RecoveryStep, Refused, Replay, Resealed, Retry, Statistics,
     StatisticsScope, Store, StoreFuture, Verdict,
 };
 
@@ -263,6 +264,26 @@ impl Store for RedbStore {
 
     fn topics(&self) -> StoreFuture<'_, Vec<TopicEntry>> {
         self.read(topics::all)
+    }
+
+    fn kv_read(&self, space: KvSpace, key: String) -> StoreFuture<'_, KvRead> {
+        self.read(move |transaction| kv::read(transaction, &space, &key))
+    }
+
+    fn kv_write(&self, writes: Vec<KvWrite>, now: UnixMs) -> StoreFuture<'_, Vec<(KvSpace, u64)>> {
+        self.write(KvWrites { writes, now })
+    }
+
+    fn kv_sweep(&self, now: UnixMs, limit: usize) -> StoreFuture<'_, usize> {
+        self.write(KvSweep { now, limit })
+    }
+
+    fn kv_tenants(&self) -> StoreFuture<'_, Vec<TenantId>> {
+        self.read(kv::tenants)
+    }
+
+    fn kv_clear(&self, tenant: TenantId, limit: usize) -> StoreFuture<'_, usize> {
+        self.write(KvClear { tenant, limit })
     }
 
     fn audit(&self, filter: AuditFilter, before: Option<u64>, limit: usize) -> StoreFuture<'_, AuditPage> {

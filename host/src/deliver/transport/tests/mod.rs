@@ -1,5 +1,6 @@
 //! The transport against receivers that behave badly, over real sockets on loopback.
 
+mod client;
 mod connections;
 pub(super) mod dns;
 mod http2;

@@ -164,6 +164,7 @@ async fn accept<F, Fut>(
 fn complete(bytes: &[u8]) -> Option<usize> {
     let head = bytes.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
     let text = String::from_utf8_lossy(&bytes[..head]);
-    let body = text.lines().find_map(|line| line.strip_prefix("content-length: "))?.parse::<usize>().unwrap();
+    let length = text.lines().find_map(|line| line.strip_prefix("content-length: "));
+    let body = length.map_or(0, |length| length.parse::<usize>().unwrap());
     (bytes.len() >= head + body).then_some(head + body)
 }

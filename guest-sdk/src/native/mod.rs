@@ -1,5 +1,8 @@
 //! Events and endpoints for unit tests: what the gateway gives a component, without a gateway.
 
+pub(crate) mod http;
+pub(crate) mod kv;
+
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
