@@ -3,12 +3,17 @@
 //! Integers of any length survive, decimals that the program does not touch stay as they were written. No output
 //! drops the delivery; more than one, or one that JSON cannot say (`nan`, binary strings, keys that are not strings), is
 //! an error: a wrong body is never sent.
+//!
+//! A program that reads a few members of an event gets only these: parsing the rest would cost more than all else.
 
+mod part;
 mod program;
+mod reads;
 
 use hookway_plugin::{Endpoint, Error, Event, Outcome, Transform};
 use jaq_json::{Val, read, write};
 use program::Program;
+use reads::Reads;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -24,24 +29,53 @@ pub struct Config {
 }
 
 /// The transform.
-pub struct JqTransform(Program);
+pub struct JqTransform {
+    program: Program,
+    reads: Reads,
+}
 
 impl Transform for JqTransform {
     type Config = Config;
 
     fn new(config: Config) -> Result<Self, String> {
-        Program::compile(&config.program).map(Self)
+        let program = Program::compile(&config.program)?;
+        Ok(Self { program, reads: Reads::of(&config.program) })
     }
 
     fn transform(&self, event: &Event, _to: &Endpoint) -> Result<Outcome, Error> {
         let body = event.body();
-        if depth(&body) > MAX_DEPTH {
+        if !self.reads.is_whole()
+            && let Some(input) = part::input(&self.reads, &body, &event.data())
+        {
+            match self.output(input)? {
+                None => return Ok(nothing()),
+                // It may be equal to the input, of which only parts are at hand.
+                Some(output) if part::is_envelope_like(&output) => {}
+                Some(output) => return to_json(&output).map(Outcome::body),
+            }
+        }
+        self.transform_whole(&body)
+    }
+}
+
+impl JqTransform {
+    fn transform_whole(&self, body: &[u8]) -> Result<Outcome, Error> {
+        if depth(body) > MAX_DEPTH {
             return Err(Error::Invalid(format!("the body is nested deeper than {MAX_DEPTH} levels")));
         }
-        let input = read::parse_single(&body)
+        let input = read::parse_single(body)
             .map_err(|error| Error::Invalid(format!("the body is not JSON, which jq needs: {error}")))?;
-        let mut outputs = self.0.run(input.clone());
-        let Some(output) = outputs.next() else { return Ok(Outcome::drop("the jq program gave no output")) };
+        let Some(output) = self.output(input.clone())? else { return Ok(nothing()) };
+        let text = to_json(&output)?;
+        // Equal values may still be written differently, `1.0` and `1` or another order of keys.
+        let unchanged = output == input && to_json(&input)? == text;
+        Ok(if unchanged { Outcome::Unchanged } else { Outcome::body(text) })
+    }
+
+    /// The one output for an input, if there is one.
+    fn output(&self, input: Val) -> Result<Option<Val>, Error> {
+        let mut outputs = self.program.run(input);
+        let Some(output) = outputs.next() else { return Ok(None) };
         let output = output.map_err(|error| Error::Invalid(format!("the jq program failed: {error}")))?;
         if outputs.next().is_some() {
             return Err(Error::invalid(
@@ -49,11 +83,12 @@ impl Transform for JqTransform {
                  or take `first(...)`",
             ));
         }
-        let text = to_json(&output)?;
-        // Equal values may still be written differently, `1.0` and `1` or another order of keys.
-        let unchanged = output == input && to_json(&input)? == text;
-        Ok(if unchanged { Outcome::Unchanged } else { Outcome::body(text) })
+        Ok(Some(output))
     }
+}
+
+fn nothing() -> Outcome {
+    Outcome::drop("the jq program gave no output")
 }
 
 /// `value` as JSON without spaces.
@@ -92,5 +127,7 @@ fn depth(json: &[u8]) -> usize {
 
 hookway_plugin::export!(transform: JqTransform);
 
+#[cfg(test)]
+mod same_tests;
 #[cfg(test)]
 mod tests;

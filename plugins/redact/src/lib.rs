@@ -11,6 +11,7 @@ use hookway_plugin::{Endpoint, Error, Event, Outcome, Transform};
 use json::Parts;
 use pointer::{Action, Node};
 use serde::Deserialize;
+use serde::de::{Error as _, IgnoredAny};
 use serde_json::value::RawValue;
 
 /// What stands where something was masked, unless the configuration says otherwise.
@@ -65,26 +66,23 @@ impl Transform for Redact {
         let body = event.body();
         let not_json =
             |error| Error::Invalid(format!("the body is not JSON, so nothing can be redacted: {error}"));
-        let value: &RawValue = serde_json::from_slice(&body).map_err(not_json)?;
+        let text = std::str::from_utf8(&body).map_err(|error| not_json(serde_json::Error::custom(error)))?;
         let mut out = String::with_capacity(body.len());
-        let changed = self.rewrite(value, &[&self.pointers], &mut out).map_err(not_json)?;
+        let changed = self.rewrite(text.trim_ascii(), &[&self.pointers], &mut out).map_err(not_json)?;
         Ok(if changed { Outcome::body(out) } else { Outcome::Unchanged })
     }
 }
 
 impl Redact {
-    /// Writes `value` to `out` without what `nodes` name; whether anything was changed.
-    fn rewrite(
-        &self,
-        value: &RawValue,
-        nodes: &[&Node],
-        out: &mut String,
-    ) -> Result<bool, serde_json::Error> {
-        let (open, close) = match value.get().as_bytes().first() {
+    /// Writes a value to `out` without what `nodes` name; whether anything was changed. Reading its parts is what tells
+    /// whether it is JSON: one pass over it, and one more over each part that something lies in.
+    fn rewrite(&self, value: &str, nodes: &[&Node], out: &mut String) -> Result<bool, serde_json::Error> {
+        let (open, close) = match value.as_bytes().first() {
             Some(b'{') => ('{', '}'),
             Some(b'[') => ('[', ']'),
             _ => {
-                out.push_str(value.get());
+                serde_json::from_str::<IgnoredAny>(value)?;
+                out.push_str(value);
                 return Ok(false);
             }
         };
@@ -111,7 +109,7 @@ impl Redact {
                     changed = true;
                 }
                 None if found.is_empty() => out.push_str(part.value.get()),
-                None => changed |= self.rewrite(part.value, &found, out)?,
+                None => changed |= self.rewrite(part.value.get(), &found, out)?,
             }
         }
         out.push(close);
