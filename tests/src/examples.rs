@@ -34,6 +34,7 @@ const PYTHON_PACKAGE: &str = "python3 with venv (Debian, Ubuntu: `python3-venv`)
 /// All of them.
 pub const EXAMPLES: &[Example] = &[
     Example { name: "c", needs: &[(PYTHON, PYTHON_PACKAGE)] },
+    Example { name: "go", needs: &[(&["go", "version"], "go 1.24 or later (Debian, Ubuntu: `golang-go`)")] },
     Example {
         name: "javascript",
         needs: &[(&["node", "--version"], "node (Debian, Ubuntu: `nodejs`)"), (&["npm", "--version"], "npm")],

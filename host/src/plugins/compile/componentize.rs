@@ -5,12 +5,10 @@
 
 use std::borrow::Cow;
 
-use wasi_preview1_component_adapter_provider::{
-    WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
-};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
+use super::preview1;
 use crate::plugins::WIT;
 use crate::plugins::error::LoadError;
 use crate::plugins::inspect::{Kind, kind, says_its_interface};
@@ -53,11 +51,11 @@ pub(in crate::plugins) fn to_component(file: &[u8]) -> Result<Cow<'_, [u8]>, Loa
 }
 
 fn encode(module: &[u8]) -> Result<Vec<u8>, String> {
-    let (name, adapter) = (WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER);
+    let adapter = preview1::adapter(module).map_err(|error| clean(&error))?;
     // The adapter takes its memory by itself: that of the guest's allocator may be freed with what a call left, or not be
     // there yet when the guest starts.
     let encoder = ComponentEncoder::default().validate(true).realloc_via_memory_grow(true).module(module);
-    let encoded = encoder.and_then(|encoder| encoder.adapter(name, adapter)?.encode());
+    let encoded = encoder.and_then(|encoder| encoder.adapter(preview1::NAME, &adapter)?.encode());
     encoded.map_err(|error| clean(&format!("{error:#}")))
 }
 

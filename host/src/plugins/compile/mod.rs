@@ -13,6 +13,7 @@ mod artefact;
 mod build;
 mod child;
 mod componentize;
+mod preview1;
 mod process;
 
 use std::io;

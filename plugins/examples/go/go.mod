@@ -1,0 +1,3 @@
+module big-orders
+
+go 1.24
