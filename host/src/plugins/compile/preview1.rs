@@ -45,9 +45,8 @@ mod tests {
     use super::*;
 
     fn exports(module: &[u8]) -> BTreeSet<String> {
-        let sections = Parser::new(0).parse_all(module).filter_map(|payload| match payload.unwrap() {
-            Payload::ExportSection(section) => Some(section),
-            _ => None,
+        let sections = Parser::new(0).parse_all(module).filter_map(|payload| {
+            if let Payload::ExportSection(section) = payload.unwrap() { Some(section) } else { None }
         });
         sections.flatten().map(|export| export.unwrap().name.to_owned()).collect()
     }
