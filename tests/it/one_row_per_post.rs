@@ -43,15 +43,12 @@ async fn deliver_all(scene: &Scene, endpoint: &str) -> Result<()> {
         let lines: String = (0..BATCH).map(line).collect();
         let posted = scene.client.call(Method::POST, "/v1/events", &[NDJSON], Some(lines.into())).await?;
         posted.expect(StatusCode::ACCEPTED)?;
-        eventually("all deliveries of a batch have ended", || async {
-            for status in ["pending", "retrying"] {
-                let path = format!("/v1/deliveries?endpoint={endpoint}&status={status}&limit=1");
-                let page = scene.client.get(&path).await?.expect(StatusCode::OK)?.body;
-                if page["data"].as_array().is_none_or(|rows| !rows.is_empty()) {
-                    return Ok(None);
-                }
-            }
-            Ok(Some(()))
+        let path = format!("/v1/endpoints/{endpoint}/stats");
+        eventually("all deliveries of a batch are there and have ended", || async {
+            let stats = scene.client.get(&path).await?.expect(StatusCode::OK)?.body;
+            let (waiting, created) = (&stats["waiting"], &stats["windows"]["1h"]["created"]);
+            let are_there = *created == (batch + 1) * BATCH;
+            Ok((are_there && waiting["pending"] == 0 && waiting["retrying"] == 0).then_some(()))
         })
         .await?;
     }
