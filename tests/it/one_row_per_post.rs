@@ -120,7 +120,7 @@ fn compare(mut wire: Posts, log: &Rows) -> Result<usize> {
 
 async fn one_row_for_each_post(receiver: Receiver) -> Result<(Receiver, usize)> {
     let retry = r#"deliver.retry=["5ms","5ms","5ms","5ms","5ms","5ms","5ms","5ms","5ms","5ms","5ms","5ms"]"#;
-    let mut setup = Setup::default().set(retry).set("deliver.timeout=1s").set("lanes.breaker_failures=0");
+    let mut setup = Setup::default().set(retry).set("deliver.timeout=2s").set("lanes.breaker_failures=0");
     if let Some(file) = receiver.ca_file() {
         setup = setup.set(&format!("deliver.ca_file={}", file.display()));
     }
