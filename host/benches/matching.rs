@@ -173,7 +173,9 @@ async fn directory(case: &Case) -> Result<Directory, Box<dyn Error>> {
     for endpoint in created {
         endpoint.await?;
     }
-    Ok(Directory::load(store, Notices::off()).await.map_err(|error: store::Error| error.to_string())?)
+    Ok(Directory::load(store, Notices::off(), Vec::new())
+        .await
+        .map_err(|error: store::Error| error.to_string())?)
 }
 
 fn endpoint(case: &Case, n: usize) -> Result<Endpoint, Box<dyn Error>> {

@@ -4,6 +4,7 @@
 //! until it is told to stop and then lets everything that is under way end. Listener, store, compiler, clock and stop
 //! signal come from outside.
 
+mod global_plugins;
 mod plugin_requests;
 mod plugin_values;
 mod reseal;
@@ -29,7 +30,7 @@ use crate::http::{Keys, Problem};
 use crate::ingest::Ingest;
 use crate::lanes::Lanes;
 use crate::metrics::Metrics;
-use crate::model::{ApiKey, EndpointId, Event, Job, PluginName, UnixMs};
+use crate::model::{ApiKey, Binding, EndpointId, Event, Job, PluginName, TenantId, UnixMs};
 use crate::notices::Notices;
 use crate::openapi::{Described, document};
 use crate::operations::Operations;
@@ -110,7 +111,8 @@ impl App {
         store.limit_backlog(settings.ingest.backlog_limits());
         let (accepted, events) = handoff::channel(HANDOFF_EVENTS);
         let notices = Notices::new(&settings.operations, clock, accepted.clone());
-        let directory = Directory::load(Arc::clone(&store), notices.clone()).await?;
+        let directory =
+            Directory::load(Arc::clone(&store), notices.clone(), settings.plugins.bindings.clone()).await?;
         let means = Means {
             outbound: Arc::new(PluginRequests(Client::new(&settings.deliver)?)),
             key_values: Arc::new(PluginValues { store: Arc::clone(&store), clock }),
@@ -126,6 +128,7 @@ impl App {
         plugins.set_in_use(move |plugin| uses(&users, plugin));
         let metrics = Metrics::default();
         plugins.count_in(&metrics);
+        global_plugins::check(&plugins, directory.global()).await;
         let lanes = Lanes::start(
             settings.lanes.clone(),
             Arc::clone(&store),
@@ -284,13 +287,25 @@ pub fn openapi() -> Value {
     document::<Problem>(&described())
 }
 
-/// How endpoints use a plugin, so that a new version is tried with that before it replaces the old one.
+/// How a plugin is used, so that a new version is tried with that before it replaces the old one.
 fn uses(directory: &Directory, plugin: &PluginName) -> Vec<InUse> {
     let mut uses = Vec::new();
-    for endpoint in directory.list() {
-        for binding in endpoint.plugins.iter().filter(|binding| binding.plugin == *plugin) {
-            uses.push(InUse::Binding { tenant: endpoint.tenant.clone(), config: binding.config.clone() });
+    let mut bound = |tenant: Option<&TenantId>, whose: &str, bindings: &[Binding]| {
+        for binding in bindings.iter().filter(|binding| binding.plugin == *plugin) {
+            let (tenant, whose, config) = (tenant.cloned(), whose.to_owned(), binding.config.clone());
+            uses.push(InUse::Binding { tenant, whose, config });
         }
+    };
+    bound(None, "`plugins.bindings` of the configuration", directory.global());
+    for settings in directory.all_settings() {
+        let whose = format!("all endpoints of tenant `{}`", settings.tenant);
+        bound(Some(&settings.tenant), &whose, &settings.plugins);
+    }
+    let endpoints = directory.list();
+    for endpoint in &endpoints {
+        bound(Some(&endpoint.tenant), &format!("tenant `{}`", endpoint.tenant), &endpoint.plugins);
+    }
+    for endpoint in &endpoints {
         if endpoint.subscription.matcher() == Some(plugin) {
             uses.push(InUse::Patterns(endpoint.subscription.patterns()));
         }

@@ -17,6 +17,9 @@ pub enum Command {
     Check {
         /// A component, or a core module that says its interfaces.
         file: PathBuf,
+        /// Print the report as JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Make a component of a core module, for tool chains that do not; the gateway does the same with one that says its interfaces.
     Componentize {
@@ -58,13 +61,13 @@ pub enum Error {
     Io(#[from] io::Error),
 }
 
-/// Does what was asked. `json`: a report for scripts.
+/// Does what was asked.
 ///
 /// # Errors
 /// In a sentence.
-pub fn run(command: Command, json: bool) -> Result<(), Error> {
+pub fn run(command: Command) -> Result<(), Error> {
     match command {
-        Command::Check { file } => check(&file, json),
+        Command::Check { file, json } => check(&file, json),
         Command::Componentize { file, world, output } => {
             let module = std::fs::read(&file).map_err(|source| Error::File { path: file.clone(), source })?;
             let component = plugins::componentize(&module, world.as_deref())

@@ -28,8 +28,8 @@ pub(crate) enum Command {
     #[command(name = plugins::CHILD_COMMAND, hide = true)]
     CompilePlugin(CompileArgs),
     /// Plugins: those of a gateway, and tools for their authors, which need none.
-    #[command(subcommand_required = true)]
-    Plugin(client::Remote<PluginCommand>),
+    #[command(subcommand)]
+    Plugin(PluginCommand),
     #[command(flatten)]
     Client(client::Command),
     /// Print the reference of the HTTP API as OpenAPI 3.1: `hookway openapi > openapi.json`.

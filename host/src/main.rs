@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use clap::{CommandFactory as _, Parser as _};
 use hookway::app::{self, App};
-use hookway::client::{self, Remote, World};
+use hookway::client::{self, World};
 use hookway::clock::Clock;
 use hookway::config::{self, Settings};
 use hookway::plugins::{self, Compiler};
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
         Command::Serve(args) => serve(args).map_err(|failure| (format!("cannot start:\n{failure}"), 1)),
         Command::CompilePlugin(args) => plugins::compile_as_child(args.limits())
             .map_err(|failure| (format!("cannot compile: {failure}"), 1)),
-        Command::Plugin(args) => plugin(args),
+        Command::Plugin(command) => plugin(command),
         Command::Client(command) => ask(command),
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -65,14 +65,10 @@ fn ask(command: client::Command) -> Result<(), (String, u8)> {
     })
 }
 
-fn plugin(args: Remote<PluginCommand>) -> Result<(), (String, u8)> {
-    match args.into_parts() {
-        (common, PluginCommand::OfGateway(command)) => {
-            ask(client::Command::Plugin(Remote::new(common, command)))
-        }
-        (common, PluginCommand::OfAuthor(command)) => {
-            authoring::run(command, common.json).map_err(|error| (error.to_string(), 1))
-        }
+fn plugin(command: PluginCommand) -> Result<(), (String, u8)> {
+    match command {
+        PluginCommand::OfGateway(command) => ask(client::Command::Plugin(command)),
+        PluginCommand::OfAuthor(command) => authoring::run(command).map_err(|error| (error.to_string(), 1)),
     }
 }
 

@@ -144,8 +144,14 @@ async fn tenants_are_counted_and_see_their_own_rows_of_the_audit_log() -> Result
     let by_acme = acme.client.create_endpoint(&scene.described("/acme/2", json!({}))).await?;
     let tenants = scene.client.get("/v1/tenants").await?.expect(StatusCode::OK)?.body;
     let expected = json!([
-        { "name": "acme", "endpoints": 2, "keys": 1, "backlog_deliveries": 0, "backlog_bytes": 0 },
-        { "name": "default", "endpoints": 1, "keys": 0, "backlog_deliveries": 0, "backlog_bytes": 0 },
+        {
+            "name": "acme", "description": "", "endpoints": 2, "keys": 1, "backlog_deliveries": 0, "backlog_bytes": 0,
+            "plugins": [], "updated_at": null,
+        },
+        {
+            "name": "default", "description": "", "endpoints": 1, "keys": 0, "backlog_deliveries": 0, "backlog_bytes": 0,
+            "plugins": [], "updated_at": null,
+        },
     ]);
     ensure!(tenants["data"] == expected, "{tenants}");
     let first = scene.client.get("/v1/tenants?limit=1").await?.expect(StatusCode::OK)?.body;

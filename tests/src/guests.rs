@@ -59,7 +59,19 @@ pub fn install(component: &Path, plugins_dir: &Path, name: &str) -> Result<()> {
 /// # Errors
 /// The file system refuses.
 pub fn install_bytes(bytes: &[u8], plugins_dir: &Path, name: &str) -> Result<()> {
-    let (new, place) = (plugins_dir.join(format!(".{name}.new")), plugins_dir.join(format!("{name}.wasm")));
+    put(bytes, plugins_dir, &format!("{name}.wasm"))
+}
+
+/// The same for the manifest of a plugin, `NAME.toml`.
+///
+/// # Errors
+/// The file system refuses.
+pub fn install_manifest(text: &str, plugins_dir: &Path, name: &str) -> Result<()> {
+    put(text.as_bytes(), plugins_dir, &format!("{name}.toml"))
+}
+
+fn put(bytes: &[u8], plugins_dir: &Path, file: &str) -> Result<()> {
+    let (new, place) = (plugins_dir.join(format!(".{file}.new")), plugins_dir.join(file));
     fs::create_dir_all(plugins_dir).with_context(|| format!("{} cannot be made", plugins_dir.display()))?;
     fs::write(&new, bytes).with_context(|| format!("{} cannot be written", new.display()))?;
     fs::rename(&new, &place).with_context(|| format!("{} cannot be replaced", place.display()))

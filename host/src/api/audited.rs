@@ -4,14 +4,17 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, to_value};
+use serde_json::{Value, json, to_value};
 
 use super::Api;
+use super::binding_view::BindingView;
 use super::endpoint_view::EndpointView;
 use super::key_view::KeyView;
 use super::topic_view::fields as topic_fields;
 use crate::http::{Caller, Problem};
-use crate::model::{Actor, ApiKeyRecord, AuditEntry, Endpoint, TenantId, TopicEntry, UnixMs};
+use crate::model::{
+    Actor, ApiKeyRecord, AuditEntry, Binding, Endpoint, TenantId, TenantSettings, TopicEntry, UnixMs,
+};
 
 /// What changes with every change, and so says nothing.
 const NOT_A_CHANGE: [&str; 2] = ["updated_at", "last_used_at"];
@@ -49,13 +52,33 @@ impl Audited for Endpoint {
     /// is shown.
     fn fields(&self) -> Result<Value, serde_json::Error> {
         let mut shown = self.clone();
-        for binding in &mut shown.plugins {
-            let unreadable = |config: &Arc<str>| serde_json::from_str::<Value>(config).is_err();
-            if let Some(config) = binding.config.take_if(|config| unreadable(config)) {
-                binding.config = Some(Value::from(&*config).to_string().into());
-            }
-        }
+        shown.plugins.iter_mut().for_each(show_config);
         to_value(EndpointView::new(&shown)?)
+    }
+}
+
+impl Audited for TenantSettings {
+    const KIND: &'static str = "tenant";
+
+    fn target(&self) -> String {
+        self.tenant.to_string()
+    }
+
+    fn tenant(&self) -> Option<&TenantId> {
+        Some(&self.tenant)
+    }
+
+    fn fields(&self) -> Result<Value, serde_json::Error> {
+        let mut plugins = self.plugins.clone();
+        plugins.iter_mut().for_each(show_config);
+        Ok(json!({ "description": self.description, "plugins": BindingView::all(&plugins)? }))
+    }
+}
+
+fn show_config(binding: &mut Binding) {
+    let is_unreadable = |config: &mut Arc<str>| serde_json::from_str::<Value>(config).is_err();
+    if let Some(config) = binding.config.take_if(is_unreadable) {
+        binding.config = Some(Value::from(&*config).to_string().into());
     }
 }
 
@@ -173,7 +196,7 @@ fn fields<T: Audited>(of: &T) -> Result<Value, Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Binding, EndpointId, UnixMs};
+    use crate::model::EndpointId;
 
     #[test]
     fn a_configuration_with_a_number_beyond_all_numbers_is_shown_as_its_text() {

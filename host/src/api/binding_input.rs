@@ -13,6 +13,8 @@ use crate::openapi::Anything;
 
 /// Instances of a plugin are pooled by the text of their configuration, and each keeps its own.
 const MAX_CONFIG_BYTES: usize = 64 * 1024;
+/// Each costs time in every delivery.
+const MAX_PLUGINS: usize = 16;
 /// As many as an endpoint has.
 const MAX_TOPICS: usize = 100;
 
@@ -40,7 +42,7 @@ impl BindingInput {
     ///
     /// # Errors
     /// 422 for the first field that cannot be taken.
-    pub(super) fn into_binding(self, pointer: &str) -> Result<Binding, Problem> {
+    fn into_binding(self, pointer: &str) -> Result<Binding, Problem> {
         let at = |field: &str| format!("{pointer}/{field}");
         let name = self.plugin.ok_or_else(|| {
             Problem::invalid(
@@ -58,6 +60,16 @@ impl BindingInput {
             on_failure: self.on_failure,
         })
     }
+}
+
+/// The bindings that a list describes; `pointer` is where it stands.
+///
+/// # Errors
+/// 422 for the first field that cannot be taken.
+pub(super) fn bindings(inputs: Vec<BindingInput>, pointer: &str) -> Result<Vec<Binding>, Problem> {
+    at_most(MAX_PLUGINS, inputs.len(), pointer, "plugins")?;
+    let all = inputs.into_iter().enumerate();
+    all.map(|(index, input)| input.into_binding(&format!("{pointer}/{index}"))).collect()
 }
 
 /// Patterns of our own language; `pointer` is where their list stands.

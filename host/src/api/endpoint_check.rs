@@ -1,8 +1,8 @@
-//! Whether the plugins agree to what an endpoint wants of them.
+//! Whether the plugins agree to what an endpoint or a tenant wants of them.
 
 use super::Api;
 use crate::http::Problem;
-use crate::model::{Binding, Endpoint, PluginName, Subscription};
+use crate::model::{Binding, Endpoint, PluginName, Subscription, TenantId};
 
 impl Api {
     /// Asks the plugins about what is new in `after`. What stays is not asked again: a plugin that is gone must not
@@ -14,9 +14,22 @@ impl Api {
         if after.subscription != before.subscription {
             self.check_subscription(&after.subscription).await?;
         }
-        for (index, binding) in after.plugins.iter().enumerate() {
-            if !before.plugins.contains(binding) {
-                self.check_binding(after, binding, index).await?;
+        self.check_bindings(&after.tenant, &before.plugins, &after.plugins).await
+    }
+
+    /// The same for the list `plugins` of something of this tenant.
+    ///
+    /// # Errors
+    /// 422 with the pointer of what a plugin does not take.
+    pub(super) async fn check_bindings(
+        &self,
+        tenant: &TenantId,
+        before: &[Binding],
+        after: &[Binding],
+    ) -> Result<(), Problem> {
+        for (index, binding) in after.iter().enumerate() {
+            if !before.contains(binding) {
+                self.check_binding(tenant, binding, index).await?;
             }
         }
         Ok(())
@@ -29,14 +42,9 @@ impl Api {
         checked.map_err(|error| Problem::invalid("/topics", error.to_string()))
     }
 
-    async fn check_binding(
-        &self,
-        endpoint: &Endpoint,
-        binding: &Binding,
-        index: usize,
-    ) -> Result<(), Problem> {
+    async fn check_binding(&self, tenant: &TenantId, binding: &Binding, index: usize) -> Result<(), Problem> {
         self.check_exists(&binding.plugin, &format!("/plugins/{index}/plugin"))?;
-        let checked = self.plugins.check_binding(&endpoint.tenant, binding).await;
+        let checked = self.plugins.check_binding(tenant, binding).await;
         checked.map_err(|error| Problem::invalid(format!("/plugins/{index}/config"), error.to_string()))
     }
 

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::binding_input::{BindingInput, patterns};
+use super::binding_input::{BindingInput, bindings, patterns};
 use super::secret_input::{SecretInput, SecretText};
 use super::signature_input::{self, SignatureInput};
 use super::{TargetCheck, request_input};
@@ -20,13 +20,11 @@ use crate::openapi::{Anything, Time};
 const MAX_TOPICS: usize = 100;
 /// The longest pattern in the language of a plugin; our own are as long as topics.
 const MAX_PATTERN_BYTES: usize = 256;
-/// Each costs time in every delivery.
-const MAX_PLUGINS: usize = 16;
 /// Far above what one process sends; a larger number is a mistake.
 const MAX_RATE_LIMIT: u32 = 100_000;
 /// The same.
 const MAX_BURST_LIMIT: u32 = 100_000;
-const MAX_DESCRIPTION_BYTES: usize = 1024;
+pub(super) const MAX_DESCRIPTION_BYTES: usize = 1024;
 const MAX_METADATA: usize = 32;
 const MAX_METADATA_KEY_BYTES: usize = 64;
 const MAX_METADATA_VALUE_BYTES: usize = 1024;
@@ -227,11 +225,7 @@ impl Patch {
             endpoint.subscription = subscription(&endpoint.subscription, self.topics, self.matcher)?;
         }
         if let Some(plugins) = self.plugins {
-            at_most(MAX_PLUGINS, plugins.len(), "/plugins", "plugins")?;
-            let bindings = plugins.into_iter().enumerate();
-            endpoint.plugins = bindings
-                .map(|(index, input)| input.into_binding(&format!("/plugins/{index}")))
-                .collect::<Result<_, _>>()?;
+            endpoint.plugins = bindings(plugins, "/plugins")?;
         }
         if let Some(description) = self.description {
             at_most(MAX_DESCRIPTION_BYTES, description.len(), "/description", "bytes")?;

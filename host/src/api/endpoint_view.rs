@@ -6,13 +6,14 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::binding_view::BindingView;
 use super::breaker_view::BreakerView;
 use super::request_input::duration_text;
 use super::secret_view::SecretView;
 use crate::lanes::BreakerState;
 use crate::model::{
-    Activity, Binding, Endpoint, EndpointId, Health, InactiveReason, OnFailure, Ordering, OrderingKey,
-    PluginName, RequestOptions, Secret, SignatureStyle, TenantId,
+    Activity, Endpoint, EndpointId, Health, InactiveReason, Ordering, OrderingKey, PluginName,
+    RequestOptions, Secret, SignatureStyle, TenantId,
 };
 use crate::openapi::{Anything, Time};
 
@@ -83,22 +84,6 @@ pub(super) struct EndpointView {
     updated_at: String,
 }
 
-/// The use of a plugin.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "Binding")]
-struct BindingView {
-    /// The plugin.
-    #[schemars(with = "PluginName")]
-    plugin: String,
-    /// Its configuration, as it was written; `null`: what the plugin's manifest says, else `{}`.
-    #[schemars(with = "Anything")]
-    config: Option<Box<RawValue>>,
-    /// Patterns of the topics that it is for; empty = for all.
-    topics: Vec<String>,
-    /// What becomes of a delivery that it could not judge; `null`: what the plugin's manifest says, else `hold`.
-    on_failure: Option<OnFailure>,
-}
-
 impl EndpointView {
     /// The endpoint as everybody may see it.
     ///
@@ -134,7 +119,7 @@ impl EndpointView {
             description: endpoint.description.clone(),
             topics: endpoint.subscription.patterns(),
             matcher: endpoint.subscription.matcher().map(ToString::to_string),
-            plugins: endpoint.plugins.iter().map(BindingView::new).collect::<Result<_, _>>()?,
+            plugins: BindingView::all(&endpoint.plugins)?,
             metadata: endpoint.metadata.clone(),
             secrets: endpoint.secrets.iter().map(secret).collect(),
             rate_limit: endpoint.rate_limit,
@@ -162,17 +147,6 @@ fn text(value: &[u8]) -> String {
     String::from_utf8_lossy(value).into_owned()
 }
 
-impl BindingView {
-    fn new(binding: &Binding) -> Result<Self, serde_json::Error> {
-        Ok(Self {
-            plugin: binding.plugin.to_string(),
-            config: binding.config.as_deref().map(serde_json::from_str).transpose()?,
-            topics: binding.topics.iter().map(ToString::to_string).collect(),
-            on_failure: binding.on_failure,
-        })
-    }
-}
-
 /// Neither the values of secrets nor those of headers.
 impl std::fmt::Debug for EndpointView {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -185,7 +159,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::model::{Ed25519Key, HmacKey, SecretId, SigningKey, Subscription, UnixMs};
+    use crate::model::{Binding, Ed25519Key, HmacKey, OnFailure, SecretId, SigningKey, Subscription, UnixMs};
 
     fn endpoint() -> Endpoint {
         let at = UnixMs(1_710_513_000_000);

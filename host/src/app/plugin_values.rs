@@ -92,7 +92,7 @@ mod tests {
         store.create_endpoint(there.clone(), audit("endpoint.created")).await.unwrap();
         let (accepted, _events) = handoff::channel(1);
         let notices = Notices::new(&Settings::default().operations, clock, accepted);
-        let directory = Directory::load(Arc::clone(&store), notices).await.unwrap();
+        let directory = Directory::load(Arc::clone(&store), notices, Vec::new()).await.unwrap();
         let (here, gone) = (space(there.tenant.as_str(), "p"), space("gone", "p"));
         let later = Some(UnixMs(u64::MAX));
         let writes = vec![

@@ -32,6 +32,7 @@ struct Gateway {
 
 /// One of each thing that has an id, of one tenant.
 struct Belongings {
+    tenant: String,
     endpoint: String,
     secret: String,
     event: String,
@@ -101,6 +102,7 @@ impl Gateway {
         let recovery = self.post(&path, &self.admin, json!({ "since": SINCE })).await;
         let key = self.key(&format!("events:write:{tenant}")).await;
         Belongings {
+            tenant: tenant.to_owned(),
             endpoint: text(&endpoint["id"]),
             secret: text(&endpoint["secrets"][0]["id"]),
             event: text(&event["event_id"]),
@@ -140,8 +142,9 @@ impl Gateway {
         let store = &*self.store;
         let deliveries = store.deliveries(DeliveryFilter::default(), None, 100).await.unwrap();
         format!(
-            "{:?} {:?} {:?} {:?} {:?} {:?}",
+            "{:?} {:?} {:?} {:?} {:?} {:?} {:?}",
             store.endpoints().await.unwrap(),
+            store.tenants().await.unwrap(),
             store.topics().await.unwrap(),
             store.keys().await.unwrap(),
             store.recoveries(RecoveryFilter::default(), None, 100).await.unwrap(),
@@ -169,6 +172,7 @@ impl Belongings {
             "recoveries" => &self.recovery,
             "events" => &self.event,
             "keys" => &self.key,
+            "tenants" => &self.tenant,
             "plugins" | "topics" => return None,
             other => panic!("teach this test what an id of `{other}` is"),
         };
@@ -253,13 +257,18 @@ async fn what_is_for_administrators_is_refused_to_a_tenant() {
         (Method::GET, "/v1/keys"),
         (Method::POST, "/v1/keys"),
         (Method::GET, "/v1/tenants"),
+        (Method::PATCH, "/v1/tenants/mine"),
         (Method::GET, "/v1/audit/verify"),
         (Method::POST, "/v1/topics"),
         (Method::PUT, "/v1/topics"),
         (Method::PATCH, TOPIC),
         (Method::DELETE, TOPIC),
     ] {
-        let body = if path.contains("topics") { json!({}) } else { json!({ "scope": "admin" }) };
+        let body = if path.contains("topics") || path.contains("/tenants/") {
+            json!({})
+        } else {
+            json!({ "scope": "admin" })
+        };
         let (status, answer) = gateway.call(method.clone(), path, &tenant, &body).await;
         assert_eq!(status, StatusCode::FORBIDDEN, "{method} {path}: {answer}");
     }
@@ -380,7 +389,9 @@ async fn every_route_that_changes_something_writes_one_audit_row() {
             (Method::POST, "/v1/keys") => json!({ "scope": "events:write" }),
             (Method::POST, "/v1/topics") => json!({ "topic": "new" }),
             (Method::PUT, "/v1/topics") => json!({ "topics": [{ "topic": "imported" }] }),
-            (Method::PATCH, "/v1/endpoints/{id}" | TOPIC) => json!({ "description": "new" }),
+            (Method::PATCH, "/v1/endpoints/{id}" | "/v1/tenants/{name}" | TOPIC) => {
+                json!({ "description": "new" })
+            }
             (Method::POST, "/v1/endpoints/{id}/recover") => json!({ "since": SINCE }),
             (Method::PATCH, SECRET) => json!({ "expires_at": "2099-01-01T00:00:00Z" }),
             _ => json!({}),

@@ -39,8 +39,7 @@ use clap::Subcommand;
 
 pub use self::error::Error;
 pub use self::plugin::Command as PluginCommand;
-use self::session::Direct;
-pub use self::session::{Common, Remote};
+pub use self::session::{Common, Direct, Remote};
 use crate::clock::Clock;
 
 /// The exit codes, for `--help`.
@@ -85,7 +84,7 @@ pub enum Command {
     Audit(Remote<audit::Command>),
     /// Plugins of the gateway. The program has more to do with plugins, so it asks for this by itself.
     #[command(skip)]
-    Plugin(Remote<PluginCommand>),
+    Plugin(PluginCommand),
     /// Bring topics and endpoints to what files say: shows what changes, asks, and changes it.
     Apply(Direct<declared::ApplyArgs>),
     /// Write topics and endpoints as a file that `apply` takes.
@@ -115,7 +114,7 @@ pub fn run(command: Command, world: World) -> Result<(), Error> {
         Command::Key(remote) => remote.run(world, key::run),
         Command::Tenant(remote) => remote.run(world, tenant::run),
         Command::Audit(remote) => remote.run(world, audit::run),
-        Command::Plugin(remote) => remote.run(world, plugin::run),
+        Command::Plugin(command) => plugin::run(command, world),
         Command::Apply(direct) => direct.run(world, declared::apply),
         Command::Export(direct) => direct.run(world, declared::export),
         Command::Listen(args) => listen::run(args, world),

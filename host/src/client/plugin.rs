@@ -2,27 +2,36 @@
 
 mod logs;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use serde::Deserialize;
 
 use self::logs::LogArgs;
-
+use super::World;
 use super::error::Error;
 use super::output::Row;
-use super::session::Session;
+use super::session::Direct;
 
-/// What can be done with plugins.
+/// What can be done with the plugins of a gateway. Each has the flags of a connection by itself: the commands beside these,
+/// for authors, have none.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// List them.
-    List,
+    List(Direct<AllArgs>),
     /// Show one with all that is known of it.
-    Show {
-        /// Which.
-        name: String,
-    },
+    Show(Direct<OneArgs>),
     /// Show what one logged lately: the last 1,000 lines are kept.
-    Logs(LogArgs),
+    Logs(Direct<LogArgs>),
+}
+
+/// All of them.
+#[derive(Debug, Args)]
+pub struct AllArgs {}
+
+/// One of them.
+#[derive(Debug, Args)]
+pub struct OneArgs {
+    /// Which.
+    name: String,
 }
 
 #[derive(Deserialize)]
@@ -65,13 +74,15 @@ fn microseconds(us: f64) -> String {
     if us < 1_000.0 { format!("{us:.1} us") } else { format!("{:.1} ms", us / 1_000.0) }
 }
 
-pub(super) fn run(command: Command, session: &mut Session) -> Result<(), Error> {
+pub(super) fn run(command: Command, world: World) -> Result<(), Error> {
     match command {
-        Command::List => session.whole_list::<Plugin>(&session.api.at(&["plugins"])),
-        Command::Show { name } => {
+        Command::List(all) => {
+            all.run(world, |_, session| session.whole_list::<Plugin>(&session.api.at(&["plugins"])))
+        }
+        Command::Show(one) => one.run(world, |OneArgs { name }, session| {
             let json = session.api.get(&session.api.at(&["plugins", &name]))?;
             session.object(&json)
-        }
-        Command::Logs(args) => logs::run(&args, session),
+        }),
+        Command::Logs(logs) => logs.run(world, |args, session| logs::run(&args, session)),
     }
 }

@@ -52,7 +52,7 @@ pub struct Common {
     request_timeout: Duration,
     /// Print the API's JSON: one object, or one object a line for a list.
     #[arg(long, global = true)]
-    pub json: bool,
+    json: bool,
 }
 
 /// Which part of a list.
@@ -77,18 +77,6 @@ pub(super) struct Session {
 }
 
 impl<C: Subcommand> Remote<C> {
-    /// A command with flags that were given to another.
-    #[must_use]
-    pub const fn new(common: Common, command: C) -> Self {
-        Self { common, command }
-    }
-
-    /// The flags and the command.
-    #[must_use]
-    pub fn into_parts(self) -> (Common, C) {
-        (self.common, self.command)
-    }
-
     /// Performs the command.
     ///
     /// # Errors

@@ -53,7 +53,7 @@ impl Stage {
         let mut endpoint = endpoint(1, "https://example.com/hook");
         endpoint.secrets[0].expires_at = None;
         store.create_endpoint(endpoint.clone(), audit("endpoint.created")).await.unwrap();
-        let directory = Directory::load(store.clone(), Notices::off()).await.unwrap();
+        let directory = Directory::load(store.clone(), Notices::off(), Vec::new()).await.unwrap();
         let shutdown = Shutdown::default();
         let options = lanes::Options { max_in_flight_per_endpoint: 1, ..lanes::Options::default() };
         let lanes = Lanes::start(options, store.clone(), directory.clone(), clock, shutdown.clone());

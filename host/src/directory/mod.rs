@@ -4,6 +4,7 @@
 //! Readers take a snapshot and never wait; writers go one after another. Filters are compiled here, once per change.
 //! A change that operations are told of is written with its operational event.
 
+mod settings;
 mod tenant;
 
 use std::collections::{HashMap, HashSet};
@@ -13,7 +14,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{Mutex, broadcast};
 
 pub use self::tenant::Tenant;
-use crate::model::{AuditEntry, Endpoint, EndpointId, Event, TenantId};
+use crate::model::{AuditEntry, Binding, Endpoint, EndpointId, Event, TenantId, TenantSettings};
 use crate::notices::Notices;
 use crate::store::{Error, Store};
 
@@ -28,34 +29,44 @@ pub struct Directory {
     writer: Arc<Mutex<()>>,
     changes: broadcast::Sender<EndpointId>,
     notices: Notices,
+    /// The plugins that all endpoints of all tenants have.
+    global: Arc<[Binding]>,
 }
 
 #[derive(Default, Clone)]
 struct Snapshot {
     endpoints: HashMap<EndpointId, Arc<Endpoint>>,
     tenants: HashMap<TenantId, Arc<Tenant>>,
+    /// Of those about whom something is said.
+    settings: HashMap<TenantId, Arc<TenantSettings>>,
 }
 
 impl Directory {
-    /// The directory of what is in the store.
+    /// The directory of what is in the store; `global` are the plugins that all endpoints have.
     ///
     /// # Errors
     /// The store's.
-    pub async fn load(store: Arc<dyn Store>, notices: Notices) -> Result<Self, Error> {
+    pub async fn load(store: Arc<dyn Store>, notices: Notices, global: Vec<Binding>) -> Result<Self, Error> {
         let mut snapshot = Snapshot::default();
+        for settings in store.tenants().await? {
+            snapshot.settings.insert(settings.tenant.clone(), Arc::new(settings));
+        }
         let mut tenants = HashMap::<TenantId, Vec<Arc<Endpoint>>>::new();
         for endpoint in store.endpoints().await?.into_iter().map(Arc::new) {
             tenants.entry(endpoint.tenant.clone()).or_default().push(Arc::clone(&endpoint));
             snapshot.endpoints.insert(endpoint.id, endpoint);
         }
-        let new = |(tenant, all)| (tenant, Arc::new(Tenant::new(all, None)));
-        snapshot.tenants = tenants.into_iter().map(new).collect();
+        for (tenant, all) in tenants {
+            let inherited = snapshot.inherited(&global, &tenant);
+            snapshot.tenants.insert(tenant, Arc::new(Tenant::new(all, inherited, None)));
+        }
         Ok(Self {
             store,
             snapshot: Arc::new(ArcSwap::from_pointee(snapshot)),
             writer: Arc::default(),
             changes: broadcast::Sender::new(CHANGES_KEPT),
             notices,
+            global: global.into(),
         })
     }
 
@@ -174,20 +185,32 @@ impl Directory {
     fn swap(&self, tenant: &TenantId, change: impl FnOnce(&mut HashMap<EndpointId, Arc<Endpoint>>)) {
         let mut snapshot = Snapshot::clone(&self.snapshot.load());
         change(&mut snapshot.endpoints);
-        let of_tenant: Vec<_> =
-            snapshot.endpoints.values().filter(|e| e.tenant == *tenant).cloned().collect();
-        if of_tenant.is_empty() {
-            snapshot.tenants.remove(tenant);
-        } else {
-            let before = snapshot.tenants.get(tenant).map(Arc::as_ref);
-            let after = Tenant::new(of_tenant, before);
-            snapshot.tenants.insert(tenant.clone(), Arc::new(after));
-        }
+        snapshot.renew(tenant, &self.global);
         self.snapshot.store(Arc::new(snapshot));
     }
 
     fn announce(&self, id: EndpointId) {
         // Nobody listening is fine: listeners come and go with the stages.
         let _ = self.changes.send(id);
+    }
+}
+
+impl Snapshot {
+    /// What was worked out for a tenant, from its endpoints and settings as they are now.
+    fn renew(&mut self, tenant: &TenantId, global: &[Binding]) {
+        let of_tenant: Vec<_> = self.endpoints.values().filter(|e| e.tenant == *tenant).cloned().collect();
+        if of_tenant.is_empty() {
+            self.tenants.remove(tenant);
+            return;
+        }
+        let before = self.tenants.get(tenant).map(Arc::as_ref);
+        let after = Tenant::new(of_tenant, self.inherited(global, tenant), before);
+        self.tenants.insert(tenant.clone(), Arc::new(after));
+    }
+
+    /// The plugins that all endpoints of a tenant have: those of the gateway, then its own.
+    fn inherited(&self, global: &[Binding], tenant: &TenantId) -> Vec<Binding> {
+        let own = self.settings.get(tenant).map(|settings| settings.plugins.as_slice());
+        global.iter().chain(own.unwrap_or_default()).cloned().collect()
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::filter::{self, Filter};
 use crate::matching::TenantIndex;
-use crate::model::{Endpoint, EndpointId};
+use crate::model::{Binding, Endpoint, EndpointId};
 
 /// A filter as it was stored, or why it cannot be read.
 type Compiled = Arc<Result<Filter, filter::Error>>;
@@ -14,13 +14,14 @@ type Compiled = Arc<Result<Filter, filter::Error>>;
 #[derive(Debug)]
 pub struct Tenant {
     index: TenantIndex,
+    inherited: Vec<Binding>,
     /// Of the endpoints that have one.
     filters: HashMap<EndpointId, (Arc<str>, Compiled)>,
 }
 
 impl Tenant {
     /// These endpoints. Filters that are as they were `before` are taken from there.
-    pub(super) fn new(endpoints: Vec<Arc<Endpoint>>, before: Option<&Self>) -> Self {
+    pub(super) fn new(endpoints: Vec<Arc<Endpoint>>, inherited: Vec<Binding>, before: Option<&Self>) -> Self {
         let filters = endpoints
             .iter()
             .filter_map(|endpoint| {
@@ -33,13 +34,19 @@ impl Tenant {
                 Some((endpoint.id, (Arc::clone(text), compiled)))
             })
             .collect();
-        Self { index: TenantIndex::new(endpoints), filters }
+        Self { index: TenantIndex::new(endpoints), inherited, filters }
     }
 
     /// Which endpoints want which topics.
     #[must_use]
     pub const fn index(&self) -> &TenantIndex {
         &self.index
+    }
+
+    /// The plugins that all its endpoints have, before their own: those of the gateway, then those of the tenant.
+    #[must_use]
+    pub fn inherited(&self) -> &[Binding] {
+        &self.inherited
     }
 
     /// An endpoint.
@@ -90,9 +97,11 @@ mod tests {
             endpoint(2, Some(r#"{"event": "b"}"#)),
             endpoint(3, None),
         ];
-        let before = Tenant::new(vec![Arc::clone(&one), Arc::clone(&two), Arc::clone(&three)], None);
+        let before =
+            Tenant::new(vec![Arc::clone(&one), Arc::clone(&two), Arc::clone(&three)], Vec::new(), None);
         let changed = endpoint(2, Some(r#"{"event": "c"}"#));
-        let after = Tenant::new(vec![Arc::clone(&one), changed, Arc::clone(&three)], Some(&before));
+        let after =
+            Tenant::new(vec![Arc::clone(&one), changed, Arc::clone(&three)], Vec::new(), Some(&before));
         let address = |tenant: &Tenant, id| std::ptr::from_ref(tenant.filter(id).unwrap().unwrap()).addr();
         assert_eq!(address(&before, one.id), address(&after, one.id));
         assert_ne!(address(&before, two.id), address(&after, two.id));
@@ -103,7 +112,7 @@ mod tests {
     #[test]
     fn a_stored_filter_that_cannot_be_read_is_an_error_and_not_absent() {
         let broken = endpoint(1, Some(r#"{"data": {"$near": 1}}"#));
-        let tenant = Tenant::new(vec![Arc::clone(&broken)], None);
+        let tenant = Tenant::new(vec![Arc::clone(&broken)], Vec::new(), None);
         assert_eq!(tenant.filter(broken.id).unwrap().unwrap_err().pointer, "/data/$near");
     }
 }

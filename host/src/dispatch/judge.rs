@@ -189,10 +189,11 @@ impl Judge {
                 return Judged { verdict, filter_took };
             }
         }
-        let verdict = if endpoint.plugins.is_empty() {
+        let inherited = trial.tenant.inherited();
+        let verdict = if endpoint.plugins.is_empty() && inherited.is_empty() {
             plan::send()
         } else {
-            self.verdict(trial.plugins.judge(&trial.subject, endpoint, &[]).await, tried)
+            self.verdict(trial.plugins.judge(&trial.subject, endpoint, inherited).await, tried)
         };
         Judged { verdict, filter_took }
     }

@@ -127,7 +127,8 @@ pub enum HoldReason {
 pub struct PluginRun {
     /// Which plugin.
     pub plugin: PluginName,
-    /// Which version: the first 16 hex digits of the SHA-256 of its file; empty when none was loaded.
+    /// Which version: the first 16 hex digits of the SHA-256 of its component and, with a manifest, `+` and the first 8 of
+    /// that; empty when none was loaded.
     pub version: String,
     /// What it said.
     pub outcome: PluginRunOutcome,

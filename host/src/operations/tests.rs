@@ -29,7 +29,7 @@ impl Scene {
         let home = tempfile::tempdir().unwrap();
         let (dispatch, _) = handoff::channel(1);
         let notices = Notices::new(&Options { tenant: Some("ops".parse().unwrap()) }, clock, dispatch);
-        let directory = Directory::load(Arc::clone(&store), notices.clone()).await.unwrap();
+        let directory = Directory::load(Arc::clone(&store), notices.clone(), Vec::new()).await.unwrap();
         let places = Places {
             plugins: home.path().to_owned(),
             cache: None,

@@ -8,7 +8,7 @@ use super::manifest::ManifestError;
 use super::output::IllegalOutput;
 use super::samples::SampleError;
 use super::status::About;
-use crate::model::PluginName;
+use crate::model::{PluginName, TenantId};
 
 /// Why plugins could not be started at all.
 #[derive(Debug, thiserror::Error)]
@@ -237,10 +237,12 @@ pub enum LoadError {
     #[error("the component does not start: {0}")]
     Start(CallError),
     /// It refuses a configuration in use.
-    #[error("this version fails with a configuration that is in use (tenant `{tenant}`): {error}")]
+    #[error("this version fails with a configuration that is in use ({whose}): {error}")]
     InUse {
-        /// Whose configuration.
-        tenant: String,
+        /// The tenant whose configuration it is; `None`: the operator's.
+        tenant: Option<TenantId>,
+        /// Whose, for the sentence.
+        whose: String,
         /// How it fails.
         error: CallError,
     },
@@ -256,7 +258,7 @@ impl LoadError {
     /// Whom it is about.
     pub(super) fn about(&self) -> About {
         if let Self::InUse { tenant, .. } = self {
-            tenant.parse().map_or(About::Patterns, About::Tenant)
+            tenant.clone().map_or(About::Patterns, About::Tenant)
         } else if matches!(self, Self::PatternsInUse(_)) {
             About::Patterns
         } else {

@@ -183,7 +183,7 @@ impl<'a> Trial<'a> {
         role: Capability,
         started: Instant,
     ) -> (Result<Answer, CallError>, Blame, Duration) {
-        let config = version.manifest.config(binding.config.as_ref());
+        let config = version.config(binding.config.as_ref());
         let using = (&self.endpoint.tenant, &config);
         let admission = match version.breakers.admit(using.0, using.1, started) {
             Ok(admission) => admission,

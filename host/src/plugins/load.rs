@@ -30,10 +30,12 @@ const MAX_TRIED: usize = 100;
 /// A use of a plugin that a new version must be able to go on with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InUse {
-    /// A binding of an endpoint.
+    /// A binding.
     Binding {
-        /// Whose endpoint.
-        tenant: TenantId,
+        /// The tenant whose it is, and in whose name it is tried; `None`: the operator's.
+        tenant: Option<TenantId>,
+        /// Whose, for the sentence: `tenant acme`.
+        whose: String,
         /// The binding's own configuration, if it has one.
         config: Option<Arc<str>>,
     },
@@ -179,14 +181,14 @@ impl Loader {
     async fn try_use(&self, version: &Version, used: &InUse) -> Result<(), LoadError> {
         let limit = self.runtime.options.init_deadline;
         match used {
-            InUse::Binding { tenant, config } => {
+            InUse::Binding { tenant, whose, config } => {
                 if !version.has(Capability::Filter) && !version.has(Capability::Transform) {
                     return Err(LoadError::CapabilityInUse("`filter` or `transform`"));
                 }
-                let config = version.manifest.config(config.as_ref());
-                let instance = version.instance(&self.runtime, Some(tenant), Some(&config), limit).await;
-                let tenant = tenant.as_str().to_owned();
-                instance.map(drop).map_err(|error| LoadError::InUse { tenant, error })
+                let config = version.config(config.as_ref());
+                let instance = version.instance(&self.runtime, tenant.as_ref(), Some(&config), limit).await;
+                let (tenant, whose) = (tenant.clone(), whose.clone());
+                instance.map(drop).map_err(|error| LoadError::InUse { tenant, whose, error })
             }
             InUse::Patterns(patterns) => {
                 let lease = version.lease_matcher(&self.runtime, patterns, limit).await;

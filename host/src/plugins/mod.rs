@@ -22,6 +22,7 @@ mod compile;
 mod engine;
 mod error;
 mod exposition;
+mod global;
 mod grants;
 mod inspect;
 mod instance;
@@ -215,7 +216,7 @@ impl Plugins {
             return Err(BindingError::NotBindable(plugin.clone()));
         }
         let limit = self.runtime.options.init_deadline;
-        let config = version.manifest.config(binding.config.as_ref());
+        let config = version.config(binding.config.as_ref());
         let checked = version.check(&self.runtime, tenant, &config, limit).await;
         checked.map_err(|error| error.in_binding(plugin))
     }

@@ -6,8 +6,9 @@ use std::time::Duration;
 use jiff::fmt::serde::unsigned_duration::friendly::compact::required as friendly;
 use serde::{Deserialize, Serialize};
 
+use super::global;
 use super::grants::Consent;
-use crate::model::PluginName;
+use crate::model::{Binding, PluginName};
 
 /// Long enough for an interpreter with a garbage collector, short enough that a stuck plugin is no outage.
 const DEFAULT_DEADLINE: Duration = Duration::from_millis(50);
@@ -86,6 +87,9 @@ pub struct Options {
     pub concurrency: usize,
     /// How many instances of all plugins exist at the same time.
     pub instances: usize,
+    /// The plugins that every event goes through, before those of its tenant and of each endpoint.
+    #[serde(deserialize_with = "global::bindings")]
+    pub bindings: Vec<Binding>,
     /// What the operator allows plugins, by name: `[plugins.grants.NAME]`.
     #[serde(skip_serializing)]
     pub grants: BTreeMap<PluginName, Consent>,
@@ -128,6 +132,7 @@ impl Default for Options {
             concurrency: DEFAULT_CONCURRENCY,
             instances: DEFAULT_INSTANCES,
             grants: BTreeMap::new(),
+            bindings: Vec::new(),
         }
     }
 }
@@ -135,6 +140,7 @@ impl Default for Options {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::OnFailure;
 
     #[test]
     fn durations_are_written_as_people_write_them_and_unknown_fields_are_errors() {
@@ -142,6 +148,28 @@ mod tests {
         assert_eq!((options.deadline, options.reuse), (Duration::from_millis(20), 1));
         assert_eq!(options.memory_bytes, DEFAULT_MEMORY_BYTES);
         assert!(toml::from_str::<Options>("dedline = \"20ms\"").is_err());
+    }
+
+    #[test]
+    fn plugins_of_every_event_are_written_as_tables_and_every_mistake_is_an_error() {
+        let text = "[[bindings]]\nplugin = \"redact\"\nconfig = { drop = [\"/data/card\"] }\n\
+                    [[bindings]]\nplugin = \"p\"\nconfig = '{\"a\": null}'\ntopics = [\"a/*\"]\non_failure = \"open\"";
+        let bindings = toml::from_str::<Options>(text).unwrap().bindings;
+        assert_eq!(bindings[0].config.as_deref(), Some(r#"{"drop":["/data/card"]}"#));
+        assert_eq!(bindings[1].config.as_deref(), Some(r#"{"a": null}"#));
+        assert_eq!((bindings[1].topics.len(), bindings[1].on_failure), (1, Some(OnFailure::Open)));
+        for wrong in
+            ["plugin = \"A\"", "plugin = \"a\"\nconfig = \"x\"", "plugin = \"a\"\nwhen = 1", "config = {}"]
+        {
+            assert!(toml::from_str::<Options>(&format!("[[bindings]]\n{wrong}")).is_err(), "{wrong}");
+        }
+        let many = "[[bindings]]\nplugin = \"a\"\n".repeat(17);
+        assert!(toml::from_str::<Options>(&many).unwrap_err().to_string().contains("at most 16"));
+    }
+
+    #[test]
+    fn options_are_written_as_they_are_read() {
+        let options = Options { deadline: Duration::from_millis(20), ..Options::default() };
         assert!(toml::to_string(&options).unwrap().contains("deadline = \"20ms\""));
     }
 }

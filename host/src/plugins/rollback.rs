@@ -99,7 +99,7 @@ impl Registry {
         let entry = Entry { active: Some(Arc::clone(before)), ..Entry::default() };
         let set = self.snapshot().with(&before.plugin, Some(entry));
         let trial = Trial::new(&set, subject, endpoint, custom.clone());
-        let config = before.manifest.config(binding.config.as_ref());
+        let config = before.config(binding.config.as_ref());
         let mut can = false;
         for role in [Capability::Filter, Capability::Transform] {
             if before.has(role) {

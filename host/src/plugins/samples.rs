@@ -82,7 +82,7 @@ async fn decide(
     subject: &Subject,
 ) -> Result<Decision, CallError> {
     let (runtime, own) = (&set.runtime, sample.config.as_ref().map(JsonText::text));
-    let config = version.manifest.config(own.as_ref());
+    let config = version.config(own.as_ref());
     let endpoint = Arc::new(endpoint(version, subject, own, runtime)?);
     let late = CallError::Deadline(version.limits.deadline).to_string();
     let mut tries = 1;

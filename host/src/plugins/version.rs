@@ -19,7 +19,7 @@ use super::inspect::Interfaces;
 use super::instance::Instance;
 use super::limits::CallLimits;
 use super::logs::PluginLog;
-use super::manifest::Manifest;
+use super::manifest::{JsonText, Manifest};
 use super::pool::{Key, MAX_WAIT};
 use super::state::State;
 use super::stats::Stats;
@@ -27,7 +27,7 @@ use crate::model::{PluginName, TenantId, UnixMs};
 
 /// When an instance has to be made while an event waits: enough for an interpreter, not enough for a stall.
 const INIT_ON_EVENT: Duration = Duration::from_millis(500);
-/// What a matcher's `init` gets: it has no binding, so no configuration.
+/// What `init` gets where nobody says anything: neither the binding, which a matcher has not, nor the manifest.
 const NO_CONFIG: &str = "{}";
 
 /// What a plugin can do: an interface that its component exports.
@@ -81,6 +81,8 @@ pub(super) struct Version {
     pub(super) size: u64,
     pub(super) manifest: Manifest,
     pub(super) limits: CallLimits,
+    /// The configuration of bindings that have none.
+    default_config: Arc<str>,
     pub(super) loaded_at: UnixMs,
     pub(super) blueprint: Blueprint,
     pub(super) granted: Arc<Granted>,
@@ -151,6 +153,7 @@ impl Version {
     ) -> Self {
         let Content { plugin, hash, size, manifest, compiled_in } = file;
         let limits = CallLimits::of(&manifest, &runtime.options);
+        let default_config = manifest.config.as_ref().map_or_else(|| NO_CONFIG.into(), JsonText::text);
         let ring = runtime.logs.of(&plugin);
         let log = Arc::new(PluginLog::new(plugin.clone(), Arc::clone(&hash), runtime.clock, ring));
         Self {
@@ -160,6 +163,7 @@ impl Version {
             size,
             manifest,
             limits,
+            default_config,
             loaded_at: runtime.clock.now(),
             blueprint,
             granted,
@@ -169,6 +173,11 @@ impl Version {
             breakers: Breakers::new(runtime.clock),
             permits: Semaphore::new(runtime.options.concurrency),
         }
+    }
+
+    /// The configuration of a binding that has this one of its own, or none.
+    pub(super) fn config(&self, own: Option<&Arc<str>>) -> Arc<str> {
+        Arc::clone(own.unwrap_or(&self.default_config))
     }
 
     /// The part of its name that stands for the component alone.
@@ -249,7 +258,7 @@ impl Version {
         let instance = match runtime.pool.take(&key) {
             Some(instance) => instance,
             None => {
-                let mut instance = self.instance(runtime, None, Some(NO_CONFIG), limit).await?;
+                let mut instance = self.instance(runtime, None, Some(&self.default_config), limit).await?;
                 instance.compile(runtime, patterns, limit).await?;
                 instance
             }

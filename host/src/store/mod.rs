@@ -41,7 +41,8 @@ pub use self::resends::{
 };
 use crate::model::{
     ApiKeyRecord, AuditEntry, Delivery, DeliveryId, Endpoint, EndpointId, Event, EventId, EventKey, KeyId,
-    KvSpace, KvWrite, Line, OrderId, PluginName, Recovery, RecoveryId, TenantId, Topic, TopicEntry, UnixMs,
+    KvSpace, KvWrite, Line, OrderId, PluginName, Recovery, RecoveryId, TenantId, TenantSettings, Topic,
+    TopicEntry, UnixMs,
 };
 
 /// What a verb returns: a boxed future, so that the store can be an `Arc<dyn Store>`.
@@ -277,6 +278,15 @@ pub trait Store: Send + Sync + 'static {
 
     /// All API keys, by rising id.
     fn keys(&self) -> StoreFuture<'_, Vec<ApiKeyRecord>>;
+
+    // --- what is said about tenants
+
+    /// Replaces what is said about a tenant, durably, with the entry that the audit log gets in the same transaction. Where
+    /// nothing is said any more, nothing is left.
+    fn set_tenant(&self, settings: TenantSettings, audit: AuditEntry) -> StoreFuture<'_, ()>;
+
+    /// What is said about tenants, by their names; those of whom nothing is said are not among them.
+    fn tenants(&self) -> StoreFuture<'_, Vec<TenantSettings>>;
 
     // --- the catalogue of topics; each change with its audit entry in the same transaction
 

@@ -82,6 +82,19 @@ async fn a_check_says_what_the_gateway_would_say() -> Result<()> {
 }
 
 #[tokio::test]
+async fn what_needs_no_gateway_has_no_flags_of_a_connection() -> Result<()> {
+    let hookway = Hookway::default();
+    for command in [&["plugin", "check"][..], &["plugin", "componentize"], &["plugin", "wit"], &["plugin"]] {
+        let help = hookway.ok(&[command, &["--help"]].concat()).await?.out;
+        ensure!(!help.contains("--address") && !help.contains("--profile"), "{command:?}: {help}");
+    }
+    hookway.run(&["plugin", "wit", "--address", "http://127.0.0.1:1"]).await?.ends(2, "--address")?;
+    let help = hookway.ok(&["plugin", "list", "--help"]).await?.out;
+    ensure!(help.contains("--address") && help.contains("--json"), "{help}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn the_contract_is_printed_as_it_is() -> Result<()> {
     let printed = Hookway::default().ok(&["plugin", "wit"]).await?.out;
     assert_eq!(printed, fs::read_to_string(hookway_tests::workspace().join("wit/hookway.wit"))?);

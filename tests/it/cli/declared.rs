@@ -30,7 +30,7 @@ fn write(folder: &Path, name: &str, text: &str) -> Result<String> {
 async fn everything(gateway: &Gateway) -> Result<Value> {
     let client = gateway.client();
     let mut all = Vec::new();
-    for path in ["/v1/endpoints", "/v1/topics", "/v1/audit"] {
+    for path in ["/v1/endpoints", "/v1/tenants", "/v1/topics", "/v1/audit"] {
         all.push(client.get(&format!("{path}?limit=250")).await?.body);
     }
     Ok(Value::Array(all))
@@ -293,12 +293,49 @@ async fn furnish(gateway: &Gateway, receiver: &Receiver) -> Result<()> {
         "examples": [{"id": 12345678901234567890123, "gone": null, "price": 1.10}, "text", 7], "schema": true}"#;
     create("/v1/topics", topic.to_owned()).await?;
 
+    let tenant = r#"{"description": "a large one", "plugins": [{"plugin": "cel-filter", "config": {"expr": "true"}},
+        {"plugin": "redact", "config": {"drop": ["/data/card"], "with": 12345678901234567890123}, "topics": ["a/*"], "on_failure": "open"}]}"#;
+    let json = [("content-type", "application/json")];
+    let set = client.call(Method::PATCH, "/v1/tenants/globex", &json, Some(tenant.to_owned().into())).await?;
+    set.expect(http::StatusCode::OK)?;
+
     let all = declared(gateway).await?;
     let ours = all.iter().find(|endpoint| endpoint["rate_limit"] == 7).context("the full one")?;
     let empty = |value: &Value| [json!(null), json!([]), json!({}), json!(0), json!("")].contains(value);
     for (name, value) in ours.iter().filter(|(name, _)| *name != "matcher") {
         ensure!(!empty(value), "give `{name}` a value in this test");
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_goes_for_all_endpoints_of_a_tenant_is_declared_with_it() -> Result<()> {
+    let gateway = with_plugins().await?;
+    let hookway = Hookway::of(&gateway);
+    let file =
+        |plugins: &str| format!("[[tenants]]\nname = \"acme\"\ndescription = \"one\"\nplugins = {plugins}\n");
+    let apply = ["apply", "-", "--yes"];
+    let mistake = file("[{ plugin = \"redact\", config = 'x' }, { plugin = \"absent\" }]");
+    hookway.run_with(&apply, &mistake).await?.ends(1, "tenants[0] (acme): `plugins[0].config`")?;
+    let absent = file("[{ plugin = \"absent\" }]");
+    hookway.run_with(&apply, &absent).await?.ends(1, "tenants[0] (acme): ")?;
+    hookway.run_with(&apply, "[[tenants]]\nplugins = []\n").await?.ends(1, "`name` is missing")?;
+    hookway.run_with(&apply, "tenants = [7]\n").await?.ends(1, "a tenant is a name, or a table")?;
+    hookway.run(&["tenant", "get", "acme"]).await?.ends(3, "nothing of the tenant `acme`")?;
+
+    let good = file("[{ plugin = \"redact\", config = { drop = [\"/data/card\"] } }]");
+    let done = hookway.run_with(&apply, &good).await?;
+    ensure!(done.code == 0 && done.out.contains("the tenant acme"), "{done:?}");
+    hookway.run_with(&apply, &good).await?.ends(0, "nothing to do")?;
+    let shown = hookway.json(&["tenant", "get", "acme"]).await?;
+    ensure!(shown["plugins"][0]["config"] == json!({ "drop": ["/data/card"] }), "{shown}");
+    let listed = hookway.ok(&["tenant", "list"]).await?.out;
+    ensure!(listed.contains("acme") && listed.contains("redact"), "{listed}");
+    // What a file does not say goes back to its default; what no file names stays.
+    hookway.run_with(&apply, "topics = []\n").await?.ends(0, "nothing to do")?;
+    hookway.ok(&["tenant", "update", "acme", "--set", "plugins=[]"]).await?;
+    hookway.run_with(&apply, "[[tenants]]\nname = \"acme\"\n").await?;
+    hookway.run(&["tenant", "get", "acme"]).await?.ends(3, "nothing of the tenant `acme`")?;
     Ok(())
 }
 

@@ -1,10 +1,13 @@
-//! Plugins in the running gateway: those that ship, those in other languages, those that misbehave, and files that are no plugins.
+//! Plugins in the running gateway: those that ship, those in other languages, those that misbehave, files that are no plugins,
+//! their manifests, and what they are bound to.
 
+mod bindings;
 mod compile;
 mod examples;
 mod files;
 mod grants;
 mod hostile;
+mod manifest;
 mod metrics;
 mod policy;
 mod shipped;

@@ -104,7 +104,7 @@ impl Setup {
         self
     }
 
-    /// The manifest of a plugin, that lies beside it at the start.
+    /// The manifest of a plugin that lies beside it at the start.
     #[must_use]
     pub fn manifest(mut self, name: &str, text: &str) -> Self {
         self.manifests.push((name.to_owned(), text.to_owned()));
@@ -132,11 +132,11 @@ impl Setup {
     pub async fn start(self) -> Result<Gateway> {
         let home = tempfile::Builder::new().prefix("hookway-").tempdir().context("no temporary directory")?;
         fs::create_dir_all(home.path().join("plugins"))?;
-        for (name, text) in &self.manifests {
-            fs::write(home.path().join("plugins").join(format!("{name}.toml")), text)?;
-        }
         for (name, component) in &self.plugins {
             guests::install(component, &home.path().join("plugins"), name)?;
+        }
+        for (name, text) in &self.manifests {
+            guests::install_manifest(text, &home.path().join("plugins"), name)?;
         }
         let (child, greeting) = self.spawn(home.path(), "127.0.0.1:0", true).await?;
         let address = greeting.address.context("the gateway says where it listens")?;

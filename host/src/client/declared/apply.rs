@@ -24,6 +24,10 @@ A file (TOML, or the same in YAML):
   topic = \"orders/created\"
   description = \"an order was placed\"
 
+  [[tenants]]
+  name = \"acme\"
+  plugins = [{ plugin = \"redact\", config = { mask = [\"/data/customer/phone\"] } }]
+
   [[endpoints]]
   tenant = \"acme\"
   url = \"https://hooks.acme.example/orders\"

@@ -6,8 +6,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use super::Fields;
 use super::endpoint::State;
+use super::{Fields, is_default};
 use crate::client::error::Error;
 use crate::client::fields::{InOrder, OrderedFields};
 use crate::client::session::Session;
@@ -108,6 +108,21 @@ pub(super) fn topics(session: &Session) -> Result<BTreeMap<String, OrderedFields
         Some((serde_json::from_str(name.1.get()).ok()?, fields))
     };
     Ok(all.into_iter().filter_map(topic).collect())
+}
+
+/// What people say about tenants, in the order of the API, the name first; those about whom nothing is said are left out.
+///
+/// # Errors
+/// No answer, or a refusal.
+pub(super) fn tenants(session: &Session) -> Result<Vec<(String, OrderedFields)>, Error> {
+    let all: Vec<InOrder> = session.all(&session.api.at(&["tenants"]))?;
+    let tenant = |InOrder(mut fields): InOrder| {
+        fields.retain(|(name, _)| ["name", "description", "plugins"].contains(&name.as_str()));
+        let says_something = fields.iter().any(|(name, value)| name != "name" && !is_default(name, value));
+        let name = fields.iter().find(|(name, _)| name == "name").filter(|_| says_something)?;
+        Some((serde_json::from_str(name.1.get()).ok()?, fields))
+    };
+    Ok(all.into_iter().filter_map(tenant).collect())
 }
 
 /// Whether the key is an administrator's.

@@ -205,7 +205,7 @@ fn secrets(
 }
 
 /// The fields that are the API's, with JSON where it stands in a text.
-fn rest(object: Map<String, Value>) -> Result<Fields, String> {
+pub(super) fn rest(object: Map<String, Value>) -> Result<Fields, String> {
     let field = |(name, value): (String, Value)| {
         let value = match (name.as_str(), value) {
             ("filter", Value::String(text)) => embedded(text, "filter")?,

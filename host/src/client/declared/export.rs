@@ -35,7 +35,7 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLE)]
 pub struct ExportArgs {
-    /// Only the endpoints of this tenant, and no topics; may be repeated.
+    /// Only this tenant and its endpoints, and no topics; may be repeated.
     #[arg(long = "tenant", value_name = "NAME")]
     tenants: Vec<String>,
     /// The language [default: what the name of `--output` says, or TOML].
@@ -58,6 +58,7 @@ pub(crate) fn run(args: ExportArgs, session: &mut Session) -> Result<(), Error> 
         with_headers: args.with_header_values,
     };
     let document = Document {
+        tenants: tenants(&args, &exporter, session)?,
         topics: topics(&args, &exporter, session)?,
         endpoints: Some(endpoints(&args, &exporter, session)?),
     };
@@ -90,6 +91,19 @@ fn topics(args: &ExportArgs, exporter: &Exporter, session: &Session) -> Result<O
         return Ok(None);
     }
     topics.into_values().map(|fields| exporter.entry(fields)).collect::<Result<_, _>>().map(Some)
+}
+
+/// Those about whom something is said; for who may say it.
+fn tenants(args: &ExportArgs, exporter: &Exporter, session: &Session) -> Result<Option<Vec<Entry>>, Error> {
+    if !current::is_admin(session)? {
+        return Ok(None);
+    }
+    let mut tenants = current::tenants(session)?;
+    tenants.retain(|(name, _)| args.tenants.is_empty() || args.tenants.contains(name));
+    if tenants.is_empty() {
+        return Ok(None);
+    }
+    tenants.into_iter().map(|(_, fields)| exporter.entry(fields)).collect::<Result<_, _>>().map(Some)
 }
 
 fn endpoints(args: &ExportArgs, exporter: &Exporter, session: &Session) -> Result<Vec<Entry>, Error> {
@@ -178,8 +192,10 @@ impl Exporter {
 
     /// JSON of others as values of the language, if it comes back as it was; else as a text that holds the JSON.
     fn readable(&self, json: &RawValue, value: Value) -> Value {
-        let entry =
-            |value| Document { endpoints: Some(vec![Entry(vec![("v".to_owned(), value)])]), topics: None };
+        let entry = |value| Document {
+            endpoints: Some(vec![Entry(vec![("v".to_owned(), value)])]),
+            ..Document::default()
+        };
         let written = self.format.write(&entry(value.clone())).ok();
         let read = written.and_then(|text| self.format.read(&text).ok()).and_then(|file| file.endpoints);
         let read = read.and_then(|mut all| all.pop()?.remove("v"));

@@ -7,9 +7,12 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use serde_json::Value;
+
 use super::endpoint::Endpoint;
 use super::format::{File, Format};
 use super::reference::References;
+use super::tenant::Tenant;
 use super::topic::Topic;
 use crate::client::error::Error;
 use crate::client::input::{is_stdin, open, unreadable};
@@ -22,6 +25,8 @@ const MAX_FILE_BYTES: u64 = 32 * 1024 * 1024;
 pub(super) struct Declared {
     /// The tenants that they speak for, if a file says so.
     pub(super) tenants: Option<BTreeSet<String>>,
+    /// What goes for all endpoints of a tenant.
+    pub(super) settings: Vec<Tenant>,
     /// The catalogue; `None` if no file has one.
     pub(super) topics: Option<Vec<Topic>>,
     /// The endpoints.
@@ -110,8 +115,8 @@ impl Declared {
     fn add(&mut self, name: &str, file: File, references: &References<'_>) {
         let name: Rc<str> = name.into();
         let File { tenants, topics, endpoints } = file;
-        if let Some(tenants) = tenants {
-            self.tenants.get_or_insert_default().extend(tenants);
+        for (index, tenant) in tenants.into_iter().flatten().enumerate() {
+            self.add_tenant(Place::new(&name, "tenants", index), tenant);
         }
         if let Some(topics) = topics {
             let known = self.topics.get_or_insert_default();
@@ -130,11 +135,30 @@ impl Declared {
         }
     }
 
+    /// A name, or a table that says something about a tenant.
+    fn add_tenant(&mut self, place: Place, tenant: Value) {
+        let read = match tenant {
+            Value::String(tenant) => {
+                self.tenants.get_or_insert_default().insert(tenant);
+                return;
+            }
+            Value::Object(object) => Tenant::read(place, object),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => {
+                Err(format!("{place}: a tenant is a name, or a table with its `name`"))
+            }
+        };
+        match read {
+            Ok(tenant) => self.settings.push(tenant),
+            Err(mistake) => self.mistakes.push(mistake),
+        }
+    }
+
     fn find_duplicates(&mut self) {
         let mut seen = BTreeMap::new();
         let topics = self.topics.iter().flatten().map(|topic| (&topic.place, topic.name.clone()));
         let endpoints = self.endpoints.iter().map(|endpoint| (&endpoint.place, endpoint.name()));
-        for (place, name) in topics.chain(endpoints) {
+        let settings = self.settings.iter().map(|tenant| (&tenant.place, tenant.name()));
+        for (place, name) in topics.chain(endpoints).chain(settings) {
             if let Some(first) = seen.insert(name.clone(), place) {
                 self.mistakes.push(format!("{place}: {name} is declared in {first} already"));
             }

@@ -29,8 +29,8 @@ pub(super) enum Format {
 #[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
-    /// The tenants that it speaks for, should it want to say so.
-    pub(super) tenants: Option<Vec<String>>,
+    /// Names: the tenants that it speaks for, should it want to say so. Objects: what goes for all endpoints of a tenant.
+    pub(super) tenants: Option<Vec<Value>>,
     /// The catalogue.
     pub(super) topics: Option<Vec<Map<String, Value>>>,
     /// Endpoints, each with its `tenant`.
@@ -40,6 +40,9 @@ pub(super) struct File {
 /// A file to be written.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Document {
+    /// What goes for all endpoints of a tenant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) tenants: Option<Vec<Entry>>,
     /// The catalogue.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) topics: Option<Vec<Entry>>,
@@ -81,6 +84,7 @@ impl Format {
         for object in [&mut file.topics, &mut file.endpoints].into_iter().flatten().flatten() {
             object.values_mut().for_each(times_as_texts);
         }
+        file.tenants.iter_mut().flatten().for_each(times_as_texts);
         Ok(file)
     }
 
@@ -144,10 +148,11 @@ impl Document {
     /// What is read from the text of this document.
     pub(super) fn as_file(&self) -> File {
         let objects = |entries: &Vec<Entry>| {
-            entries.iter().map(|Entry(fields)| fields.iter().cloned().collect()).collect()
+            let object = |Entry(fields): &Entry| fields.iter().cloned().collect();
+            entries.iter().map(object).collect::<Vec<Map<String, Value>>>()
         };
         File {
-            tenants: None,
+            tenants: self.tenants.as_ref().map(|all| objects(all).into_iter().map(Value::Object).collect()),
             topics: self.topics.as_ref().map(objects),
             endpoints: self.endpoints.as_ref().map(objects),
         }

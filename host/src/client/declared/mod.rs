@@ -9,6 +9,7 @@
 //!   is changed.
 //! - An endpoint is known by its tenant and its normalised URL, a topic by its name. What a file does not say of one that
 //!   it names goes back to its default; what it does not name stays, unless `--prune` says otherwise.
+//! - What goes for all endpoints of a tenant is brought to what a file says of it; a tenant that no file names stays as it is.
 //! - State is only brought to what a file says: the gateway itself deactivates endpoints that fail, and a file that is
 //!   silent about it does not wake them up.
 //! - Secrets and other credentials are references ([`reference`]); the values of those that the gateway makes are shown once.
@@ -25,6 +26,7 @@ mod reference;
 mod secrets;
 mod show;
 mod steps;
+mod tenant;
 mod toml_text;
 mod topic;
 

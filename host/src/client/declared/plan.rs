@@ -9,12 +9,17 @@ use super::current::{self, Current};
 use super::endpoint::{Endpoint, State};
 use super::file::Declared;
 use super::raw::raw;
+use super::tenant::Tenant;
 use super::topic::Topic;
 use super::{Fields, is_default};
 use crate::client::error::{Error, Problem};
+use crate::client::fields::InOrder;
 use crate::client::output::not_understood;
 use crate::client::same_json::is_same;
 use crate::client::session::Session;
+
+/// What the API shows of a tenant and people say.
+const SAID_OF_TENANTS: [&str; 2] = ["description", "plugins"];
 
 /// All steps, in their order.
 #[derive(Debug, Default)]
@@ -43,6 +48,7 @@ pub(super) enum Action {
 /// What changes.
 #[derive(Debug)]
 pub(super) enum Subject {
+    Tenant(String),
     Topic(String),
     Endpoint {
         /// `None` = that of the key.
@@ -64,6 +70,7 @@ pub(super) struct Change {
 /// The requests of a step.
 #[derive(Debug)]
 pub(super) enum Work {
+    ChangeTenant(String),
     /// All of these go into one request, so that all or none are written.
     WriteTopic(Box<RawValue>),
     DeleteTopic,
@@ -80,6 +87,11 @@ pub(super) enum Work {
     DeleteEndpoint,
 }
 
+/// How people call a tenant.
+pub(super) fn tenant_name(tenant: &str) -> String {
+    format!("the tenant {tenant}")
+}
+
 /// How people call an endpoint.
 pub(super) fn endpoint_name(tenant: Option<&str>, url: &str) -> String {
     let of = tenant.map(|tenant| format!(" of {tenant}")).unwrap_or_default();
@@ -90,6 +102,7 @@ impl Subject {
     /// How people call it.
     pub(super) fn name(&self) -> String {
         match self {
+            Self::Tenant(tenant) => tenant_name(tenant),
             Self::Topic(topic) => format!("the topic {topic}"),
             Self::Endpoint { tenant, url, .. } => endpoint_name(tenant.as_deref(), url),
         }
@@ -106,12 +119,13 @@ pub(super) fn make(
     prune: bool,
     session: &Session,
 ) -> Result<Plan, Error> {
-    let Declared { tenants, topics, endpoints, mistakes } = declared;
+    let Declared { tenants, settings, topics, endpoints, mistakes } = declared;
     let mut planner = Planner { session, prune, plan: Plan::default(), mistakes };
     let mut deletions = Vec::new();
     if let Some(topics) = topics {
         deletions = planner.topics(topics)?;
     }
+    planner.settings(settings)?;
     planner.endpoints(tenants, tenant, endpoints)?;
     planner.plan.steps.extend(deletions);
     match planner.mistakes.as_slice() {
@@ -175,6 +189,34 @@ impl Planner<'_> {
     fn import(&self, topics: &[&RawValue]) -> Result<String, Error> {
         let route = self.session.api.at(&["topics"]).with("dry_run", Some(true));
         self.session.api.put(&route, import_body(topics))
+    }
+
+    /// Steps for what goes for all endpoints of a tenant; before those for its endpoints, so that none is without.
+    fn settings(&mut self, declared: Vec<Tenant>) -> Result<(), Error> {
+        let there: BTreeMap<_, _> = match declared.as_slice() {
+            [] => return Ok(()),
+            _ => current::tenants(self.session)?.into_iter().collect(),
+        };
+        for tenant in declared {
+            let body = tenant.body();
+            let route = self.session.api.at(&["tenants", &tenant.tenant]).with("dry_run", Some(true));
+            let place = format!("{} ({})", tenant.place, tenant.tenant);
+            let Some(answer) = self.tried(&place, self.session.api.patch(&route, body.clone()))? else {
+                continue;
+            };
+            let InOrder(after) = serde_json::from_str(&answer).map_err(|error| not_understood(&error))?;
+            let said = |fields: &[(String, Box<RawValue>)]| {
+                let said = fields.iter().filter(|(name, _)| SAID_OF_TENANTS.contains(&name.as_str()));
+                said.cloned().collect::<Fields>()
+            };
+            let before = there.get(&tenant.tenant).map(|fields| said(fields));
+            let changes = changes(before.as_ref(), &said(&after));
+            if !changes.is_empty() {
+                let (subject, work) = (Subject::Tenant(tenant.tenant), Work::ChangeTenant(body));
+                self.plan.steps.push(Step { action: Action::Change, subject, changes, work });
+            }
+        }
+        Ok(())
     }
 
     fn endpoints(

@@ -60,6 +60,7 @@ pub(super) fn for_scripts(step: &Step, is_done: bool, secrets: Option<&[Made]>) 
         })
         .collect();
     let mut object = match &step.subject {
+        Subject::Tenant(tenant) => json!({ "kind": "tenant", "tenant": tenant }),
         Subject::Topic(topic) => json!({ "kind": "topic", "topic": topic }),
         Subject::Endpoint { tenant, url, id } => {
             json!({ "kind": "endpoint", "tenant": tenant, "url": url, "endpoint_id": id })

@@ -76,6 +76,9 @@ fn together(steps: &mut [Step], session: &Session) -> Result<Vec<Made>, Error> {
 
 fn one(step: &mut Step, session: &Session) -> Result<Vec<Made>, Error> {
     match (&mut step.subject, &step.work) {
+        (Subject::Tenant(tenant), Work::ChangeTenant(body)) => {
+            session.api.patch(&session.api.at(&["tenants", tenant]), body.clone())?;
+        }
         (Subject::Topic(topic), _) => {
             session.api.delete(&session.api.at(&["topics", topic]))?;
         }
@@ -103,7 +106,7 @@ fn one(step: &mut Step, session: &Session) -> Result<Vec<Made>, Error> {
         (Subject::Endpoint { id: Some(id), .. }, Work::DeleteEndpoint) => {
             session.api.delete(&session.api.at(&["endpoints", id]))?;
         }
-        (Subject::Endpoint { .. }, _) => {}
+        (Subject::Tenant(_) | Subject::Endpoint { .. }, _) => {}
     }
     Ok(Vec::new())
 }

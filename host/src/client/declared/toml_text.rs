@@ -17,7 +17,9 @@ type Written = Result<(), toml::ser::Error>;
 /// It has a `null`, or a number that TOML has not.
 pub(super) fn write(document: &Document) -> Result<String, toml::ser::Error> {
     let mut out = String::new();
-    for (name, entries) in [("topics", &document.topics), ("endpoints", &document.endpoints)] {
+    let all =
+        [("tenants", &document.tenants), ("topics", &document.topics), ("endpoints", &document.endpoints)];
+    for (name, entries) in all {
         let Some(entries) = entries else { continue };
         if entries.is_empty() {
             let _ = writeln!(out, "{name} = []");

@@ -18,7 +18,7 @@ use crate::ingest::{Options, UnknownTopics, router};
 use crate::model::{
     ApiKey, ApiKeyRecord, AuditEntry, Delivery, DeliveryId, Endpoint, EndpointId, EnvelopeCache, Event,
     EventId, EventKey, KeyId, KvSpace, KvWrite, Line, OrderId, PluginName, Recovery, RecoveryId, Scope,
-    TenantId, Topic, TopicEntry, UnixMs,
+    TenantId, TenantSettings, Topic, TopicEntry, UnixMs,
 };
 use crate::store::{
     AuditChain, AuditFilter, AuditPage, Backlog, BacklogFull, BacklogLimit, BacklogLimits, Changed,
@@ -141,6 +141,8 @@ impl Store for Shelf {
         create_key(key: ApiKeyRecord, audit: AuditEntry) -> ();
         delete_key(id: KeyId, now: UnixMs, audit: AuditEntry) -> ();
         note_key_uses(uses: Vec<(KeyId, UnixMs)>) -> ();
+        set_tenant(settings: TenantSettings, audit: AuditEntry) -> ();
+        tenants() -> Vec<TenantSettings>;
         create_topic(entry: TopicEntry, audit: AuditEntry) -> ();
         update_topic(entry: TopicEntry, audit: AuditEntry) -> ();
         delete_topic(topic: Topic, audit: AuditEntry) -> ();

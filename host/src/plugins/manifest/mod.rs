@@ -14,7 +14,6 @@ mod sample;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
@@ -111,13 +110,6 @@ impl Manifest {
     #[must_use]
     pub fn covers(&self, topic: &Topic) -> bool {
         self.topics.is_empty() || self.topics.iter().any(|pattern| pattern.matches(topic))
-    }
-
-    /// The configuration of a binding that has this one of its own, or none.
-    #[must_use]
-    pub fn config(&self, own: Option<&Arc<str>>) -> Arc<str> {
-        let default = || self.config.as_ref().map_or_else(|| "{}".into(), JsonText::text);
-        own.map_or_else(default, Arc::clone)
     }
 }
 

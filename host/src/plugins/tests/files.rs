@@ -142,9 +142,13 @@ async fn a_bad_file_does_not_replace_a_good_one() {
 #[tokio::test]
 async fn a_version_that_fails_with_a_configuration_in_use_does_not_go_live() {
     let fixture = Fixture::start(&[("p.wasm", &filter(GOOD))]).await;
-    fixture
-        .plugins
-        .set_in_use(|_| vec![InUse::Binding { tenant: TenantId::default(), config: Some("\"bad\"".into()) }]);
+    fixture.plugins.set_in_use(|_| {
+        vec![InUse::Binding {
+            tenant: Some(TenantId::default()),
+            whose: "tenant acme".into(),
+            config: Some("\"bad\"".into()),
+        }]
+    });
     let mut swaps = fixture.plugins.swaps();
     fixture.rename_over("p.wasm", &filter_with_init(GOOD));
     fixture.rename_over("q.wasm", &filter(GOOD));

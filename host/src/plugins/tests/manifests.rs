@@ -249,7 +249,9 @@ async fn the_manifest_speaks_where_the_binding_is_silent() {
 #[tokio::test]
 async fn a_default_that_a_silent_binding_cannot_live_with_does_not_go_live() {
     let fixture = Fixture::start(&[("p.wasm", &filter_with_init(GOOD))]).await;
-    fixture.plugins.set_in_use(|_| vec![InUse::Binding { tenant: TenantId::default(), config: None }]);
+    fixture.plugins.set_in_use(|_| {
+        vec![InUse::Binding { tenant: Some(TenantId::default()), whose: "tenant acme".into(), config: None }]
+    });
     fixture.rename_over("p.toml", b"config = '\"bad\"'");
     let status = status(&fixture, |status| status.state() == PluginState::Degraded).await;
     assert!(reason(&status).contains("`init` refused the configuration"), "{status:?}");

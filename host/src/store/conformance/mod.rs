@@ -18,6 +18,7 @@ pub(crate) mod persistence;
 pub(crate) mod recovering;
 pub(crate) mod resending;
 pub(crate) mod telling;
+pub(crate) mod tenants;
 
 /// Calls the macro `$run` with every rule, as `module::function`.
 macro_rules! for_every_rule {
@@ -97,6 +98,8 @@ macro_rules! for_every_rule {
             managing::a_key_that_is_deleted_is_gone_and_a_second_time_not_found,
             managing::the_last_admin_key_that_opens_anything_stays,
             managing::a_use_of_a_key_is_noted_unless_the_key_is_gone_or_the_use_older,
+            tenants::settings_of_tenants_are_read_back_as_they_were_written,
+            tenants::settings_that_say_nothing_leave_no_row_but_one_in_the_audit_log,
             auditing::a_change_and_its_audit_row_are_both_there_or_neither,
             auditing::every_change_of_one_batch_gets_its_own_row,
             auditing::the_audit_log_pages_from_the_newest_to_the_oldest,

@@ -6,7 +6,7 @@
 //!
 //! - `schema`: the tables and what each row costs; `codec`, `endpoint_row`: rows and bytes; `rows`, `ids`: rows by what
 //!   they mean.
-//! - `writer`: the thread; `accept`, `dispatching`, `delivering`, `managing`, `topics`: the verbs that write; `audit`: what
+//! - `writer`: the thread; `accept`, `dispatching`, `delivering`, `managing`, `tenants`, `topics`: the verbs that write; `audit`: what
 //!   is written down with them; `ordered`: the index of ordered endpoints.
 //! - `kv`: what plugins keep.
 //! - `resending`, `recovering`: what is sent again, one at a time and by a job.
@@ -42,6 +42,7 @@ mod resending;
 mod rows;
 mod schema;
 mod statistics;
+mod tenants;
 mod topics;
 mod upkeep;
 mod verbs;

@@ -131,6 +131,8 @@ tables! {
     URLS, urls: (&'static str, &'static str) => u128;
     /// Key id -> the API key's record as JSON.
     KEYS, keys: u128 => &'static [u8];
+    /// Tenant -> what is said about it, as JSON. No row: nothing.
+    TENANTS, tenants: &'static str => &'static [u8];
     /// Topic -> what the catalogue says about it, as JSON.
     TOPICS, topics: &'static str => &'static [u8];
     /// Recovery -> the job and where it stands, as JSON.

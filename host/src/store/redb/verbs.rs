@@ -16,11 +16,13 @@ use super::managing::{
 use super::ordered::{self, IndexOrder, SetLines};
 use super::recovering::{self, CancelRecovery, CreateRecovery};
 use super::resending::Cancel;
+use super::tenants::{self, SetTenant};
 use super::topics::{self, CreateTopic, DeleteTopic, ImportTopics, UpdateTopic};
 use super::{RedbStore, events, log, statistics, waiting};
 use crate::model::{
     ApiKeyRecord, AuditEntry, Delivery, DeliveryId, Endpoint, EndpointId, Event, EventId, EventKey, KeyId,
-    KvSpace, KvWrite, Line, OrderId, PluginName, Recovery, RecoveryId, TenantId, Topic, TopicEntry, UnixMs,
+    KvSpace, KvWrite, Line, OrderId, PluginName, Recovery, RecoveryId, TenantId, TenantSettings, Topic,
+    TopicEntry, UnixMs,
 };
 use crate::store::{
     Accepted, AuditChain, AuditFilter, AuditPage, Backlog, BacklogFull, BacklogLimits, Candidates, Changed,
@@ -244,6 +246,14 @@ impl Store for RedbStore {
 
     fn note_key_uses(&self, uses: Vec<(KeyId, UnixMs)>) -> StoreFuture<'_, ()> {
         self.write(NoteKeyUses(uses))
+    }
+
+    fn set_tenant(&self, settings: TenantSettings, audit: AuditEntry) -> StoreFuture<'_, ()> {
+        self.write(Audited { change: SetTenant(settings), audit })
+    }
+
+    fn tenants(&self) -> StoreFuture<'_, Vec<TenantSettings>> {
+        self.read(tenants::all)
     }
 
     fn create_topic(&self, entry: TopicEntry, audit: AuditEntry) -> StoreFuture<'_, ()> {

@@ -131,7 +131,7 @@ fn entries_are_written_in_their_order_and_for_people() {
         ("headers", json!({ "authorization": { "keep": true } })),
     ];
     let entry = Entry(endpoint.map(|(name, value)| (name.to_owned(), value)).to_vec());
-    let document = Document { topics: None, endpoints: Some(vec![entry]) };
+    let document = Document { endpoints: Some(vec![entry]), ..Document::default() };
     let long = "x".repeat(100);
     let toml = format!(
         r#"[[endpoints]]
@@ -178,7 +178,7 @@ proptest! {
     #[test]
     fn what_is_written_is_read(values in prop::collection::btree_map("[a-z_]{1,8}", value(), 1..6)) {
         let entry = Entry(values.into_iter().collect());
-        let document = Document { topics: Some(vec![]), endpoints: Some(vec![entry.clone(), entry]) };
+        let document = Document { tenants: None, topics: Some(vec![]), endpoints: Some(vec![entry.clone(), entry]) };
         for format in [Format::Toml, Format::Yaml] {
             let text = format.write(&document).unwrap();
             prop_assert_eq!(format.read(&text).map_err(|e| format!("{e}\n{text}")), Ok(document.as_file()), "{}", text);
