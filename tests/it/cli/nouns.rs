@@ -82,7 +82,10 @@ async fn keys_tenants_plugins_and_the_audit_log_are_shown() -> Result<()> {
     hookway.clone().set("HOOKWAY_KEY", secret).run(&["key", "list"]).await?.ends(4, "key")?;
     assert_eq!(
         hookway.rows(&["tenant", "list"]).await?[0],
-        json!({"name": "acme", "endpoints": 0, "keys": 1, "backlog_deliveries": 0, "backlog_bytes": 0})
+        json!({
+            "name": "acme", "description": "", "endpoints": 0, "keys": 1, "backlog_deliveries": 0, "backlog_bytes": 0,
+            "plugins": [], "updated_at": null,
+        })
     );
     hookway.ok(&["key", "delete", id]).await?.says("revoked")?;
 

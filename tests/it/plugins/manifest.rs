@@ -120,7 +120,7 @@ async fn samples_must_pass_before_a_version_goes_live() -> Result<()> {
     let setup = setup.plugin("cel-filter", plugin("cel-filter")?).manifest("cel-filter", &manifest("drop"));
     let scene = Scene::with(setup).await?;
     let good = scene.client.plugin_active("cel-filter").await?;
-    ensure!(good["calls"] == 0, "samples are no calls of the version that is live: {good}");
+    ensure!(good["usage"]["calls"] == 0, "samples are no calls of the version that is live: {good}");
     install_manifest(&manifest("deliver"), &scene.gateway.plugins_dir(), "cel-filter")?;
     let words = "sample 2 (small) of cel-filter.toml expects `deliver`, but the plugin drops the event";
     let status = scene.refused("cel-filter", words).await?;
