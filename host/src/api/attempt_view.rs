@@ -157,7 +157,7 @@ pub(super) fn headers(fields: &[Header]) -> BTreeMap<String, String> {
     let mut map = BTreeMap::<String, String>::new();
     for Header { name, value } in fields {
         let value = String::from_utf8_lossy(value);
-        map.entry(name.clone())
+        map.entry(name.to_string())
             .and_modify(|all| *all = format!("{all}, {value}"))
             .or_insert_with(|| value.into());
     }
@@ -178,7 +178,7 @@ mod tests {
     use super::*;
 
     fn header(name: &str, value: &[u8]) -> Header {
-        Header { name: name.to_owned(), value: value.to_vec() }
+        Header { name: name.to_owned().into(), value: value.to_vec().into() }
     }
 
     #[test]

@@ -132,7 +132,7 @@ impl EndpointView {
             inactive_reason: inactive.map(|(_, reason)| reason),
             inactive_since: inactive.map(|(since, _)| since.to_string()),
             breaker: None,
-            headers: headers.iter().map(|h| (h.name.clone(), text(&h.value))).collect(),
+            headers: headers.iter().map(|h| (h.name.to_string(), text(&h.value))).collect(),
             timeout: timeout.as_ref().map(duration_text),
             retry: retry.as_ref().map(|retry| retry.waits().iter().map(duration_text).collect()),
             signature: signature.clone(),

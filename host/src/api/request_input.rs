@@ -81,7 +81,7 @@ fn header(name: &str, value: &str) -> Result<Header, &'static str> {
         return Err("a header's value has at most 4096 bytes");
     }
     HeaderValue::from_str(value).map_err(|_| "a header's value has no line breaks or control characters")?;
-    Ok(Header { name, value: value.as_bytes().to_vec() })
+    Ok(Header { name: name.into(), value: value.to_owned().into() })
 }
 
 fn duration(text: &str, max: Duration) -> Result<Duration, impl Display + Into<String> + use<>> {

@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn one_header_has_one_value() {
         let request = RequestOptions {
-            headers: vec![Header { name: "x-sig".to_owned(), value: b"1".to_vec() }],
+            headers: vec![Header { name: "x-sig".into(), value: "1".into() }],
             signature: SignatureStyle::Timestamped { header: "x-sig".to_owned() },
             ..RequestOptions::NONE
         };

@@ -79,7 +79,7 @@ mod tests {
     const NOW: UnixMs = UnixMs(1_710_509_400_000);
 
     fn answered(status: u16, retry_after: Option<&str>) -> AttemptOutcome {
-        let header = |value: &str| Header { name: "retry-after".into(), value: value.into() };
+        let header = |value: &str| Header { name: "retry-after".into(), value: value.to_owned().into() };
         let headers = retry_after.map(header).into_iter().collect();
         AttemptOutcome::Answered { status, headers, body: Bytes::new(), truncated: false }
     }

@@ -24,7 +24,7 @@ struct Receiver {
 impl Transport for Receiver {
     fn send<'a>(&'a self, post: &'a Post) -> SendFuture<'a> {
         let id = post.headers.iter().find(|header| header.name == "webhook-id").unwrap();
-        let id = String::from_utf8(id.value.clone()).unwrap();
+        let id = String::from_utf8(id.value.to_vec()).unwrap();
         self.posts.send_modify(|posts| posts.push((self.clock.now(), id)));
         let status = self.status.load(Ordering::SeqCst);
         let outcome =

@@ -56,7 +56,7 @@ fn of_style(style: &SignatureStyle, keys: &[&SigningKey], at: UnixMs, body: &[u8
             (header, std::iter::once(format!("t={at}")).chain(values).collect())
         }
     };
-    Some(Header { name: name.clone(), value: values.join(",").into_bytes() })
+    Some(Header { name: name.clone().into(), value: values.join(",").into() })
 }
 
 /// HMAC-SHA256 of a message that is given in parts.

@@ -1,5 +1,8 @@
 //! HTTP headers of a delivery, and which of them nobody but the gateway may set.
 
+use std::borrow::Cow;
+
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 /// What frames the message or belongs to the connection: RFC 9110, 7.6.1, and the headers that trick proxies.
@@ -22,9 +25,9 @@ const RESERVED_PREFIXES: [&str; 3] = ["hookway-", "proxy-", "webhook-"];
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
     /// The name.
-    pub name: String,
-    /// The value; not always UTF-8.
-    pub value: Vec<u8>,
+    pub name: Cow<'static, str>,
+    /// The value; not always UTF-8. May be a part of a larger buffer.
+    pub value: Bytes,
 }
 
 impl Header {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::{Header, RetrySchedule, SignatureStyle};
@@ -23,7 +24,7 @@ pub struct RequestOptions {
 }
 
 /// What an attempt's record has in place of a value that its endpoint's owner gave.
-const REDACTED: &[u8] = b"[redacted]";
+const REDACTED: Bytes = Bytes::from_static(b"[redacted]");
 
 impl RequestOptions {
     /// Nothing is different.
@@ -34,7 +35,7 @@ impl RequestOptions {
     #[must_use]
     pub fn redacted(&self, mut sent: Vec<Header>) -> Vec<Header> {
         for header in sent.iter_mut().filter(|header| self.headers.contains(header)) {
-            header.value = REDACTED.to_vec();
+            header.value = REDACTED;
         }
         sent
     }
@@ -58,7 +59,7 @@ mod tests {
     use super::*;
 
     fn header(name: &str, value: &str) -> Header {
-        Header { name: name.to_owned(), value: value.into() }
+        Header { name: name.to_owned().into(), value: value.to_owned().into() }
     }
 
     #[test]

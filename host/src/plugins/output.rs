@@ -78,7 +78,7 @@ fn checked(header: GuestHeader) -> Result<Header, IllegalOutput> {
     if header.value.len() > MAX_HEADER_BYTES || HeaderValue::from_bytes(&header.value).is_err() {
         return Err(IllegalOutput::Value(name));
     }
-    Ok(Header { name, value: header.value })
+    Ok(Header { name: name.into(), value: header.value.into() })
 }
 
 fn header_name(name: &str) -> Result<String, IllegalOutput> {
@@ -166,7 +166,8 @@ mod tests {
         };
         let first = replace(None, first).unwrap();
         let second = replace(Some(&first), request(&[("x-a", "3"), ("user-agent", "me")], &["x-b"])).unwrap();
-        let header = |name: &str, value: &str| Header { name: name.into(), value: value.into() };
+        let header =
+            |name: &str, value: &str| Header { name: name.to_owned().into(), value: value.to_owned().into() };
         assert_eq!(second.set_headers, [header("x-a", "3"), header("user-agent", "me")]);
         assert_eq!(second.remove_headers, ["x-b"]);
         assert_eq!(second.content_type.as_deref(), Some("text/plain; charset=utf-8"));

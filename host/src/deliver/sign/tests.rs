@@ -38,7 +38,7 @@ fn header_of(style: SignatureStyle, keys: &[&str], secs: u64, body: &str) -> Opt
     let endpoint = endpoint(keys.iter().map(|key| secret(key, None)).collect(), style);
     let signed = signatures(&endpoint, &ID_1.parse().unwrap(), UnixMs(secs * 1000), body.as_bytes())?;
     let header = signed.of_style.unwrap();
-    Some((header.name, String::from_utf8(header.value).unwrap()))
+    Some((header.name.into_owned(), String::from_utf8(header.value.to_vec()).unwrap()))
 }
 
 fn hmac_hex(prefix: &str) -> SignatureStyle {

@@ -44,8 +44,8 @@ pub(super) async fn read(response: Response<Incoming>, deadline: Instant) -> Res
         }
     };
     let header = |(name, value): (&http::HeaderName, &http::HeaderValue)| Header {
-        name: name.as_str().to_owned(),
-        value: value.as_bytes().to_vec(),
+        name: name.as_str().to_owned().into(),
+        value: Bytes::copy_from_slice(value.as_bytes()),
     };
     let outcome = AttemptOutcome::Answered {
         status,

@@ -19,6 +19,7 @@ mod resolve;
 mod tests;
 mod tls;
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
@@ -198,8 +199,11 @@ fn request(post: &Post, version: Version) -> Result<Request<Full<Bytes>>, SendEr
     let mut request = Request::post(target).version(version).body(Full::new(post.body.clone()))?;
     let mut headers = HeaderMap::with_capacity(post.headers.len());
     for header in &post.headers {
-        let name = HeaderName::from_bytes(header.name.as_bytes()).map_err(http::Error::from)?;
-        let value = HeaderValue::from_bytes(&header.value).map_err(http::Error::from)?;
+        let name = match &header.name {
+            Cow::Borrowed(ours) => HeaderName::from_static(ours),
+            Cow::Owned(name) => HeaderName::from_bytes(name.as_bytes()).map_err(http::Error::from)?,
+        };
+        let value = HeaderValue::from_maybe_shared(header.value.clone()).map_err(http::Error::from)?;
         // RFC 9113, 8.3.1: the host is in the target.
         if !(is_http2 && name == HOST) {
             headers.append(name, value);

@@ -79,7 +79,7 @@ pub(crate) fn custom_request() -> Arc<CustomRequest> {
     Arc::new(CustomRequest {
         body: Bytes::from_static(b"\x00\xff made by a transform"),
         content_type: Some("text/plain".to_owned()),
-        set_headers: vec![Header { name: "x-a".to_owned(), value: vec![0xe4] }],
+        set_headers: vec![Header { name: "x-a".into(), value: vec![0xe4].into() }],
         remove_headers: vec!["hookway-topic".to_owned()],
     })
 }
@@ -89,10 +89,10 @@ pub(crate) fn attempt(number: u16, status: u16) -> Attempt {
         number,
         started_at: at(u64::from(number)),
         took: Duration::from_millis(37),
-        request_headers: vec![Header { name: "webhook-id".to_owned(), value: b"evt_1".to_vec() }],
+        request_headers: vec![Header { name: "webhook-id".into(), value: "evt_1".into() }],
         outcome: AttemptOutcome::Answered {
             status,
-            headers: vec![Header { name: "server".to_owned(), value: b"x".to_vec() }],
+            headers: vec![Header { name: "server".into(), value: "x".into() }],
             body: Bytes::from_static(b"an answer"),
             truncated: false,
         },

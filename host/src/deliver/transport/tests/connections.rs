@@ -81,7 +81,7 @@ async fn a_receiver_that_answers_before_it_has_read_does_not_get_the_rest_of_the
     let transport = transport();
     let large = Bytes::from(vec![b'x'; 32 * 1024 * 1024]);
     let mut post = to(receiver.address);
-    post.headers[1].value = large.len().to_string().into_bytes();
+    post.headers[1].value = large.len().to_string().into();
     post.body = large;
     assert!(send(&transport, &post).await.is_success());
     assert!(send(&transport, &to(receiver.address)).await.is_success());

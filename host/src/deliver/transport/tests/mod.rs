@@ -41,7 +41,7 @@ fn post(scheme: &str, host: &str, port: u16) -> Post {
 }
 
 fn post_to(url: Url) -> Post {
-    let header = |name: &str, value: String| Header { name: name.to_owned(), value: value.into_bytes() };
+    let header = |name: &str, value: String| Header { name: name.to_owned().into(), value: value.into() };
     let headers = vec![
         header("host", url[Position::BeforeHost..Position::AfterPort].to_owned()),
         header("content-length", BODY.len().to_string()),
