@@ -138,6 +138,27 @@ impl Arrivals {
         Ok(())
     }
 
+    /// Waits until the first `events` events have come, and checks that each came once and no other did.
+    ///
+    /// # Errors
+    /// Nothing came for a while, or something came too often.
+    pub(crate) async fn exactly(&self, events: usize) -> Result<()> {
+        self.until(events).await?;
+        let times = |event: &Arrival| event.times.load(Ordering::Relaxed);
+        let wrong = self
+            .ledger
+            .events
+            .iter()
+            .enumerate()
+            .find(|(number, event)| times(event) != u32::from(*number < events));
+        if let Some((number, event)) = wrong {
+            anyhow::bail!("event {number} of {events} came {} times", times(event));
+        }
+        let unknown = self.ledger.unknown.load(Ordering::Relaxed);
+        ensure!(unknown == 0, "{unknown} requests were of no event that was sent");
+        Ok(())
+    }
+
     /// When each event arrived first, in the order of their numbers.
     ///
     /// # Errors

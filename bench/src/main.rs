@@ -6,7 +6,7 @@
 //!   for a while slows all of them. Reported is the median of the rounds, with the lowest and the highest.
 //! - A round ends when the last delivery has arrived; one that is lost or comes twice fails the run.
 //!
-//! `cargo xtask bench gateway` builds everything and starts it.
+//! `cargo xtask bench gateway` builds everything and starts it, and `cargo xtask soak reload` does for the run that is long instead of fast.
 #![expect(clippy::print_stdout, reason = "a program for the command line speaks on stdout")]
 
 mod arrivals;
@@ -21,6 +21,7 @@ mod report;
 mod round;
 mod scenario;
 mod serve;
+mod soak;
 mod target;
 mod usage;
 
@@ -43,6 +44,8 @@ struct Arguments {
 enum Part {
     /// What receivers that hang or fail, and slow clients, take from everybody else
     Neighbours(neighbours::Options),
+    /// Replaces a plugin again and again while events flow
+    Soak(soak::Options),
     /// The bare forwarder: posts each body on and answers when it was answered
     #[command(hide = true)]
     Forward {
@@ -58,6 +61,7 @@ fn main() -> Result<()> {
         match arguments.part {
             Some(Part::Forward { to }) => forwarder::run(to).await,
             Some(Part::Neighbours(options)) => neighbours::run(options).await,
+            Some(Part::Soak(options)) => soak::reload(options).await,
             None => report::run(arguments.run).await,
         }
     })

@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, ensure};
 use hookway_tests::workspace;
 
-use crate::plugins::build_shipped;
+use crate::plugins::{build_guests, build_shipped};
 use crate::tools::{cargo, ensure_wasm_target};
 
 /// The arguments of `cargo xtask bench`.
@@ -52,6 +52,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         What::Plugins(rest) => {
             ensure_wasm_target()?;
             build_shipped()?;
+            build_guests()?;
             bench("plugins", rest)
         }
         What::Matching(rest) => bench("matching", rest),
@@ -62,6 +63,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 
 /// Both are built in one call, and so for the same profile and with the same features.
 fn gateway(part: &[&str], Rest { rest }: &Rest) -> Result<()> {
+    under_load(part, rest)
+}
+
+/// Builds the gateway and the program that puts it under load, and runs a part of that.
+pub(crate) fn under_load(part: &[&str], rest: &[String]) -> Result<()> {
     cargo(&["build", "--release", "-p", "hookway", "-p", "hookway-bench"])?;
     let program = format!("target/release/hookway-bench{}", std::env::consts::EXE_SUFFIX);
     let status =

@@ -1,4 +1,4 @@
-//! `cargo xtask demo | test | bench | plugins`: the only entry points that people need.
+//! `cargo xtask demo | test | bench | soak | plugins`: the only entry points that people need.
 //!
 //! Each installs or builds what it needs, says what it does while it does it, and fails with a sentence that says
 //! what to do.
@@ -9,6 +9,7 @@ mod demo;
 mod examples;
 mod plugins;
 mod progress;
+mod soak;
 mod test;
 mod toolboxes;
 mod tools;
@@ -33,6 +34,8 @@ enum Command {
     Test(test::Arguments),
     /// Measures
     Bench(bench::Arguments),
+    /// Runs for minutes what a test runs for seconds
+    Soak(soak::Arguments),
     /// Builds the plugins that ship into target/plugins
     Plugins,
 }
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Soak(arguments) => soak::run(&arguments),
         Command::Plugins => plugins::run(),
     };
     match outcome {
@@ -76,6 +80,7 @@ mod tests {
         assert!(matches!(parse(&["xtask", "bench", "plugins", "fresh", "--quick"]), Command::Bench(_)));
         assert!(matches!(parse(&["xtask", "bench", "matching", "--json", "f"]), Command::Bench(_)));
         assert!(matches!(parse(&["xtask", "demo", "--keep"]), Command::Demo(demo) if demo.keep));
+        assert!(matches!(parse(&["xtask", "soak", "reload", "--reloads", "9"]), Command::Soak(_)));
         assert!(Arguments::try_parse_from(["xtask", "bench", "nothing"]).is_err());
     }
 }
