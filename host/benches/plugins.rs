@@ -106,7 +106,7 @@ impl Folders {
         };
         let plugins = Plugins::start(places, options, Clock::system(), &self.shutdown).await?;
         // A start does not wait for the large ones for ever.
-        while plugins.list().iter().any(|status| status.state == PluginState::Loading) {
+        while plugins.list().iter().any(|status| status.state() == PluginState::Loading) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         Ok(plugins)

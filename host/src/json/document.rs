@@ -74,6 +74,20 @@ impl Document {
         Inside { bytes: &self.bytes, node: &self.root }.value()
     }
 
+    /// How many levels were parsed; each is parsed once at most.
+    #[cfg(test)]
+    pub(crate) fn levels(&self) -> usize {
+        fn below(node: &Node) -> usize {
+            let Some(members) = node.members.get() else { return 0 };
+            1 + match members {
+                Members::Object(members) => members.iter().map(|(_, node)| below(node)).sum(),
+                Members::Array(elements) => elements.iter().map(below).sum::<usize>(),
+                Members::None => 0,
+            }
+        }
+        below(&self.root)
+    }
+
     /// The value at an RFC 6901 pointer. None if there is none, if the pointer is malformed or has more than 32 steps.
     #[must_use]
     pub fn get(&self, pointer: &str) -> Option<Value<'_>> {

@@ -152,3 +152,42 @@ fn contract_value(value: Value<'_>) -> Option<types::Value> {
         Value::Array(inside) | Value::Object(inside) => types::Value::Json(inside.text().to_owned()),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::types::HostEvent as _;
+    use super::*;
+    use crate::clock::Clock;
+    use crate::model::PluginName;
+    use crate::plugins::engine::Runtime;
+    use crate::plugins::grants::Granted;
+    use crate::plugins::limits::CallLimits;
+    use crate::plugins::logs::PluginLog;
+    use crate::plugins::tests::{endpoint, subject};
+    use crate::plugins::{Manifest, Options};
+
+    #[tokio::test]
+    async fn all_plugins_and_endpoints_of_an_event_share_one_parse() {
+        let runtime =
+            Runtime::alone(Options { instances: 8, ..Options::default() }, Clock::system()).unwrap();
+        let log = Arc::new(PluginLog::new(
+            "p".parse::<PluginName>().unwrap(),
+            "v".into(),
+            Clock::system(),
+            Arc::default(),
+        ));
+        let limits = CallLimits::of(&Manifest::default(), &runtime.options);
+        let subject = subject(r#"{"a": {"b": 1}, "c": {"d": 2}, "e": [[3]]}"#);
+        assert_eq!(subject.data().levels(), 0, "nothing is parsed before somebody looks");
+        for _ in 0..5 {
+            let mut store = runtime.store(&log, None, limits, &Granted::default());
+            let current = Current { subject: subject.clone(), endpoint: endpoint(Vec::new()), body: None };
+            store.data_mut().current = Some(current);
+            for (pointer, there) in [("/a/b", true), ("/a/x", false), ("/c", true), ("/e", true)] {
+                let found = store.data_mut().get(Resource::new_borrow(0), pointer.to_owned()).unwrap();
+                assert_eq!(found.is_some(), there, "{pointer}");
+            }
+        }
+        assert_eq!(subject.data().levels(), 2, "the outermost and that of `a`");
+    }
+}

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::guests::{drop_with, filter, filter_with_init, matcher};
-use super::{Fixture, binding, endpoint, event, name, subject};
+use super::guests::{Shape, drop_with, filter, filter_with_init, matcher};
+use super::{Fixture, binding, endpoint, event, name, subject, turn_of};
 use crate::model::{Binding, OnFailure, PluginRunOutcome, TenantId};
 use crate::plugins::{BindingError, Blame, CallError, Decision, Judgement};
 
@@ -204,13 +204,41 @@ async fn a_binding_that_cannot_work_is_refused_with_the_plugins_own_words() {
 }
 
 #[tokio::test]
-async fn a_call_that_is_cancelled_leaves_nothing_behind() {
-    let fixture = Fixture::with(&[("p.wasm", &filter(LOOP))], |_, options| options.instances = 2).await;
-    for _ in 0..50 {
-        let call = judge(&fixture, vec![binding("p", OnFailure::Hold)]);
-        assert!(tokio::time::timeout(Duration::from_millis(2), call).await.is_err());
+async fn a_thousand_calls_that_are_cancelled_leave_nothing_behind() {
+    const INSTANCES: usize = 4;
+    let looping = filter_with_init(LOOP);
+    let slow_start =
+        Shape { realloc: "(loop $l (br $l)) i32.const 0", ..Shape::default() }.filter_with_init();
+    let files: [(&str, &[u8]); 3] =
+        [("loops.wasm", &looping), ("starts.wasm", &slow_start), ("good.wasm", &filter("i32.const 0"))];
+    let fixture = Fixture::with(&files, |_, options| options.instances = INSTANCES).await;
+    let set = fixture.plugins.snapshot();
+    let event = subject("{}");
+    let [loops, starts, good] =
+        ["loops", "starts", "good"].map(|plugin| endpoint(vec![binding(plugin, OnFailure::Hold)]));
+    let mut cancelled = 0;
+    while cancelled < 1_000 {
+        // Most are in the filter, some in `init`, and the fifth waits for an instance. Each is dropped after a turn or two.
+        let judged = if cancelled % 4 == 0 { &starts } else { &loops };
+        let mut calls: Vec<_> =
+            (0..=cancelled % 5).map(|_| Box::pin(set.judge(&event, judged, &[]))).collect();
+        for _ in 0..=cancelled % 2 {
+            for call in &mut calls {
+                assert!(turn_of(call).await.is_none());
+            }
+        }
+        cancelled += calls.len();
+        drop(calls);
+        assert_eq!(set.judge(&event, &good, &[]).await.decision, Decision::Send(None));
     }
-    assert_eq!(fixture.plugins.get(&name("p")).unwrap().usage.unwrap().calls(), 0, "no call came to an end");
+    let usage = fixture.plugins.get(&name("loops")).unwrap().usage.unwrap();
+    assert_eq!(usage.calls(), 0, "no call came to an end");
+    let runtime = &fixture.plugins.runtime;
+    runtime.pool.sweep(Instant::now() + Duration::from_hours(1));
+    assert_eq!(runtime.pool.free_slots(), INSTANCES);
+    let metrics = runtime.engine.pooling_allocator_metrics().expect("a pool");
+    assert_eq!((metrics.component_instances(), metrics.core_instances(), metrics.memories()), (0, 0, 0));
+    assert_eq!((metrics.tables(), metrics.stacks()), (0, 0));
 }
 
 #[tokio::test]

@@ -8,13 +8,14 @@ pub(crate) fn filter(body: &str) -> Vec<u8> {
 
 /// As [`filter`], with an `init` that fails for every text that begins with `"b` (as in `"bad"`).
 pub(super) fn filter_with_init(body: &str) -> Vec<u8> {
-    let lifecycle = r#"
+    component("hookway:plugin/filter@1.0.0", body, LIFECYCLE)
+}
+
+const LIFECYCLE: &str = r#"
       (type $init-type (func (param "config" string) (result (result (error string)))))
       (func $init (type $init-type) (canon lift (core func $i "init") (memory (core memory $i "memory")) (realloc (core func $i "realloc"))))
       (instance $lifecycle (export "init" (func $init)))
       (export "hookway:plugin/lifecycle@1.0.0" (instance $lifecycle))"#;
-    component("hookway:plugin/filter@1.0.0", body, lifecycle)
-}
 
 /// A filter component that exports under another name.
 pub(super) fn exporting(name: &str) -> Vec<u8> {
@@ -38,10 +39,40 @@ pub(super) fn missing_function() -> Vec<u8> {
     parse(r#"(component (instance $i) (export "hookway:plugin/filter@1.0.0" (instance $i)))"#)
 }
 
-/// A matcher that accepts topics longer than six characters, and refuses an empty list of patterns.
-pub(super) fn matcher() -> Vec<u8> {
+/// A component with a memory of this size, and nothing else that works.
+pub(super) fn memory_of(limits: &str) -> Vec<u8> {
+    let text = format!(
+        r#"(component (core module (memory {limits})) (instance $i) (export "hookway:plugin/filter@1.0.0" (instance $i)))"#
+    );
+    parse(&text)
+}
+
+/// A component with a function of the coming version of the component model, which may wait for others.
+pub(super) fn asynchronous() -> Vec<u8> {
     parse(
         r#"(component
+          (core module $m
+            (func (export "filter") (result i32) i32.const 0)
+            (func (export "callback") (param i32 i32 i32) (result i32) i32.const 0))
+          (core instance $i (instantiate $m))
+          (func $filter async (result u32)
+            (canon lift (core func $i "filter") async (callback (core func $i "callback"))))
+          (instance $filter (export "filter" (func $filter)))
+          (export "hookway:plugin/filter@1.0.0" (instance $filter)))"#,
+    )
+}
+
+/// A matcher that accepts topics longer than six characters, and refuses an empty list of patterns.
+pub(super) fn matcher() -> Vec<u8> {
+    matcher_with(
+        "(global.get $free)
+          (global.set $free (i32.add (global.get $free) (i32.and (i32.add (local.get 3) (i32.const 7)) (i32.const -8))))",
+    )
+}
+
+/// The same with this `realloc`.
+pub(super) fn matcher_with(realloc: &str) -> Vec<u8> {
+    let text = r#"(component
       (type $matcher (resource (rep i32)))
       (core func $new (canon resource.new $matcher))
       (core module $m
@@ -49,9 +80,7 @@ pub(super) fn matcher() -> Vec<u8> {
         (memory (export "memory") 1)
         (data (i32.const 64) "no patterns")
         (global $free (mut i32) (i32.const 4096))
-        (func (export "realloc") (param i32 i32 i32 i32) (result i32)
-          (global.get $free)
-          (global.set $free (i32.add (global.get $free) (i32.and (i32.add (local.get 3) (i32.const 7)) (i32.const -8)))))
+        (func (export "realloc") (param i32 i32 i32 i32) (result i32) REALLOC)
         (func (export "compile") (param i32 i32) (result i32)
           (if (local.get 1)
             (then
@@ -80,8 +109,8 @@ pub(super) fn matcher() -> Vec<u8> {
           (func (param "self" (borrow $out)) (param "topic" string) (result bool))))
       (instance $exported (instantiate $shim
         (with "matcher" (type $matcher)) (with "compile" (func $compile)) (with "matches" (func $matches))))
-      (export "hookway:plugin/topic-matcher@1.0.0" (instance $exported)))"#,
-    )
+      (export "hookway:plugin/topic-matcher@1.0.0" (instance $exported)))"#;
+    parse(&text.replace("REALLOC", realloc))
 }
 
 /// The address where a result lies after `store` wrote it, for bodies: `drop` with the text at `at`.
@@ -91,10 +120,51 @@ pub(super) fn drop_with(at: &str, len: &str) -> String {
     )
 }
 
-#[expect(clippy::too_many_lines, reason = "one component, which reads best in one piece")]
 fn component(export: &str, body: &str, more: &str) -> Vec<u8> {
-    parse(&format!(
-        r#"(component
+    Shape { filter: body, ..Shape::default() }.component(export, more)
+}
+
+/// The parts of a filter that can be anything, as text.
+pub(super) struct Shape<'a> {
+    /// The limits of its memory, in pages of 64 KiB.
+    pub(super) memory: &'a str,
+    /// Where memory for what the host hands over lies; parameters are `old`, `old size`, `align` and `size`.
+    pub(super) realloc: &'a str,
+    /// The body of the filter.
+    pub(super) filter: &'a str,
+    /// What runs once the host has read the answer.
+    pub(super) post: &'a str,
+    /// Further definitions of the module.
+    pub(super) items: &'a str,
+}
+
+impl Default for Shape<'_> {
+    fn default() -> Self {
+        Self {
+            memory: "1",
+            realloc: "(global.get $free) (global.set $free (i32.add (global.get $free) (local.get 3)))",
+            filter: "i32.const 0",
+            post: "",
+            items: "",
+        }
+    }
+}
+
+impl Shape<'_> {
+    pub(super) fn filter(&self) -> Vec<u8> {
+        self.component("hookway:plugin/filter@1.0.0", "")
+    }
+
+    /// With the `init` of [`filter_with_init`], so that the host hands a text over.
+    pub(super) fn filter_with_init(&self) -> Vec<u8> {
+        self.component("hookway:plugin/filter@1.0.0", LIFECYCLE)
+    }
+
+    #[expect(clippy::too_many_lines, reason = "one component, which reads best in one piece")]
+    fn component(&self, export: &str, more: &str) -> Vec<u8> {
+        let Self { memory, realloc, filter, post, items } = self;
+        parse(&format!(
+            r#"(component
       (import "hookway:plugin/types@1.0.0" (instance $types
         (export "event" (type (sub resource)))
         (export "endpoint" (type (sub resource)))
@@ -108,14 +178,14 @@ fn component(export: &str, body: &str, more: &str) -> Vec<u8> {
       (core module $m
         (import "host" "drop-event" (func $drop-event (param i32)))
         (import "host" "drop-endpoint" (func $drop-endpoint (param i32)))
-        (memory (export "memory") 1)
+        (memory (export "memory") {memory})
         (data (i32.const 64) "seen \c3\bc")
         (data (i32.const 96) "\ff\fe")
         (global $calls (mut i32) (i32.const 0))
         (global $free (mut i32) (i32.const 4096))
-        (func (export "realloc") (param i32 i32 i32 i32) (result i32)
-          (global.get $free)
-          (global.set $free (i32.add (global.get $free) (local.get 3))))
+        (func (export "realloc") (param i32 i32 i32 i32) (result i32) {realloc})
+        (func (export "post") (param i32) {post})
+        {items}
         (func $deeper (param i32) (result i32)
           (i32.add (i32.const 1) (call $deeper (i32.add (local.get 0) (i32.const 1)))))
         (func (export "init") (param i32 i32) (result i32)
@@ -128,7 +198,7 @@ fn component(export: &str, body: &str, more: &str) -> Vec<u8> {
           (call $drop-event (local.get 0))
           (call $drop-endpoint (local.get 1))
           (global.set $calls (i32.add (global.get $calls) (i32.const 1)))
-          {body}))
+          {filter}))
       (core instance $i (instantiate $m (with "host" (instance
         (export "drop-event" (func $drop-event))
         (export "drop-endpoint" (func $drop-endpoint))))))
@@ -151,13 +221,15 @@ fn component(export: &str, body: &str, more: &str) -> Vec<u8> {
       (type $filter-type (func (param "event" (borrow $event)) (param "to" (borrow $endpoint))
         (result (result $verdict (error $error)))))
       (func $filter (type $filter-type)
-        (canon lift (core func $i "filter") (memory (core memory $i "memory")) (realloc (core func $i "realloc"))))
+        (canon lift (core func $i "filter") (memory (core memory $i "memory")) (realloc (core func $i "realloc"))
+          (post-return (core func $i "post"))))
       (instance $exported (instantiate $shim
         (with "event" (type $event)) (with "endpoint" (type $endpoint)) (with "error" (type $error))
         (with "verdict" (type $verdict)) (with "filter" (func $filter))))
       (export "{export}" (instance $exported))
       {more})"#
-    ))
+        ))
+    }
 }
 
 fn parse(text: &str) -> Vec<u8> {

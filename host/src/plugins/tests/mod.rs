@@ -5,8 +5,10 @@ mod calls;
 mod damaged;
 mod files;
 pub(crate) mod guests;
+mod hostile;
 mod manifests;
 mod policy;
+mod random;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -79,7 +81,7 @@ fn binding(plugin: &str, on_failure: OnFailure) -> Binding {
     Binding { plugin: name(plugin), config: None, topics: Vec::new(), on_failure: Some(on_failure) }
 }
 
-fn endpoint(plugins: Vec<Binding>) -> Arc<Endpoint> {
+pub(super) fn endpoint(plugins: Vec<Binding>) -> Arc<Endpoint> {
     Arc::new(Endpoint {
         plugins,
         ..Endpoint::new(
@@ -91,7 +93,7 @@ fn endpoint(plugins: Vec<Binding>) -> Arc<Endpoint> {
     })
 }
 
-fn subject(data: &'static str) -> Subject {
+pub(super) fn subject(data: &'static str) -> Subject {
     Subject::new(Arc::new(event(1, "orders/created", data)))
 }
 
@@ -107,4 +109,13 @@ fn event(number: u64, topic: &str, data: &'static str) -> Event {
         test_of: None,
         envelope: EnvelopeCache::default(),
     }
+}
+
+/// One turn of a call; what it came to, if it came to an end.
+async fn turn_of<F: Future + Unpin>(call: &mut F) -> Option<F::Output> {
+    std::future::poll_fn(|context| {
+        let turn = std::pin::Pin::new(&mut *call).poll(context);
+        std::task::Poll::Ready(if let std::task::Poll::Ready(output) = turn { Some(output) } else { None })
+    })
+    .await
 }
