@@ -53,6 +53,41 @@ async fn a_plugin_is_replaced_under_load_without_losing_or_doubling_an_event() -
     none_twice(&requests)
 }
 
+/// The long form, with memory and a pace, is `cargo xtask soak reload`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn forty_replacements_under_load_lose_and_double_nothing_and_leave_no_file_open() -> Result<()> {
+    let scene = tagging().await?;
+    let files = [guest("switchable-v2")?, guest("switchable-v1")?];
+    let mut live = scene.client.plugin_active("tagger").await?["version"].clone();
+    let load = Load::start(&scene.client, 4);
+    let mut open = 0;
+    for (number, file) in files.iter().cycle().take(40).enumerate() {
+        install(file, &scene.gateway.plugins_dir(), "tagger")?;
+        let is_next = |status: &Value| status["version"] != live;
+        live = scene.client.plugin_when("tagger", "the next version", is_next).await?["version"].clone();
+        load.reached(load.count() + 20).await.context("events flow after each")?;
+        if number == 10 {
+            open = open_files(&scene)?;
+        }
+    }
+    let left = open_files(&scene)?;
+    ensure!(left <= open + 4, "{open} files were open, now {left}");
+    let accepted = load.finish().await?;
+    let requests = all_arrive(&scene.receiver, "/a", &accepted).await?;
+    for expected in [1, 2] {
+        ensure!(requests.iter().any(|one| version(one) == expected), "version {expected} did its work");
+    }
+    ensure!(requests.iter().all(|one| version(one) == 1 || version(one) == 2), "an event skipped the plugin");
+    none_twice(&requests)
+}
+
+/// Those that are no connections, which come and go.
+fn open_files(scene: &Scene) -> Result<usize> {
+    let files = std::fs::read_dir(format!("/proc/{}/fd", scene.gateway.id()?))?;
+    let targets = files.filter_map(|file| std::fs::read_link(file.ok()?.path()).ok());
+    Ok(targets.filter(|target| !target.to_string_lossy().starts_with("socket:")).count())
+}
+
 #[tokio::test]
 async fn two_hundred_replacements_leave_memory_flat() -> Result<()> {
     let scene = tagging().await?;
