@@ -9,6 +9,7 @@
 use hookway_plugin::{Endpoint, Error, Event, NoConfig, Outcome, Transform, Value, json};
 
 const MORE: usize = 2 << 20;
+#[cfg(target_arch = "wasm32")]
 const PAGE: usize = 64 << 10;
 /// What the bytes to look for are XORed with.
 const FORM: u8 = 0x20;
