@@ -7,6 +7,7 @@
 //! ```
 //!
 //! One event may fail as often as it likes: it is the event then, and not the plugin. So what is counted is different events.
+//! And an event that failed is a poor probe, as it would keep the others waiting: it is let through a pause later than they are.
 
 use std::time::Duration;
 
@@ -95,11 +96,15 @@ impl Breaker {
         Self(State::Closed(Count::new(now)))
     }
 
-    /// Whether a call may be made now. Whoever may make one has to report what came of it.
-    pub(super) fn admit(&mut self, now: Instant) -> Admission {
+    /// Whether a call may be made now, for an event on which one failed or another. Whoever may make one has to report what
+    /// came of it.
+    pub(super) fn admit(&mut self, has_failed: bool, now: Instant) -> Admission {
+        let wait = |pause: Duration| if has_failed { pause } else { Duration::ZERO };
         match self.0 {
             State::Closed(_) => Admission::Call,
-            State::Open { until, .. } if now < until => Admission::Refused(until - now),
+            State::Open { until, pause } if now < until + wait(pause) => {
+                Admission::Refused(until + wait(pause) - now)
+            }
             State::HalfOpen { began, .. } if now < began + PROBE_LOST => Admission::Refused(PAUSE),
             State::Open { pause, .. } | State::HalfOpen { pause, .. } => {
                 self.0 = State::HalfOpen { pause, began: now };
@@ -214,12 +219,12 @@ mod tests {
     fn five_different_events_in_a_row_open_it_and_one_event_never_does() {
         let now = Instant::now();
         let mut breaker = open(now);
-        assert_eq!(breaker.admit(now), Admission::Refused(PAUSE));
+        assert_eq!(breaker.admit(false, now), Admission::Refused(PAUSE));
         let mut poisoned = Breaker::new(now);
         for _ in 0..1_000 {
             assert_eq!(poisoned.report(Admission::Call, failed(1), now), None);
         }
-        assert_eq!(poisoned.admit(now), Admission::Call);
+        assert_eq!(poisoned.admit(false, now), Admission::Call);
     }
 
     #[test]
@@ -256,17 +261,29 @@ mod tests {
         let now = Instant::now();
         let mut breaker = open(now);
         let later = now + PAUSE;
-        assert_eq!(breaker.admit(later), Admission::Probe);
-        assert!(matches!(breaker.admit(later), Admission::Refused(_)), "one at a time");
+        assert_eq!(breaker.admit(false, later), Admission::Probe);
+        assert!(matches!(breaker.admit(false, later), Admission::Refused(_)), "one at a time");
         // A call from before it opened ends now.
         assert_eq!(breaker.report(Admission::Call, Outcome::Good, later), None);
         assert_eq!(breaker.report(Admission::Probe, failed(9), later), Some(Change::StaysOpen));
-        assert_eq!(breaker.admit(later + PAUSE), Admission::Refused(PAUSE), "twice the pause");
+        assert_eq!(breaker.admit(false, later + PAUSE), Admission::Refused(PAUSE), "twice the pause");
         let again = later + 2 * PAUSE;
-        assert_eq!(breaker.admit(again), Admission::Probe);
+        assert_eq!(breaker.admit(false, again), Admission::Probe);
         assert!(breaker.is_open());
         assert_eq!(breaker.report(Admission::Probe, Outcome::Good, again), Some(Change::Closed));
-        assert_eq!((breaker.admit(again), breaker.is_open()), (Admission::Call, false));
+        assert_eq!((breaker.admit(false, again), breaker.is_open()), (Admission::Call, false));
+    }
+
+    #[test]
+    fn an_event_that_failed_waits_a_pause_longer_so_that_others_are_probes_first() {
+        let now = Instant::now();
+        let mut breaker = open(now);
+        let later = now + PAUSE;
+        assert_eq!(breaker.admit(true, now), Admission::Refused(2 * PAUSE));
+        assert_eq!(breaker.admit(true, later), Admission::Refused(PAUSE));
+        assert_eq!(breaker.admit(false, later), Admission::Probe);
+        let mut alone = open(now);
+        assert_eq!(alone.admit(true, later + PAUSE), Admission::Probe, "nobody else came");
     }
 
     #[test]
@@ -275,9 +292,9 @@ mod tests {
         let mut breaker = open(now);
         for seconds in [5, 10, 20, 40, 60, 60] {
             let pause = Duration::from_secs(seconds);
-            assert_eq!(breaker.admit(now), Admission::Refused(pause));
+            assert_eq!(breaker.admit(false, now), Admission::Refused(pause));
             now += pause;
-            assert_eq!(breaker.admit(now), Admission::Probe);
+            assert_eq!(breaker.admit(false, now), Admission::Probe);
             breaker.report(Admission::Probe, failed(1), now);
         }
     }
@@ -287,10 +304,14 @@ mod tests {
         let now = Instant::now();
         let mut breaker = open(now);
         let later = now + PAUSE;
-        assert_eq!(breaker.admit(later), Admission::Probe);
+        assert_eq!(breaker.admit(false, later), Admission::Probe);
         assert_eq!(breaker.report(Admission::Probe, Outcome::Unknown, later), None);
-        assert_eq!(breaker.admit(later), Admission::Probe);
-        assert_eq!(breaker.admit(later + PROBE_LOST), Admission::Probe, "the one before never reported");
+        assert_eq!(breaker.admit(false, later), Admission::Probe);
+        assert_eq!(
+            breaker.admit(false, later + PROBE_LOST),
+            Admission::Probe,
+            "the one before never reported"
+        );
     }
 
     proptest! {
@@ -300,17 +321,17 @@ mod tests {
             let mut breaker = Breaker::new(now);
             for (number, outcome, ms) in steps {
                 now += Duration::from_millis(ms);
-                let admission = breaker.admit(now);
+                let admission = breaker.admit(false, now);
                 if !matches!(admission, Admission::Refused(_)) {
                     let outcome = [Outcome::Good, failed(number), Outcome::Unknown][outcome as usize];
                     breaker.report(admission, outcome, now);
                 }
             }
             now += MAX_PAUSE + PROBE_LOST;
-            let admission = breaker.admit(now);
+            let admission = breaker.admit(false, now);
             prop_assert!(!matches!(admission, Admission::Refused(_)));
             breaker.report(admission, Outcome::Good, now);
-            prop_assert_eq!(breaker.admit(now), Admission::Call);
+            prop_assert_eq!(breaker.admit(false, now), Admission::Call);
         }
     }
 }

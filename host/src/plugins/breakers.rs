@@ -5,7 +5,7 @@
 //!
 //! As long as nothing fails, all of this costs a call one look at a number.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::time::Instant;
@@ -32,9 +32,14 @@ pub(super) struct Breakers {
     by_use: Mutex<HashMap<Use, Tracked>>,
 }
 
+/// Events that failed and are remembered as such, for each breaker.
+const FAILED_KEPT: usize = 64;
+
 #[derive(Debug)]
 struct Tracked {
     breaker: Breaker,
+    /// The newest events that failed.
+    failed: VecDeque<EventKey>,
     /// How the last call failed.
     message: String,
     opened_at: UnixMs,
@@ -56,11 +61,11 @@ impl Breakers {
         Self { clock, troubled: AtomicUsize::new(0), by_use: Mutex::default() }
     }
 
-    /// Whether the version may be called.
+    /// Whether the version may be called for this event.
     pub(super) fn admit(
         &self,
-        tenant: &TenantId,
-        config: &Arc<str>,
+        (tenant, config): (&TenantId, &Arc<str>),
+        event: EventKey,
         now: Instant,
     ) -> Result<Admission, CallError> {
         if self.troubled.load(Ordering::Relaxed) == 0 {
@@ -69,7 +74,8 @@ impl Breakers {
         let using = Use { tenant: tenant.clone(), config: Arc::clone(config) };
         let mut by_use = self.lock();
         let Some(tracked) = by_use.get_mut(&using) else { return Ok(Admission::Call) };
-        match tracked.breaker.admit(now) {
+        let has_failed = tracked.failed.contains(&event);
+        match tracked.breaker.admit(has_failed, now) {
             Admission::Refused(pause) => {
                 let last = tracked.message.clone();
                 Err(CallError::BreakerOpen { last, pause })
@@ -94,9 +100,8 @@ impl Breakers {
         let using = Use { tenant: tenant.clone(), config: Arc::clone(config) };
         let mut by_use = self.lock();
         if failed {
-            let fresh =
-                || Tracked { breaker: Breaker::new(now), message: String::new(), opened_at: UnixMs(0) };
-            let tracked = by_use.entry(using.clone()).or_insert_with(fresh);
+            let tracked = by_use.entry(using.clone()).or_insert_with(|| Tracked::new(now));
+            tracked.remember(event);
             tracked.message = error.map(ToString::to_string).unwrap_or_default();
         }
         let tracked = by_use.get_mut(&using)?;
@@ -143,6 +148,20 @@ impl Breakers {
     }
 }
 
+impl Tracked {
+    fn new(now: Instant) -> Self {
+        let (breaker, failed) = (Breaker::new(now), VecDeque::new());
+        Self { breaker, failed, message: String::new(), opened_at: UnixMs(0) }
+    }
+
+    fn remember(&mut self, event: EventKey) {
+        if !self.failed.contains(&event) {
+            self.failed.truncate(FAILED_KEPT - 1);
+            self.failed.push_front(event);
+        }
+    }
+}
+
 /// What an error says of the plugin. The guest's own words are an answer: it works.
 fn outcome_of(error: &CallError, event: EventKey) -> Outcome {
     if error.is_answer() {
@@ -171,7 +190,8 @@ mod tests {
     }
 
     fn admit(breakers: &Breakers, tenant: &str, config: &str) -> Result<Admission, CallError> {
-        breakers.admit(&tenant.parse().unwrap(), &config.into(), Instant::now())
+        let using = (&tenant.parse().unwrap(), &config.into());
+        breakers.admit(using, EventKey::new(UnixMs(1_000), 1), Instant::now())
     }
 
     #[tokio::test(start_paused = true)]

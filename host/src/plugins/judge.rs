@@ -185,7 +185,7 @@ impl<'a> Trial<'a> {
     ) -> (Result<Answer, CallError>, Blame, Duration) {
         let config = version.config(binding.config.as_ref());
         let using = (&self.endpoint.tenant, &config);
-        let admission = match version.breakers.admit(using.0, using.1, started) {
+        let admission = match version.breakers.admit(using, self.subject.event().key, started) {
             Ok(admission) => admission,
             Err(error) => {
                 version.stats.count_refused();

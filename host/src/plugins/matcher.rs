@@ -51,7 +51,7 @@ impl PluginSet {
         // Instances serve all tenants with the same patterns, topics do not: each has its own breaker.
         let admission = version
             .breakers
-            .admit(&event.tenant, &config, started)
+            .admit((&event.tenant, &config), event.key, started)
             .inspect_err(|_| version.stats.count_refused())?;
         let result = async {
             let limit = self.runtime.init_on_event();
