@@ -1,6 +1,6 @@
-//! `cargo xtask bench gateway | neighbours | plugins | matching | log | start`: the whole gateway under load, what
-//! noisy neighbours take from others, what a call of each plugin that ships costs, what it costs to find the endpoints that want an event, to ask a log of a million deliveries, and to start with a
-//! million that wait.
+//! `cargo xtask bench gateway | neighbours | plugins | matching | log | start`: the whole gateway under load, what noisy
+//! neighbours take from others, what a call of each plugin that ships costs, what it costs to find the endpoints that want an
+//! event, to ask a log of a million deliveries, and to start with a million that wait.
 
 use std::process::Command;
 
@@ -34,8 +34,8 @@ enum What {
 }
 
 #[derive(Debug, clap::Args)]
-struct Rest {
-    /// Goes to the benchmark as it stands
+pub(crate) struct Rest {
+    /// Goes to the program as it stands
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     rest: Vec<String>,
 }
@@ -46,9 +46,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         What::Gateway(rest) => {
             ensure_wasm_target()?;
             build_shipped()?;
-            gateway(&[], rest)
+            under_load(&[], rest)
         }
-        What::Neighbours(rest) => gateway(&["neighbours"], rest),
+        What::Neighbours(rest) => under_load(&["neighbours"], rest),
         What::Plugins(rest) => {
             ensure_wasm_target()?;
             build_shipped()?;
@@ -61,13 +61,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     }
 }
 
-/// Both are built in one call, and so for the same profile and with the same features.
-fn gateway(part: &[&str], Rest { rest }: &Rest) -> Result<()> {
-    under_load(part, rest)
-}
-
-/// Builds the gateway and the program that puts it under load, and runs a part of that.
-pub(crate) fn under_load(part: &[&str], rest: &[String]) -> Result<()> {
+/// Builds the gateway and the program that puts it under load, and runs a part of that. Both are built in one call, and so for
+/// the same profile and with the same features.
+pub(crate) fn under_load(part: &[&str], Rest { rest }: &Rest) -> Result<()> {
     cargo(&["build", "--release", "-p", "hookway", "-p", "hookway-bench"])?;
     let program = format!("target/release/hookway-bench{}", std::env::consts::EXE_SUFFIX);
     let status =

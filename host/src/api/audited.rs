@@ -37,6 +37,24 @@ pub(super) trait Audited {
     fn fields(&self) -> Result<Value, serde_json::Error>;
 }
 
+/// What a change of `before` to `after` comes to when its turn has come: nothing, and a conflict, if somebody else was faster.
+pub(super) fn unless_changed<T: Audited + PartialEq>(
+    before: Arc<T>,
+    after: T,
+    audit: AuditEntry,
+) -> impl FnOnce(&Arc<T>) -> Result<(T, AuditEntry), Problem> {
+    move |now| {
+        if *now == before {
+            return Ok((after, audit));
+        }
+        let kind = T::KIND;
+        let detail = format!(
+            "another request changed this {kind} at the same time; read it and send the change again"
+        );
+        Err(Problem::conflict("changed_meanwhile", detail))
+    }
+}
+
 impl Audited for Endpoint {
     const KIND: &'static str = "endpoint";
 

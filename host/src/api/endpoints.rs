@@ -13,6 +13,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Api;
+use super::audited::unless_changed;
 use super::dry_run::DryRun;
 use super::endpoint_input::{Create, Patch};
 use super::endpoint_view::EndpointView;
@@ -210,14 +211,7 @@ impl Api {
         after: Endpoint,
         audit: AuditEntry,
     ) -> Result<Arc<Endpoint>, Problem> {
-        let unchanged = |now: &Arc<Endpoint>| {
-            if *now == before {
-                return Ok((after, audit));
-            }
-            let detail =
-                "another request changed this endpoint at the same time; read it and send the change again";
-            Err(Problem::conflict("changed_meanwhile", detail))
-        };
+        let unchanged = unless_changed(Arc::clone(&before), after, audit);
         self.directory.change(before.id, unchanged).await
     }
 

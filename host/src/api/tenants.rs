@@ -14,6 +14,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Api;
+use super::audited::unless_changed;
 use super::binding_input::{BindingInput, bindings};
 use super::dry_run::DryRun;
 use super::endpoint_input::{MAX_DESCRIPTION_BYTES, at_most};
@@ -145,14 +146,7 @@ impl Api {
         after: TenantSettings,
         audit: AuditEntry,
     ) -> Result<Arc<TenantSettings>, Problem> {
-        let unchanged = |now: &Arc<TenantSettings>| {
-            if *now == before {
-                return Ok((after, audit));
-            }
-            let detail =
-                "another request changed this tenant at the same time; read it and send the change again";
-            Err(Problem::conflict("changed_meanwhile", detail))
-        };
+        let unchanged = unless_changed(Arc::clone(&before), after, audit);
         self.directory.change_settings(&before.tenant, unchanged).await
     }
 }
