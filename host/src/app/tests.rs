@@ -96,7 +96,7 @@ impl Gateway {
         let endpoint = self.post("/v1/endpoints", &self.admin, endpoint).await;
         let event = json!({ "tenant": tenant, "event": "a/b", "event_id": format!("e-{tenant}"), "data": 1 });
         let event = self.post("/v1/events", &self.admin, event).await;
-        let delivery = self.delivery_of(tenant).await;
+        let delivery = self.delivery_of(&event).await;
         // It never ends: the delivery waits in its lane, so there is no room.
         let path = format!("/v1/endpoints/{}/recover", text(&endpoint["id"]));
         let recovery = self.post(&path, &self.admin, json!({ "since": SINCE })).await;
@@ -126,8 +126,9 @@ impl Gateway {
     }
 
     /// Dispatch is another task: it gets its turns while this one asks.
-    async fn delivery_of(&self, tenant: &str) -> String {
-        let filter = DeliveryFilter { tenant: Some(tenant.parse().unwrap()), ..DeliveryFilter::default() };
+    async fn delivery_of(&self, event: &Value) -> String {
+        let id = text(&event["event_id"]).parse().unwrap();
+        let filter = DeliveryFilter { event_id: Some(id), ..DeliveryFilter::default() };
         loop {
             let page = self.store.deliveries(filter.clone(), None, 1).await.unwrap();
             if let Some(row) = page.rows.first() {
@@ -298,7 +299,9 @@ async fn a_producers_key_can_do_nothing_but_post() {
         }
         assert_eq!(gateway.everything().await, before);
         let event = json!({ "tenant": "mine", "event": "a/b", "data": 2 });
-        gateway.post("/v1/events", &producer, event).await;
+        let event = gateway.post("/v1/events", &producer, event).await;
+        // It must not come to light while the next key is tried.
+        gateway.delivery_of(&event).await;
         let (status, _) = gateway.call(Method::GET, "/v1/topics", &producer, &Value::Null).await;
         assert_eq!(status, StatusCode::OK, "a producer sees what it may post");
     }
