@@ -131,9 +131,8 @@ impl Judge {
                 Ok(true) => interested.extend(group.endpoints.iter().map(sure)),
                 // Nobody can say whether they want it: held rather than lost.
                 Err(error) => interested.extend(group.endpoints.iter().map(|endpoint| {
-                    let (plugin, message) = (group.plugin.clone(), error.to_string());
-                    let blame = Blame::Plugin;
-                    Interest { endpoint, unsure: Some(Decision::Hold { plugin, message, blame }) }
+                    let unsure = Decision::hold(group.plugin.clone(), &error, Blame::Plugin);
+                    Interest { endpoint, unsure: Some(unsure) }
                 })),
             }
         }
@@ -215,7 +214,7 @@ impl Judge {
             Ok(false) => {
                 Err(Decision::Drop { plugin, reason: "no pattern of the endpoint accepts the topic".into() })
             }
-            Err(error) => Err(Decision::Hold { plugin, message: error.to_string(), blame: Blame::Plugin }),
+            Err(error) => Err(Decision::hold(plugin, &error, Blame::Plugin)),
         }
     }
 

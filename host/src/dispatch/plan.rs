@@ -73,13 +73,13 @@ pub(super) fn verdict(
         Decision::Refuse { plugin, message } => {
             closed(DeliveryState::Failed(FailReason::PluginRefused { plugin, message }), plugins)
         }
-        Decision::Hold { plugin, message, blame } => {
+        Decision::Hold { plugin, message, blame, pause } => {
             let faults = faults.saturating_add(u16::from(blame == Blame::Event));
             // Pauses grow with what is counted.
             let next = match blame {
                 Blame::Event if faults >= MAX_FAULTS => Next::GiveUp,
                 Blame::Event => schedule.after_failure(faults, None, now, rng),
-                Blame::Plugin => schedule.after_failure(tries, None, now, rng),
+                Blame::Plugin => schedule.after_pause(tries, pause, now, rng),
             };
             match next {
                 Next::At(due_at) => {
@@ -126,7 +126,8 @@ mod tests {
     }
 
     fn hold_for(blame: Blame) -> Decision {
-        Decision::Hold { plugin: "p".parse().unwrap(), message: "ran past its deadline".to_owned(), blame }
+        let (plugin, message) = ("p".parse().unwrap(), "ran past its deadline".to_owned());
+        Decision::Hold { plugin, message, blame, pause: Duration::ZERO }
     }
 
     #[test]

@@ -58,10 +58,27 @@ impl RetrySchedule {
             return Next::GiveUp;
         };
         Next::At(now.after(match retry_after {
-            Some(asked) => asked.min(MAX_RETRY_AFTER).mul_f64(rng.random_range(1.0..=1.0 + JITTER)),
+            Some(asked) => lengthened(asked.min(MAX_RETRY_AFTER), rng),
             None => wait.mul_f64(rng.random_range(1.0 - JITTER..=1.0 + JITTER)),
         }))
     }
+
+    /// What comes after `attempts` attempts, the last of which failed at `now`, where nothing can come of another before
+    /// `pause` is over.
+    pub fn after_pause(&self, attempts: u16, pause: Duration, now: UnixMs, rng: &mut impl Rng) -> Next {
+        match self.after_failure(attempts, None, now, rng) {
+            // A clock of whole milliseconds must not come too early.
+            Next::At(at) if !pause.is_zero() => {
+                Next::At(at.max(now.after(lengthened(pause, rng) + Duration::from_millis(2))))
+            }
+            next @ (Next::At(_) | Next::GiveUp) => next,
+        }
+    }
+}
+
+/// Never cut short.
+fn lengthened(wait: Duration, rng: &mut impl Rng) -> Duration {
+    wait.mul_f64(rng.random_range(1.0..=1.0 + JITTER))
 }
 
 impl Default for RetrySchedule {
@@ -77,6 +94,20 @@ mod tests {
     use rand::rngs::StdRng;
 
     use super::*;
+
+    #[test]
+    fn a_pause_is_waited_for_and_uses_up_the_schedule_like_any_other_failure() {
+        let schedule = RetrySchedule::new(vec![Duration::from_secs(10)]);
+        let mut rng = StdRng::seed_from_u64(1);
+        let mut next =
+            |attempts, pause| schedule.after_pause(attempts, Duration::from_secs(pause), UnixMs(0), &mut rng);
+        for _ in 0..1_000 {
+            assert!(matches!(next(1, 60), Next::At(at) if at > UnixMs(60_000) && at <= UnixMs(72_002)));
+            assert!(matches!(next(1, 1), Next::At(at) if at >= UnixMs(8_000) && at <= UnixMs(12_000)));
+            assert!(matches!(next(1, 0), Next::At(at) if at >= UnixMs(8_000)));
+        }
+        assert_eq!(next(2, 60), Next::GiveUp);
+    }
 
     #[test]
     fn the_default_schedule_spans_three_days_and_then_gives_up() {

@@ -275,6 +275,11 @@ impl From<CallError> for LoadError {
 }
 
 impl CallError {
+    /// Nothing but the same can come of the call sooner.
+    pub(super) const fn pause(&self) -> Duration {
+        if let Self::BreakerOpen { pause, .. } = self { *pause } else { Duration::ZERO }
+    }
+
     /// What it means for a binding of `plugin`.
     pub(super) fn in_binding(self, plugin: &PluginName) -> BindingError {
         if let Self::Unknown(name) = self {

@@ -52,6 +52,8 @@ pub enum Decision {
         message: String,
         /// Whose fault that seems to be.
         blame: Blame,
+        /// Nothing can come of it sooner.
+        pause: Duration,
     },
     /// A plugin says that it can never handle the event.
     Refuse {
@@ -60,6 +62,13 @@ pub enum Decision {
         /// What it said.
         message: String,
     },
+}
+
+impl Decision {
+    /// Held, since the plugin failed like this.
+    pub fn hold(plugin: PluginName, error: &CallError, blame: Blame) -> Self {
+        Self::Hold { plugin, message: error.to_string(), blame, pause: error.pause() }
+    }
 }
 
 /// Whose fault it seems to be that a plugin failed.
@@ -311,6 +320,6 @@ fn after(binding: &Binding, on_failure: OnFailure, error: &CallError, blame: Bla
             Some(Decision::Drop { plugin, reason })
         }
         OnFailure::Hold if error.is_final() => Some(Decision::Refuse { plugin, message: error.to_string() }),
-        OnFailure::Hold => Some(Decision::Hold { plugin, message: error.to_string(), blame }),
+        OnFailure::Hold => Some(Decision::hold(plugin, error, blame)),
     }
 }

@@ -43,7 +43,8 @@ async fn a_loop_ends_at_the_deadline() {
     let judgement = judge(&fixture, vec![binding("p", OnFailure::Hold)]).await;
     assert!(started.elapsed() >= Duration::from_millis(50));
     let message = "it ran past its deadline of 50 ms".to_owned();
-    assert_eq!(judgement.decision, Decision::Hold { plugin: name("p"), message, blame: Blame::Event });
+    let (plugin, pause) = (name("p"), Duration::ZERO);
+    assert_eq!(judgement.decision, Decision::Hold { plugin, message, blame: Blame::Event, pause });
 }
 
 #[tokio::test]
