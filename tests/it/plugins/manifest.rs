@@ -50,7 +50,11 @@ async fn a_manifest_changes_under_load_without_compiling_losing_or_doubling() ->
     install_manifest("topics = [\"other/*\"]", &scene.gateway.plugins_dir(), "tagger")?;
     let is_bare = |requests: &[Received]| requests.last().is_some_and(|last| !is_tagged(last));
     scene.receiver.wait_until("/a", "an event that the plugin is not for", is_bare).await?;
+    let other = scene.client.plugin_active("tagger").await?["version"].clone();
     install_manifest("topics = [\"orders/*\"]", &scene.gateway.plugins_dir(), "tagger")?;
+    // What was judged before may still arrive, so an event that has been through it says nothing yet.
+    let is_swapped = |status: &Value| status["version"] != other;
+    scene.client.plugin_when("tagger", "the third manifest is in force", is_swapped).await?;
     let is_back = |requests: &[Received]| requests.last().is_some_and(is_tagged);
     let seen = scene.receiver.wait_until("/a", "an event that it is for again", is_back).await?;
     ensure!(is_tagged(&seen[0]), "the first was judged without a manifest");
