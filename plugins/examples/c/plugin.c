@@ -22,14 +22,14 @@ bool filter(event event, endpoint to, char *reason, size_t size) {
     // Looked up in the gateway: nothing is parsed here.
     double total;
     if (event_number(event, "/total", &total) && total >= minimum) return true;
-    char line[256];
-    snprintf(line, sizeof line, "%s is too small for %s", event_id(event), endpoint_id(to));
-    log_line(LOG_DEBUG, line);
     snprintf(reason, size, "the total is below %g", minimum);
     return false;
 }
 
 void transform(event event, endpoint to, struct request *request) {
+    char line[256];
+    snprintf(line, sizeof line, "%s goes to %s", event_id(event), endpoint_id(to));
+    log_line(LOG_DEBUG, line);
     request->body = event_data(event);
     request->header = (struct header){text("x-topic"), event_topic(event)};
 }

@@ -2,7 +2,12 @@ package main
 
 // The canonical ABI of the contract, by hand: what a generator of bindings would write, for the parts that plugin.go uses.
 
-import "unsafe"
+import (
+	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
+	"unsafe"
+)
 
 // Event and Endpoint are handles: the things themselves are in the gateway.
 type Event int32
@@ -16,6 +21,20 @@ type Request struct {
 
 // Addresses in the contract have 32 bits, pointers in Go 64.
 type slice struct{ data, length uint32 }
+
+// Collections run at the beginning of a call and nowhere else: one asks for the time, and while the gateway asks for memory,
+// or has read a result, a module may not ask it anything.
+func init() { debug.SetGCPercent(-1) }
+
+const garbage = 8 << 20
+
+var heap = []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+
+func tidy() {
+	if metrics.Read(heap); heap[0].Value.Uint64() > garbage {
+		runtime.GC()
+	}
+}
 
 // Memory that is there until the gateway has read the result. The garbage collector does not know what it reads.
 var kept []unsafe.Pointer
@@ -107,7 +126,7 @@ func (e Endpoint) ID() string {
 	return string(found.bytes())
 }
 
-func debug(message string) {
+func logDebug(message string) {
 	log(1, unsafe.Pointer(unsafe.StringData(message)), uint32(len(message)))
 }
 
@@ -134,6 +153,7 @@ var filterResult struct {
 
 //go:wasmexport hookway:plugin/filter@1.0.0#filter
 func exportFilter(event Event, to Endpoint) unsafe.Pointer {
+	tidy()
 	filterResult.isDrop = 0
 	if reason := filter(event, to); reason != "" {
 		filterResult.isDrop, filterResult.reason = 1, text(reason)
@@ -154,6 +174,7 @@ var header struct{ name, value slice }
 
 //go:wasmexport hookway:plugin/transform@1.0.0#transform
 func exportTransform(event Event, to Endpoint) unsafe.Pointer {
+	tidy()
 	request := transform(event, to)
 	header.name, header.value = text(request.Header), text(request.Value)
 	transformResult.isReplace = 1

@@ -25,11 +25,11 @@ func filter(event Event, to Endpoint) string {
 	if total, ok := event.Number("/total"); ok && total >= minimum {
 		return ""
 	}
-	debug(fmt.Sprintf("%s is too small for %s", event.ID(), to.ID()))
 	return fmt.Sprintf("the total is below %g", minimum)
 }
 
 func transform(event Event, to Endpoint) Request {
+	logDebug(event.ID() + " goes to " + to.ID())
 	return Request{Body: event.Data(), Header: "x-topic", Value: event.Topic()}
 }
 

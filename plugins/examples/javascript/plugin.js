@@ -17,13 +17,13 @@ export const filter = {
     // Looked up in the gateway: nothing is parsed here. A value is {tag, val}.
     const total = event.get('/total');
     if (total?.tag === 'number' && total.val >= minimum) return { tag: 'deliver' };
-    log('debug', `${event.id()} is too small for ${to.id()}`);
     return { tag: 'drop', val: `the total is below ${minimum}` };
   },
 };
 
 export const transform = {
   transform(event, to) {
+    log('debug', `${event.id()} goes to ${to.id()}`);
     const topic = new TextEncoder().encode(event.topic());
     return {
       tag: 'replace',

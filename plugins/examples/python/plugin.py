@@ -27,12 +27,12 @@ class Filter:
         total = event.get("/total")
         if isinstance(total, Value_Number) and total.value >= minimum:
             return Verdict_Deliver()
-        log.log(log.Level.DEBUG, f"{event.id()} is too small for {to.id()}")
         return Verdict_Drop(f"the total is below {minimum}")
 
 
 class Transform:
     def transform(self, event: Event, to: Endpoint) -> Outcome:
+        log.log(log.Level.DEBUG, f"{event.id()} goes to {to.id()}")
         topic = Header("x-topic", event.topic().encode())
         return Outcome_Replace(
             Request(

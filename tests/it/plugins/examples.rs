@@ -55,6 +55,21 @@ async fn does_what_it_says(scene: &Scene, plugin: &str) -> Result<()> {
     Ok(())
 }
 
+/// As many bytes as make every language collect its garbage, whatever it does at that moment.
+async fn takes_many_large_events(scene: &Scene, plugin: &str) -> Result<()> {
+    const EVENTS: usize = 100;
+    let path = format!("/{plugin}");
+    let before = scene.receiver.requests(&path).len();
+    let order = json!({ "total": 100, "note": "n".repeat(200_000) });
+    for _ in 0..EVENTS {
+        scene.client.send("orders/large", &order).await?;
+    }
+    scene.receiver.wait_for(&path, before + EVENTS).await?;
+    let status = scene.client.get(&format!("/v1/plugins/{plugin}")).await?.body;
+    ensure!(status["usage"]["errors"] == 0, "{plugin}: {status}");
+    Ok(())
+}
+
 #[tokio::test]
 async fn the_example_in_each_language_does_what_it_says_and_starts_warm() -> Result<()> {
     let mut setup = Setup::default().set("plugins.deadline=5s");
@@ -69,6 +84,7 @@ async fn the_example_in_each_language_does_what_it_says_and_starts_warm() -> Res
     for name in &names {
         active(&scene, name).await?;
         does_what_it_says(&scene, name).await?;
+        takes_many_large_events(&scene, name).await?;
     }
     scene.gateway.stop().await?;
     let started = tokio::time::Instant::now();
