@@ -18,6 +18,7 @@ mod breaker;
 mod breakers;
 mod cache;
 mod check;
+mod comparison;
 mod compile;
 mod engine;
 mod error;
@@ -64,6 +65,9 @@ use tracing::info;
 pub use self::breakers::OpenBreaker;
 use self::cache::Cache;
 pub use self::check::{Import, Report, check};
+pub use self::comparison::{
+    Answered, BodyDifference, Comparison, HeaderDifference, HeaderEffect, JsonChange, Sameness,
+};
 pub use self::compile::{
     CHILD_COMMAND, CompileLimits, Compiler, ComponentizeError, compile_as_child, componentize,
 };
