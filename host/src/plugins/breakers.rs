@@ -8,6 +8,8 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use super::breaker::{Admission, Breaker, Change, Outcome};
@@ -34,15 +36,25 @@ pub(super) struct Breakers {
 
 /// Events that failed and are remembered as such, for each breaker.
 const FAILED_KEPT: usize = 64;
+/// Events that failed before a probe went well are known as poison for so long: until their tries are over.
+const POISON_KNOWN: Duration = Duration::from_mins(30);
 
 #[derive(Debug)]
 struct Tracked {
     breaker: Breaker,
     /// The newest events that failed.
     failed: VecDeque<EventKey>,
+    /// Those that had failed when a probe went well. It is they and not the plugin, so what they do from then on says nothing of it.
+    poison: Poison,
     /// How the last call failed.
     message: String,
     opened_at: UnixMs,
+}
+
+#[derive(Debug, Default)]
+struct Poison {
+    events: VecDeque<EventKey>,
+    until: Option<Instant>,
 }
 
 /// A breaker that is open.
@@ -74,7 +86,7 @@ impl Breakers {
         let using = Use { tenant: tenant.clone(), config: Arc::clone(config) };
         let mut by_use = self.lock();
         let Some(tracked) = by_use.get_mut(&using) else { return Ok(Admission::Call) };
-        let has_failed = tracked.failed.contains(&event);
+        let has_failed = tracked.failed.contains(&event) || tracked.poison.has(event, now);
         match tracked.breaker.admit(has_failed, now) {
             Admission::Refused(pause) => {
                 let last = tracked.message.clone();
@@ -92,7 +104,7 @@ impl Breakers {
         error: Option<&CallError>,
         now: Instant,
     ) -> Option<Change> {
-        let outcome = error.map_or(Outcome::Good, |error| outcome_of(error, event));
+        let mut outcome = error.map_or(Outcome::Good, |error| outcome_of(error, event));
         let failed = matches!(outcome, Outcome::Failed(_));
         if !failed && self.troubled.load(Ordering::Relaxed) == 0 {
             return None;
@@ -103,13 +115,18 @@ impl Breakers {
             let tracked = by_use.entry(using.clone()).or_insert_with(|| Tracked::new(now));
             tracked.remember(event);
             tracked.message = error.map(ToString::to_string).unwrap_or_default();
+            if admission == Admission::Call && tracked.poison.has(event, now) {
+                outcome = Outcome::Unknown;
+            }
         }
         let tracked = by_use.get_mut(&using)?;
         let change = tracked.breaker.report(admission, outcome, now);
-        if change == Some(Change::Opened) {
-            tracked.opened_at = self.clock.now();
+        match change {
+            Some(Change::Opened) => tracked.opened_at = self.clock.now(),
+            Some(Change::Closed) => tracked.poison.add(std::mem::take(&mut tracked.failed), now),
+            Some(Change::StaysOpen) | None => {}
         }
-        if tracked.breaker.is_forgotten() {
+        if tracked.breaker.is_forgotten() && tracked.poison.is_forgotten(now) {
             by_use.remove(&using);
         }
         self.troubled.store(by_use.len(), Ordering::Relaxed);
@@ -150,8 +167,8 @@ impl Breakers {
 
 impl Tracked {
     fn new(now: Instant) -> Self {
-        let (breaker, failed) = (Breaker::new(now), VecDeque::new());
-        Self { breaker, failed, message: String::new(), opened_at: UnixMs(0) }
+        let (breaker, failed, poison) = (Breaker::new(now), VecDeque::new(), Poison::default());
+        Self { breaker, failed, poison, message: String::new(), opened_at: UnixMs(0) }
     }
 
     fn remember(&mut self, event: EventKey) {
@@ -159,6 +176,28 @@ impl Tracked {
             self.failed.truncate(FAILED_KEPT - 1);
             self.failed.push_front(event);
         }
+    }
+}
+
+impl Poison {
+    fn add(&mut self, failed: VecDeque<EventKey>, now: Instant) {
+        if self.is_forgotten(now) {
+            self.events.clear();
+        }
+        self.events.retain(|known| !failed.contains(known));
+        for event in failed.into_iter().rev() {
+            self.events.push_front(event);
+        }
+        self.events.truncate(FAILED_KEPT);
+        self.until = (!self.events.is_empty()).then(|| now + POISON_KNOWN);
+    }
+
+    fn has(&self, event: EventKey, now: Instant) -> bool {
+        !self.is_forgotten(now) && self.events.contains(&event)
+    }
+
+    fn is_forgotten(&self, now: Instant) -> bool {
+        self.until.is_none_or(|until| now >= until)
     }
 }
 
@@ -175,8 +214,6 @@ fn outcome_of(error: &CallError, event: EventKey) -> Outcome {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn fail(breakers: &Breakers, tenant: &str, config: &str, events: std::ops::Range<u64>) -> Option<Change> {
@@ -230,6 +267,29 @@ mod tests {
             Instant::now(),
         );
         assert_eq!(breakers.troubled.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_had_failed_when_a_probe_went_well_opens_it_no_more() {
+        let breakers = Breakers::new(Clock::starting_at(UnixMs(1_000)));
+        assert_eq!(fail(&breakers, "acme", "{}", 0..5), Some(Change::Opened));
+        tokio::time::advance(Duration::from_secs(6)).await;
+        assert_eq!(admit(&breakers, "acme", "{}"), Ok(Admission::Probe));
+        let (tenant, config): (TenantId, Arc<str>) = ("acme".parse().unwrap(), "{}".into());
+        let probe = (EventKey::new(UnixMs(1_000), 1), Admission::Probe);
+        assert_eq!(breakers.report((&tenant, &config), probe, None, Instant::now()), Some(Change::Closed));
+        assert_eq!(fail(&breakers, "acme", "{}", 0..5), None, "it is these events");
+        assert_eq!(admit(&breakers, "acme", "{}"), Ok(Admission::Call));
+        assert_eq!(fail(&breakers, "acme", "{}", 5..10), Some(Change::Opened), "others fail, too");
+        tokio::time::advance(Duration::from_secs(6)).await;
+        assert_eq!(admit(&breakers, "acme", "{}"), Ok(Admission::Probe));
+        breakers.report((&tenant, &config), probe, None, Instant::now());
+        tokio::time::advance(POISON_KNOWN).await;
+        assert_eq!(
+            fail(&breakers, "acme", "{}", 0..5),
+            Some(Change::Opened),
+            "what was long ago is forgotten"
+        );
     }
 
     #[test]
