@@ -22,6 +22,7 @@ use hookway::model::{
 };
 use hookway::plugins::{
     Capability, Compiler, Decision, Means, Options, Places, PluginSet, PluginState, PluginStatus, Plugins,
+    Unrecorded,
 };
 use hookway::shutdown::Shutdown;
 use serde::Serialize;
@@ -101,8 +102,10 @@ impl Folders {
         let places = Places {
             plugins: self.plugins.path().to_owned(),
             cache: Some(self.cache.path().join("code")),
+            versions: self.cache.path().join("versions"),
             compiler: Compiler::InProcess,
             means: Means::default(),
+            records: Arc::new(Unrecorded),
         };
         let plugins = Plugins::start(places, options, Clock::system(), &self.shutdown).await?;
         // A start does not wait for the large ones for ever.

@@ -5,6 +5,7 @@
 //! signal come from outside.
 
 mod global_plugins;
+mod plugin_records;
 mod plugin_requests;
 mod plugin_values;
 mod reseal;
@@ -17,6 +18,7 @@ use axum::Router;
 use serde_json::Value;
 use tokio::net::TcpListener;
 
+use self::plugin_records::StoredRecords;
 use self::plugin_requests::PluginRequests;
 use self::plugin_values::PluginValues;
 use crate::api::Api;
@@ -120,8 +122,10 @@ impl App {
         let places = Places {
             plugins: settings.plugins_dir(),
             cache: Some(settings.plugin_cache_dir()),
+            versions: settings.plugin_versions_dir(),
             compiler,
             means,
+            records: Arc::new(StoredRecords(Arc::clone(&store))),
         };
         let plugins = Plugins::start(places, settings.plugins.clone(), clock, &shutdown).await?;
         let users = directory.clone();

@@ -4,8 +4,9 @@ use axum::routing::{delete, get, patch, post, put};
 use http::Method;
 
 use super::{
-    Api, activity, audit, deliveries, endpoints, event_list, events, health, keys, metrics, plugin_logs,
-    plugins, preview, recoveries, replay, retry, secrets, statistics, stream, tenants, test_event, topics,
+    Api, activity, audit, deliveries, endpoints, event_list, events, health, keys, metrics, plugin_install,
+    plugin_logs, plugins, preview, recoveries, replay, retry, secrets, statistics, stream, tenants,
+    test_event, topics,
 };
 use crate::http::Route;
 
@@ -54,6 +55,10 @@ pub(super) const ROUTES: &[Route<Api>] = routes! {
     POST post "/v1/preview" => preview::show;
     GET get "/v1/plugins" => plugins::list;
     GET get "/v1/plugins/{name}" => plugins::get;
+    PUT put "/v1/plugins/{name}" => plugin_install::install;
+    DELETE delete "/v1/plugins/{name}" => plugin_install::delete;
+    GET get "/v1/plugins/{name}/versions" => plugin_install::versions;
+    POST post "/v1/plugins/{name}/versions/{version}/rollback" => plugin_install::roll_back;
     GET get "/v1/plugins/{name}/logs" => plugin_logs::list;
     GET get "/v1/keys" => keys::list;
     POST post "/v1/keys" => keys::create;

@@ -8,6 +8,7 @@ use tower_service::Service as _;
 
 use super::*;
 use crate::deliver::AllowedNetwork;
+use crate::plugins::tests::guests::filter;
 use crate::store::redb::{Options, RedbStore};
 use crate::store::{AuditFilter, DeliveryFilter, RecoveryFilter};
 
@@ -18,6 +19,7 @@ mod urls;
 
 const SINCE: &str = "2001-01-01T00:00:00Z";
 const TOPIC: &str = "/v1/topics/{*topic}";
+const ROLLBACK: &str = "/v1/plugins/{name}/versions/{version}/rollback";
 const SECRET: &str = "/v1/endpoints/{id}/secrets/{secret}";
 /// What answers without a key.
 const OPEN: [&str; 5] = ["/healthz", "/readyz", "/openapi.json", "/docs", "/docs/style.css"];
@@ -68,12 +70,22 @@ fn all_routes() -> Vec<(Method, &'static str)> {
 
 impl Gateway {
     async fn call(&self, method: Method, path: &str, key: &str, body: &Value) -> (StatusCode, Value) {
+        self.call_with(method, path, key, ("application/json", body.to_string().into_bytes())).await
+    }
+
+    async fn call_with(
+        &self,
+        method: Method,
+        path: &str,
+        key: &str,
+        (media, body): (&str, Vec<u8>),
+    ) -> (StatusCode, Value) {
         let request = Request::builder()
             .method(method)
             .uri(path)
-            .header(CONTENT_TYPE, "application/json")
+            .header(CONTENT_TYPE, media)
             .header(AUTHORIZATION, format!("Bearer {key}"))
-            .body(Body::from(body.to_string()))
+            .body(Body::from(body))
             .unwrap();
         let (head, body) = self.router.clone().call(request).await.unwrap().into_parts();
         let bytes = axum::body::to_bytes(body, 1_000_000).await.unwrap();
@@ -118,6 +130,15 @@ impl Gateway {
         format!("/v1/topics/{name}")
     }
 
+    /// Installs a version of a plugin, and says which.
+    async fn plugin(&self, name: &str, number: u32) -> String {
+        let path = format!("/v1/plugins/{name}");
+        let body = ("application/wasm", component(number));
+        let (status, answer) = self.call_with(Method::PUT, &path, &self.admin, body).await;
+        assert!(status.is_success(), "{status} {answer}");
+        text(&answer["version"])
+    }
+
     /// The same with an endpoint that is inactive.
     async fn inactive(&self, tenant: &str) -> Belongings {
         let belongings = self.belongings(tenant).await;
@@ -143,7 +164,8 @@ impl Gateway {
         let store = &*self.store;
         let deliveries = store.deliveries(DeliveryFilter::default(), None, 100).await.unwrap();
         format!(
-            "{:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+            "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+            store.plugins().await.unwrap(),
             store.endpoints().await.unwrap(),
             store.tenants().await.unwrap(),
             store.topics().await.unwrap(),
@@ -166,7 +188,6 @@ impl Belongings {
         let (collection, rest) = route.strip_prefix("/v1/")?.split_once("/{")?;
         let (_, rest) = rest.split_once('}')?;
         let rest = rest.replace("{secret}", &self.secret);
-        assert!(!rest.contains('{'), "{route}: teach this test whose the second id is");
         let id = match collection {
             "endpoints" => &self.endpoint,
             "deliveries" => &self.delivery,
@@ -177,8 +198,14 @@ impl Belongings {
             "plugins" | "topics" => return None,
             other => panic!("teach this test what an id of `{other}` is"),
         };
+        assert!(!rest.contains('{'), "{route}: teach this test whose the second id is");
         Some(format!("/v1/{collection}/{id}{rest}"))
     }
+}
+
+/// A filter, another one for each number.
+fn component(number: u32) -> Vec<u8> {
+    filter(&format!("(drop (i32.const {number})) i32.const 0"))
 }
 
 fn text(value: &Value) -> String {
@@ -264,6 +291,10 @@ async fn what_is_for_administrators_is_refused_to_a_tenant() {
         (Method::PUT, "/v1/topics"),
         (Method::PATCH, TOPIC),
         (Method::DELETE, TOPIC),
+        (Method::PUT, "/v1/plugins/p"),
+        (Method::DELETE, "/v1/plugins/p"),
+        (Method::GET, "/v1/plugins/p/versions"),
+        (Method::POST, "/v1/plugins/p/versions/0123456789abcdef/rollback"),
     ] {
         let body = if path.contains("topics") || path.contains("/tenants/") {
             json!({})
@@ -379,6 +410,16 @@ async fn every_route_that_changes_something_writes_one_audit_row() {
         };
         let path = match route {
             TOPIC => gateway.topic(&format!("{method}/topic")).await,
+            "/v1/plugins/{name}" if method == Method::DELETE => {
+                gateway.plugin("deleted", 1).await;
+                "/v1/plugins/deleted".to_owned()
+            }
+            "/v1/plugins/{name}" => "/v1/plugins/new".to_owned(),
+            ROLLBACK => {
+                let before = gateway.plugin("back", 1).await;
+                gateway.plugin("back", 2).await;
+                format!("/v1/plugins/back/versions/{before}/rollback")
+            }
             "/v1/events/{id}/replay" => format!("{}?tenant=mine", own.path(route).unwrap()),
             _ => fresh.as_ref().unwrap_or(&own).path(route).unwrap_or_else(|| route.to_owned()),
         };
@@ -399,8 +440,12 @@ async fn every_route_that_changes_something_writes_one_audit_row() {
             (Method::PATCH, SECRET) => json!({ "expires_at": "2099-01-01T00:00:00Z" }),
             _ => json!({}),
         };
+        let body = match (method.clone(), route) {
+            (Method::PUT, "/v1/plugins/{name}") => ("application/wasm", component(1)),
+            _ => ("application/json", body.to_string().into_bytes()),
+        };
         let before = gateway.store.verify_audit().await.unwrap();
-        let (status, answer) = gateway.call(method.clone(), &path, &gateway.admin, &body).await;
+        let (status, answer) = gateway.call_with(method.clone(), &path, &gateway.admin, body).await;
         assert!(status.is_success(), "{method} {path}: teach this test what to send: {status} {answer}");
         let after = gateway.store.verify_audit().await.unwrap();
         assert_eq!((after.rows, after.broken_at), (before.rows + 1, None), "{method} {path}");

@@ -21,12 +21,15 @@ use super::output::not_understood;
 /// Far more than the largest answer: 250 events of the default limit.
 const MAX_ANSWER_BYTES: u64 = 512 * 1024 * 1024;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// As long as the gateway takes to compile the largest plugin, and another one before it.
+const PATIENCE: Duration = Duration::from_mins(10);
 
 /// One gateway, asked with one key.
 pub(super) struct Api {
     agent: Agent,
     base: Url,
     key: Option<String>,
+    timeout: Duration,
 }
 
 /// What is asked for: a path and a query.
@@ -53,7 +56,7 @@ impl Api {
             .timeout_global(Some(timeout))
             .user_agent(concat!("hookway/", env!("CARGO_PKG_VERSION")))
             .build();
-        Self { agent: config.into(), base, key }
+        Self { agent: config.into(), base, key, timeout }
     }
 
     /// The route with these segments; each is encoded, whatever it holds.
@@ -144,6 +147,28 @@ impl Api {
         };
         let answer = answer.map_err(|error| Error::Usage(format!("this cannot be sent: {error}")))?;
         self.read_answer(answer.map_err(|error| self.no_answer(&error))?)
+    }
+
+    /// A request that is answered once a plugin is compiled and tried. It has at least [`PATIENCE`], whatever others have.
+    ///
+    /// # Errors
+    /// No answer, or a refusal.
+    pub(super) fn call_patiently(
+        &self,
+        method: Method,
+        route: &Route,
+        body: Option<(&str, Vec<u8>)>,
+    ) -> Result<String, Error> {
+        let (media, body) = body.unwrap_or(("application/octet-stream", Vec::new()));
+        let mut request = Request::builder().method(method).uri(route.0.as_str());
+        if let Some(key) = &self.key {
+            request = request.header("authorization", format!("Bearer {key}"));
+        }
+        let request = request.header("content-type", media).body(body);
+        let request = request.map_err(|error| Error::Usage(format!("this cannot be sent: {error}")))?;
+        let patience = self.timeout.max(PATIENCE);
+        let request = self.agent.configure_request(request).timeout_global(Some(patience)).build();
+        self.read_answer(self.agent.run(request).map_err(|error| self.no_answer(&error))?)
     }
 
     /// GET of an answer that goes on, until nothing comes for so long. `last_id`: what was read last.

@@ -1,11 +1,15 @@
-//! `hookway plugin`: what runs in the gateway, why what does not run does not, and what it says.
+//! `hookway plugin`: what runs in the gateway, why what does not run does not, what it says, and its versions.
 
 mod logs;
+mod push;
+mod versions;
 
 use clap::{Args, Subcommand};
 use serde::Deserialize;
 
 use self::logs::LogArgs;
+use self::push::PushArgs;
+use self::versions::{DeleteArgs, RollbackArgs};
 use super::World;
 use super::error::Error;
 use super::output::Row;
@@ -21,6 +25,14 @@ pub enum Command {
     Show(Direct<OneArgs>),
     /// Show what one logged lately: the last 1,000 lines are kept.
     Logs(Direct<LogArgs>),
+    /// Install a version of one: waits until it is live, or says why not.
+    Push(Direct<PushArgs>),
+    /// List the versions of one that went live: the last ten are kept.
+    Versions(Direct<OneArgs>),
+    /// Have a version of one go live again.
+    Rollback(Direct<RollbackArgs>),
+    /// Delete one and its versions.
+    Delete(Direct<DeleteArgs>),
 }
 
 /// All of them.
@@ -84,5 +96,9 @@ pub(super) fn run(command: Command, world: World) -> Result<(), Error> {
             session.object(&json)
         }),
         Command::Logs(logs) => logs.run(world, |args, session| logs::run(&args, session)),
+        Command::Push(push) => push.run(world, push::run),
+        Command::Versions(one) => one.run(world, |OneArgs { name }, session| versions::list(&name, session)),
+        Command::Rollback(rollback) => rollback.run(world, versions::roll_back),
+        Command::Delete(delete) => delete.run(world, |args, session| versions::delete(&args, session)),
     }
 }

@@ -117,6 +117,12 @@ impl Settings {
     pub fn plugin_cache_dir(&self) -> PathBuf {
         self.data_dir.join("plugin-cache")
     }
+
+    /// Where the versions of plugins are kept.
+    #[must_use]
+    pub fn plugin_versions_dir(&self) -> PathBuf {
+        self.data_dir.join("plugin-versions")
+    }
 }
 
 /// The environment of the process. Values that are not UTF-8 are left out.

@@ -3,6 +3,7 @@
 //! The time is kept by [`Timed`], which wraps every body before any handler sees it: a stalled body ends with an error
 //! wherever it is read. The size is the handler's business and is kept by [`read_body`].
 
+use std::error::Error;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -97,7 +98,7 @@ pub async fn read_body(body: Body, limit: usize) -> Result<Bytes, Problem> {
     let mut first = Bytes::new();
     let mut all = BytesMut::new();
     while let Some(frame) = body.as_mut().frame().await {
-        let Ok(data) = frame.map_err(|error| broken(&error))?.into_data() else { continue };
+        let Ok(data) = frame.map_err(|error| broken_body(&error))?.into_data() else { continue };
         if first.len() + all.len() + data.len() > limit {
             return Err(too_large());
         }
@@ -123,8 +124,10 @@ pub fn text(body: &[u8]) -> Result<&str, Problem> {
     })
 }
 
-fn broken(error: &axum::Error) -> Problem {
-    let mut cause: Option<&dyn std::error::Error> = Some(error);
+/// What it means that a body ended with an error.
+#[must_use]
+pub fn broken_body(error: &(dyn Error + 'static)) -> Problem {
+    let mut cause = Some(error);
     while let Some(error) = cause {
         if error.is::<TooSlow>() {
             let detail = "the body was not complete in time; send it faster or in smaller requests";

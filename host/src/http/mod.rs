@@ -35,7 +35,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use self::auth::{Caller, Peer};
-pub use self::body::{read_body, text};
+pub use self::body::{broken_body, read_body, text};
 pub use self::content::{Media, is_media_type, media_type, refuse_encoding};
 pub use self::depth::{MAX_DEPTH, is_deeper_than};
 pub use self::event_stream::{EventSender, Events, Gone, event_stream};

@@ -149,6 +149,13 @@ impl Operation {
         ])
     }
 
+    /// With a body that is no JSON, in any of these forms.
+    #[must_use]
+    pub fn upload(mut self, forms: impl IntoIterator<Item = Content>) -> Self {
+        self.body.extend(forms);
+        self.refuse(&[refusal::TIMEOUT, refusal::TOO_LARGE, refusal::UNSUPPORTED_MEDIA_TYPE])
+    }
+
     /// The body may be left out.
     #[must_use]
     pub const fn optional_body(mut self) -> Self {

@@ -280,6 +280,36 @@ pub const CATALOGUE_FULL: Refusal = Refusal::new(
     "the catalogue has as many topics as it may have",
     "the catalogue has at most 5000 topics",
 );
+/// A name that no plugin may have.
+pub const INVALID_PLUGIN_NAME: Refusal = Refusal::new(
+    StatusCode::UNPROCESSABLE_ENTITY,
+    "invalid_plugin_name",
+    "the name is none that a plugin may have",
+    "a plugin name has 1 to 63 characters of a-z, 0-9, `_` and `-`, and starts with a letter or digit",
+);
+/// A version that cannot go live.
+pub const PLUGIN_REFUSED: Refusal = Refusal::new(
+    StatusCode::UNPROCESSABLE_ENTITY,
+    "plugin_refused",
+    "something is wrong with the version, so the one before stays; `detail` says what",
+    "the component imports `wasi:keyvalue/store@0.2.0`, which this gateway does not provide",
+);
+/// A plugin that something would miss.
+pub const PLUGIN_IN_USE: Refusal = Refusal::new(
+    StatusCode::CONFLICT,
+    "plugin_in_use",
+    "endpoints, tenants or the gateway use the plugin",
+    "the plugin `redact` is used by all endpoints of tenant `acme`: take it out there first, or delete it all the same with \
+     `?force=true`",
+);
+/// Plugins come in another way here.
+pub const PLUGINS_DIR_NOT_WRITABLE: Refusal = Refusal::new(
+    StatusCode::CONFLICT,
+    "plugins_dir_not_writable",
+    "the gateway cannot write into the plugin directory",
+    "the plugin directory (/etc/hookway/plugins) cannot be written: Read-only file system (os error 30); let the gateway \
+     write there, or put the files there in another way",
+);
 /// Without it nobody could make keys.
 pub const LAST_ADMIN_KEY: Refusal = Refusal::new(
     StatusCode::CONFLICT,

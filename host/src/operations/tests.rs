@@ -6,7 +6,7 @@ use super::*;
 use crate::handoff;
 use crate::model::{Endpoint, Event, SecretId, UnixMs};
 use crate::notices::Options;
-use crate::plugins::{self, Compiler, Means, Places};
+use crate::plugins::{self, Compiler, Means, Places, Unrecorded};
 use crate::store::conformance::fixtures::{T0, audit, endpoint};
 use crate::store::redb::{self, RedbStore};
 
@@ -33,8 +33,10 @@ impl Scene {
         let places = Places {
             plugins: home.path().to_owned(),
             cache: None,
+            versions: home.path().join(".versions"),
             compiler: Compiler::InProcess,
             means: Means::default(),
+            records: Arc::new(Unrecorded),
         };
         let plugins = Plugins::start(places, plugins::Options::default(), clock, plugins_stop).await.unwrap();
         let operations = Operations { store, directory, plugins, notices, clock };

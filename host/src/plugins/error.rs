@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::grants::{ConsentError, GrantError};
+use super::history::HistoryError;
 use super::manifest::ManifestError;
 use super::output::IllegalOutput;
 use super::samples::SampleError;
@@ -29,6 +30,9 @@ pub enum Error {
     /// What the operator allows a plugin cannot be read.
     #[error(transparent)]
     Consent(#[from] ConsentError),
+    /// The versions that went live cannot be read.
+    #[error(transparent)]
+    History(#[from] HistoryError),
     /// No thread for the engine's heartbeat.
     #[error("the thread that keeps the deadlines of plugins does not start")]
     Ticker(#[source] std::io::Error),

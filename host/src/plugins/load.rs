@@ -63,21 +63,26 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// What the version is called: the first 16 hex digits of the SHA-256 of the component; with a manifest, which can make
-    /// another plugin of the same code, then `+` and the first 8 of that of the manifest.
+    /// What the version is called.
     pub(super) fn version(&self) -> Arc<str> {
-        let code = digits(&self.component, 16);
-        match &self.manifest {
-            Some(manifest) => format!("{code}+{}", digits(manifest, 8)).into(),
-            None => code.into(),
-        }
+        let digest = |bytes: &[u8]| hex(&Sha256::digest(bytes));
+        version_name(&digest(&self.component), self.manifest.as_deref().map(digest).as_deref()).into()
     }
 }
 
-/// The first hex digits of the SHA-256 of a file.
-fn digits(bytes: &[u8], count: usize) -> String {
-    let digest = Sha256::digest(bytes);
-    digest.iter().take(count / 2).map(|byte| format!("{byte:02x}")).collect()
+/// What a version is called of which these are the SHA-256 of component and manifest, in hex: the first 16 digits of the one;
+/// with a manifest, which can make another plugin of the same code, then `+` and the first 8 of the other.
+pub(super) fn version_name(component: &str, manifest: Option<&str>) -> String {
+    let code = component.get(..16).unwrap_or(component);
+    match manifest {
+        Some(manifest) => format!("{code}+{}", manifest.get(..8).unwrap_or(manifest)),
+        None => code.to_owned(),
+    }
+}
+
+/// Lower-case hex digits.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl Loader {

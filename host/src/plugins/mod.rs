@@ -20,14 +20,19 @@ mod cache;
 mod check;
 mod comparison;
 mod compile;
+mod draft;
 mod engine;
 mod error;
 mod exposition;
+mod folder;
 mod global;
 mod grants;
+mod history;
 mod inspect;
+mod install;
 mod instance;
 mod judge;
+mod keeper;
 mod limits;
 mod load;
 mod log_ring;
@@ -36,17 +41,20 @@ pub mod manifest;
 mod matcher;
 mod options;
 mod output;
+mod placing;
 mod pool;
 mod registry;
 mod rollback;
 mod samples;
 mod scan;
+mod settle;
 mod state;
 mod stats;
 mod status;
 mod text;
 mod ticker;
 mod trap;
+mod upload;
 mod version;
 mod wasi;
 mod watch;
@@ -58,7 +66,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::broadcast;
+use tokio::sync::{Mutex, broadcast};
 use tokio::time::timeout;
 use tracing::info;
 
@@ -79,7 +87,11 @@ pub use self::grants::{
     InEnvironment, InFile, KeyValues, KvConsent, KvFailure, KvFuture, KvStatus, Means, Outbound,
     OutboundError, OutboundFuture, OutboundRequest,
 };
+use self::history::History;
+pub use self::history::{HistoryError, PluginRecords, RecordFailure, RecordFuture, Unrecorded};
+pub use self::install::{Asked, InstallError, Installed, NewFiles, NewManifest};
 pub use self::judge::{Blame, Decision, Judgement};
+use self::keeper::Keeper;
 pub use self::load::InUse;
 use self::load::Loader;
 pub use self::log_ring::{KEPT as LOG_LINES_KEPT, LogFilter, LogLevel, LogLine, LogPage};
@@ -91,8 +103,9 @@ use self::registry::Registry;
 pub use self::samples::SampleError;
 pub use self::stats::{CallOutcome, LastError, Usage};
 pub use self::status::{About, PluginState, PluginStatus, Rejected};
+pub use self::upload::Upload;
 pub use self::version::Capability;
-use self::watch::{FirstPass, Watcher};
+use self::watch::FirstPass;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::model::{Binding, PluginName, TenantId};
@@ -107,16 +120,20 @@ const START_SMALL: Duration = Duration::from_mins(1);
 const START_LARGE: Duration = Duration::from_secs(5);
 
 /// Where plugins come from and go to.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Places {
     /// The watched directory with the files of plugins.
     pub plugins: PathBuf,
     /// Where machine code is kept for the next start. Not below the directory of plugins.
     pub cache: Option<PathBuf>,
+    /// Where the files of versions that went live are kept. Not below the directory of plugins.
+    pub versions: PathBuf,
     /// Who makes machine code.
     pub compiler: Compiler,
     /// What grants are made of.
     pub means: Means,
+    /// What is kept of plugins beside their files.
+    pub records: Arc<dyn PluginRecords>,
 }
 
 /// The plugins of the gateway. Cheap to clone.
@@ -124,6 +141,8 @@ pub struct Places {
 pub struct Plugins {
     runtime: Arc<Runtime>,
     registry: Arc<Registry>,
+    history: Arc<History>,
+    keeper: Arc<Mutex<Keeper>>,
 }
 
 impl Plugins {
@@ -132,16 +151,17 @@ impl Plugins {
     /// takes long to compile is `loading` when this returns.
     ///
     /// # Errors
-    /// When the directory cannot be used or the engine does not start.
+    /// When a directory cannot be used, the engine does not start, or what is kept of plugins cannot be read.
     pub async fn start(
         places: Places,
         options: Options,
         clock: Clock,
         shutdown: &Shutdown,
     ) -> Result<Self, Error> {
-        let Places { plugins, cache, compiler, means } = places;
+        let Places { plugins, cache, versions, compiler, means, records } = places;
         use_directory(&plugins)?;
         let max_file_bytes = options.max_file_bytes;
+        let history = Arc::new(History::open(&versions, records, clock).await?);
         let runtime = Arc::new(Runtime::start(options, means, clock, shutdown)?);
         let registry = Arc::new(Registry::new(Arc::clone(&runtime)));
         let cache_bytes = runtime.options.cache_bytes;
@@ -149,14 +169,17 @@ impl Plugins {
             .filter(|_| cache_bytes > 0)
             .and_then(|cache| Cache::open(&cache, cache_bytes, &runtime.engine));
         let loader = Loader::new(Arc::clone(&runtime), compiler, cache);
-        let watcher = Watcher::new(plugins, max_file_bytes, Arc::clone(&registry), loader, clock);
+        let of = (plugins.clone(), max_file_bytes);
+        let mut keeper = Keeper::new(of, Arc::clone(&registry), loader, Arc::clone(&history), clock);
+        keeper.finish_what_was_begun().await;
+        let keeper = Arc::new(Mutex::new(keeper));
         let (first_pass, small, all) = FirstPass::new();
-        shutdown.spawn(watcher.run(first_pass, shutdown.clone()));
-        shutdown.spawn(rollback::run(Arc::clone(&registry), shutdown.clone()));
+        shutdown.spawn(watch::run(Arc::clone(&keeper), plugins, first_pass, shutdown.clone()));
+        shutdown.spawn(rollback::run(Arc::clone(&registry), Arc::clone(&history), shutdown.clone()));
         if timeout(START_SMALL, small).await.is_err() || timeout(START_LARGE, all).await.is_err() {
             info!("serving begins while plugins are still compiled; deliveries that need them wait");
         }
-        Ok(Self { runtime, registry })
+        Ok(Self { runtime, registry, history, keeper })
     }
 
     /// The plugins as they are now: one consistent set for one event.
@@ -187,6 +210,12 @@ impl Plugins {
     /// Shows the plugins among these metrics from now on.
     pub fn count_in(&self, metrics: &Metrics) {
         metrics.collect(Exposition(Arc::clone(&self.registry)));
+    }
+
+    /// The largest component that is taken.
+    #[must_use]
+    pub fn max_file_bytes(&self) -> u64 {
+        self.runtime.options.max_file_bytes
     }
 
     /// The status of all plugins, by name.

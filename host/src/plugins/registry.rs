@@ -16,7 +16,7 @@ use super::matcher::MatchCache;
 use super::rollback::{PROBATION, Probation, Suspicions};
 use super::status::{About, PluginStatus, Rejected};
 use super::version::Version;
-use crate::model::{PluginName, TenantId};
+use crate::model::{PluginName, SentBack, TenantId};
 
 /// Receivers that are this far behind are told that they missed some.
 const SWAPS_KEPT: usize = 1_024;
@@ -160,25 +160,43 @@ impl Registry {
         });
     }
 
-    /// The live version turned out bad, and the one before comes back.
-    pub(super) fn roll_back(&self, bad: &Version, tenant: &TenantId, message: &str) {
+    /// A version serves in the place of one that was sent back before the gateway stopped.
+    pub(super) fn publish_instead(&self, version: Version, bad: &str, sent_back: &SentBack) {
+        let plugin = version.plugin.clone();
+        let SentBack { at, reason, tenant, .. } = sent_back.clone();
+        info!(%plugin, version = %version.hash, sent_back = bad, reason, "plugin is live: the version before the one in its file");
+        let about = About::Tenant(tenant);
+        let rejected = Rejected { was_live: true, version: bad.to_owned(), reason, about, at };
+        self.change(&plugin, |entry| {
+            entry.active = Some(Arc::new(version));
+            entry.previous = Some(bad.into());
+            entry.rejected = Some(rejected);
+            entry.reloads.live += 1;
+        });
+        self.retire(&plugin, None);
+    }
+
+    /// The live version turned out bad, and the one before comes back. Says so, unless it is not live any more.
+    pub(super) fn roll_back(&self, bad: &Version, tenant: &TenantId, message: &str) -> Option<SentBack> {
         let (plugin, at) = (&bad.plugin, self.runtime.clock.now());
-        let sent_back = self.change(plugin, |entry| {
+        let (sent_back, bad) = self.change(plugin, |entry| {
             let is_live = entry.active.as_ref().is_some_and(|active| active.id == bad.id);
             let before = entry.probation.take_if(|_| is_live)?.before;
             let reason = format!(
                 "it went live and failed on events that the version before can judge, so that one serves again: {message}"
             );
             warn!(%plugin, version = %bad.hash, live = %before.hash, reason, "plugin is rolled back");
-            let (version, about) = (bad.hash.to_string(), About::Tenant(tenant.clone()));
+            let sent_back =
+                SentBack { at, reason, tenant: tenant.clone(), instead: before.hash.to_string() };
+            let (version, reason) = (bad.hash.to_string(), sent_back.reason.clone());
+            let about = About::Tenant(tenant.clone());
             entry.rejected = Some(Rejected { was_live: true, version, reason, about, at });
             entry.previous = Some(Arc::clone(&bad.hash));
             entry.reloads.rolled_back += 1;
-            entry.active.replace(before)
-        });
-        if sent_back.is_some() {
-            self.retire(plugin, sent_back);
-        }
+            Some((sent_back, entry.active.replace(before)))
+        })?;
+        self.retire(plugin, bad);
+        Some(sent_back)
     }
 
     /// Whether this version was live and was sent back.

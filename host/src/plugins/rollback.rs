@@ -5,20 +5,22 @@
 //!   very event: if it has an answer, the new one is worse and goes. If it fails as well, the event, the configuration or the
 //!   machine is at fault, and nothing changes. So no tenant can send a version away for all others with events that no
 //!   version can stand.
-//! - The file stays where it is, and is not loaded again until it changes. A restart forgets: then it is the only file there is.
+//! - The file stays where it is, and is not loaded again until it changes. That it was sent back is written down in the history, so
+//!   that after a restart the version before serves again.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
-use tracing::info;
+use tracing::{info, warn};
 
+use super::history::History;
 use super::judge::Trial;
 use super::registry::{Entry, Registry};
 use super::version::{Capability, Version};
 use crate::json::Subject;
-use crate::model::{Binding, CustomRequest, Endpoint};
+use crate::model::{Actor, Binding, CustomRequest, Endpoint, PluginRecord, SentBack};
 use crate::shutdown::Shutdown;
 
 /// How long a version can be sent back after it went live.
@@ -67,29 +69,43 @@ impl Suspicions {
     }
 }
 
-/// Looks into suspicions until it is time to stop.
-pub(super) async fn run(registry: Arc<Registry>, shutdown: Shutdown) {
+/// Looks into suspicions until it is time to stop, and writes down which versions were sent back.
+pub(super) async fn run(registry: Arc<Registry>, history: Arc<History>, shutdown: Shutdown) {
     loop {
         tokio::select! {
             () = shutdown.requested() => return,
             () = registry.suspicions().bell.notified() => {}
         }
         for suspicion in registry.suspicions().take() {
-            registry.look_into(suspicion).await;
+            let version = Arc::clone(&suspicion.version);
+            if let Some(sent_back) = registry.look_into(suspicion).await {
+                write_down(&history, &version, sent_back).await;
+            }
         }
     }
 }
 
+async fn write_down(history: &History, version: &Version, sent_back: SentBack) {
+    let (plugin, bad) = (&version.plugin, version.hash.as_ref());
+    let versions = [Some(bad), Some(sent_back.instead.as_str())];
+    let entry = history.entry(Actor::Gateway, "plugin.sent_back", plugin, versions);
+    let send_back = |record: &mut PluginRecord| record.send_back(bad, sent_back);
+    if let Err(error) = history.change(plugin, Some(entry), send_back).await {
+        warn!(%plugin, version = bad, %error, "it could not be written down that the version was sent back: a restart loads it again");
+    }
+}
+
 impl Registry {
-    pub(super) async fn look_into(&self, suspicion: Suspicion) {
-        let Some(before) = self.fallback_of(&suspicion.version) else { return };
+    /// Sends the version back if it is to blame, and says so.
+    pub(super) async fn look_into(&self, suspicion: Suspicion) -> Option<SentBack> {
+        let before = self.fallback_of(&suspicion.version)?;
         let (version, plugin) = (&suspicion.version, &suspicion.version.plugin);
         if self.can_judge(&before, &suspicion).await {
-            self.roll_back(version, &suspicion.endpoint.tenant, &suspicion.message);
-        } else {
-            info!(%plugin, version = %version.hash, before = %before.hash,
-                "the version before fails on the same event, so the new one stays");
+            return self.roll_back(version, &suspicion.endpoint.tenant, &suspicion.message);
         }
+        info!(%plugin, version = %version.hash, before = %before.hash,
+            "the version before fails on the same event, so the new one stays");
+        None
     }
 
     /// Whether a version has an answer to what another one failed on. It may be of another kind: a transform, say, where the

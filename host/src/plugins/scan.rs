@@ -7,9 +7,11 @@ use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 use std::time::SystemTime;
 
+use sha2::{Digest as _, Sha256};
+
 use super::beneath;
 use super::error::LoadError;
-use super::load::Files;
+use super::load::{Files, hex};
 use super::manifest::{self, ManifestError};
 use crate::model::PluginName;
 
@@ -124,6 +126,49 @@ fn look(dir: &Path, name: &OsStr) -> Look {
         Err(error) if error.kind() == ErrorKind::NotFound => Look::Absent,
         Err(_) => Look::NoFile,
     }
+}
+
+/// The looks of the files of one plugin.
+pub(super) fn looks(dir: &Path, plugin: &PluginName) -> Looks {
+    let of = |extension: &str| look(dir, format!("{plugin}.{extension}").as_ref());
+    Looks { component: of("wasm"), manifest: of("toml") }
+}
+
+/// The component of a plugin, if there is one.
+pub(super) fn component_of(
+    dir: &Path,
+    plugin: &PluginName,
+    max_bytes: u64,
+) -> Result<Option<Vec<u8>>, LoadError> {
+    if looks(dir, plugin).component == Look::Absent {
+        return Ok(None);
+    }
+    let file = beneath::open(dir, format!("{plugin}.wasm").as_ref());
+    read(file, max_bytes)?.ok_or_else(changes).map(Some)
+}
+
+/// The manifest of a plugin, if there is one.
+pub(super) fn manifest_of(dir: &Path, plugin: &PluginName) -> Result<Option<Vec<u8>>, LoadError> {
+    if looks(dir, plugin).manifest == Look::Absent {
+        return Ok(None);
+    }
+    let name = format!("{plugin}.toml");
+    let file = beneath::open(dir, name.as_ref());
+    read_manifest(&name, file)?.ok_or_else(changes).map(Some)
+}
+
+/// The SHA-256 of component and manifest, in hex, each if it is there.
+pub(super) fn digests(
+    dir: &Path,
+    plugin: &PluginName,
+    max_bytes: u64,
+) -> Result<(Option<String>, Option<String>), LoadError> {
+    let digest = |bytes: Option<Vec<u8>>| bytes.map(|bytes| hex(&Sha256::digest(bytes)));
+    Ok((digest(component_of(dir, plugin, max_bytes)?), digest(manifest_of(dir, plugin)?)))
+}
+
+fn changes() -> LoadError {
+    LoadError::Unreadable("somebody writes to it".to_owned())
 }
 
 /// Reads the files of a plugin once. `None` if one of them changed meanwhile.

@@ -41,8 +41,8 @@ pub use self::resends::{
 };
 use crate::model::{
     ApiKeyRecord, AuditEntry, Delivery, DeliveryId, Endpoint, EndpointId, Event, EventId, EventKey, KeyId,
-    KvSpace, KvWrite, Line, OrderId, PluginName, Recovery, RecoveryId, TenantId, TenantSettings, Topic,
-    TopicEntry, UnixMs,
+    KvSpace, KvWrite, Line, OrderId, PluginName, PluginRecord, Recovery, RecoveryId, TenantId,
+    TenantSettings, Topic, TopicEntry, UnixMs,
 };
 
 /// What a verb returns: a boxed future, so that the store can be an `Arc<dyn Store>`.
@@ -313,6 +313,15 @@ pub trait Store: Send + Sync + 'static {
 
     /// All topics, by their names.
     fn topics(&self) -> StoreFuture<'_, Vec<TopicEntry>>;
+
+    // --- the versions of plugins
+
+    /// Replaces what is kept of a plugin, durably, with the entry that the audit log gets in the same transaction; none where
+    /// nobody decided anything. Where nothing is kept any more, nothing is left.
+    fn set_plugin(&self, record: PluginRecord, audit: Option<AuditEntry>) -> StoreFuture<'_, ()>;
+
+    /// What is kept of plugins, by their names; those of which nothing is are not among them.
+    fn plugins(&self) -> StoreFuture<'_, Vec<PluginRecord>>;
 
     // --- what plugins keep
 

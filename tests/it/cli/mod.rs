@@ -4,6 +4,7 @@ mod authoring;
 mod declared;
 mod local;
 mod nouns;
+mod plugins;
 mod sending;
 mod watching;
 

@@ -11,3 +11,4 @@ mod manifest;
 mod metrics;
 mod policy;
 mod shipped;
+mod versions;

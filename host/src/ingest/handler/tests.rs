@@ -17,8 +17,8 @@ use crate::http::Keys;
 use crate::ingest::{Options, UnknownTopics, router};
 use crate::model::{
     ApiKey, ApiKeyRecord, AuditEntry, Delivery, DeliveryId, Endpoint, EndpointId, EnvelopeCache, Event,
-    EventId, EventKey, KeyId, KvSpace, KvWrite, Line, OrderId, PluginName, Recovery, RecoveryId, Scope,
-    TenantId, TenantSettings, Topic, TopicEntry, UnixMs,
+    EventId, EventKey, KeyId, KvSpace, KvWrite, Line, OrderId, PluginName, PluginRecord, Recovery,
+    RecoveryId, Scope, TenantId, TenantSettings, Topic, TopicEntry, UnixMs,
 };
 use crate::store::{
     AuditChain, AuditFilter, AuditPage, Backlog, BacklogFull, BacklogLimit, BacklogLimits, Changed,
@@ -149,6 +149,8 @@ impl Store for Shelf {
         import_topics(entries: Vec<(TopicEntry, AuditEntry)>) -> ();
         audit(filter: AuditFilter, before: Option<u64>, limit: usize) -> AuditPage;
         verify_audit() -> AuditChain;
+        set_plugin(record: PluginRecord, audit: Option<AuditEntry>) -> ();
+        plugins() -> Vec<PluginRecord>;
         kv_read(space: KvSpace, key: String) -> KvRead;
         kv_write(writes: Vec<KvWrite>, now: UnixMs) -> Vec<(KvSpace, u64)>;
         kv_sweep(now: UnixMs, limit: usize) -> usize;

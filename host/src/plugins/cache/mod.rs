@@ -5,7 +5,6 @@
 //! bytes that are loaded, and the folder is ours alone. What is missing, broken or not ours is compiled again; the
 //! cache can be deleted at any time.
 
-mod folder;
 mod seal;
 
 use std::path::Path;
@@ -13,9 +12,9 @@ use std::path::Path;
 use tracing::{debug, warn};
 use wasmtime::Engine;
 
-use self::folder::Folder;
 use self::seal::{Name, Sealer};
 use super::compile::Artefact;
+use super::folder::Folder;
 
 /// What is wrong with a file, or why there is none.
 enum Miss {

@@ -11,8 +11,10 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 use wasmtime::Engine;
 
-use super::folder::{Folder, HEADER_BYTES};
+use crate::plugins::folder::Folder;
 
+/// What stands before the code: the seal.
+pub(super) const HEADER_BYTES: usize = 32;
 const KEY_FILE: &str = "key";
 const KEY_BYTES: usize = 32;
 /// The form of the file; a part of the sealed message.

@@ -195,7 +195,7 @@ fn what_was_not_used_for_longest_makes_room() {
 fn a_draft_that_a_crash_left_is_removed() {
     let fixture = Fixture::new();
     drop(fixture.open());
-    let draft = fixture.dir().join(".draft-0123456789abcdef");
+    let draft = fixture.dir().join(".hookway-draft-0123456789abcdef");
     fs::write(&draft, b"half").unwrap();
     drop(fixture.open());
     assert!(!draft.exists());

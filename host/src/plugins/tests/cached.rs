@@ -1,12 +1,13 @@
 //! Starts with and without what was compiled before.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::guests::filter;
 use super::name;
 use crate::clock::Clock;
 use crate::plugins::engine::{Runtime, config};
-use crate::plugins::{Compiler, Means, Options, Places, PluginState, PluginStatus, Plugins};
+use crate::plugins::{Compiler, Means, Options, Places, PluginState, PluginStatus, Plugins, Unrecorded};
 use crate::shutdown::Shutdown;
 
 /// A compiler that is not there: whatever is loaded with it was not compiled.
@@ -19,8 +20,10 @@ async fn start(home: &Path, compiler: Compiler, cache_bytes: u64) -> PluginStatu
     let places = Places {
         plugins: home.join("plugins"),
         cache: Some(home.join("cache")),
+        versions: home.join("versions"),
         compiler,
         means: Means::default(),
+        records: Arc::new(Unrecorded),
     };
     let options = Options { instances: 16, cache_bytes, ..Options::default() };
     let shutdown = Shutdown::new();

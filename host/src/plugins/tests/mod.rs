@@ -9,13 +9,14 @@ mod hostile;
 mod manifests;
 mod policy;
 mod random;
+mod versions;
 
 use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Compiler, Means, Options, Places, Plugins};
+use super::{Compiler, Means, Options, Places, Plugins, Unrecorded};
 use crate::clock::Clock;
 use crate::json::Subject;
 use crate::model::{
@@ -48,8 +49,10 @@ impl Fixture {
         let places = Places {
             plugins: dir.path().to_owned(),
             cache: None,
+            versions: dir.path().join(".versions"),
             compiler: Compiler::InProcess,
             means: Means::default(),
+            records: Arc::new(Unrecorded),
         };
         let plugins = Plugins::start(places, options, Clock::system(), &shutdown).await.unwrap();
         Self { dir, plugins, shutdown }

@@ -15,6 +15,7 @@ pub(crate) mod logging;
 pub(crate) mod managing;
 pub(crate) mod ordering;
 pub(crate) mod persistence;
+pub(crate) mod plugins;
 pub(crate) mod recovering;
 pub(crate) mod resending;
 pub(crate) mod telling;
@@ -100,6 +101,9 @@ macro_rules! for_every_rule {
             managing::a_use_of_a_key_is_noted_unless_the_key_is_gone_or_the_use_older,
             tenants::settings_of_tenants_are_read_back_as_they_were_written,
             tenants::settings_that_say_nothing_leave_no_row_but_one_in_the_audit_log,
+            plugins::what_is_kept_of_plugins_is_read_back_as_it_was_written,
+            plugins::a_decision_about_a_plugin_has_its_audit_row_and_other_changes_have_none,
+            plugins::a_plugin_of_which_nothing_is_kept_leaves_no_row,
             auditing::a_change_and_its_audit_row_are_both_there_or_neither,
             auditing::every_change_of_one_batch_gets_its_own_row,
             auditing::the_audit_log_pages_from_the_newest_to_the_oldest,

@@ -36,6 +36,7 @@ mod measure;
 mod open;
 mod options;
 mod ordered;
+mod plugins;
 mod progress;
 mod recovering;
 mod resending;

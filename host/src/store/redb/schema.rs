@@ -139,6 +139,8 @@ tables! {
     RECOVERIES, recoveries: u128 => &'static [u8];
     /// Endpoint -> the recovery of it that runs.
     RECOVERING, recovering: u128 => u128;
+    /// Plugin -> the versions of it that are kept, as JSON. No row: none.
+    PLUGINS, plugins: &'static str => &'static [u8];
     /// Tenant, plugin, key -> when it is gone, then what the plugin keeps under it.
     KV, kv: (&'static str, &'static str, &'static str) => &'static [u8];
     /// Time, tenant, plugin, key: what of `kv` expires, in the order in which it does.

@@ -14,6 +14,7 @@ use super::managing::{
     self, CreateEndpoint, CreateKey, DeleteEndpoint, DeleteKey, NoteKeyUses, Reseal, UpdateEndpoint,
 };
 use super::ordered::{self, IndexOrder, SetLines};
+use super::plugins::{self, SetPlugin};
 use super::recovering::{self, CancelRecovery, CreateRecovery};
 use super::resending::Cancel;
 use super::tenants::{self, SetTenant};
@@ -21,8 +22,8 @@ use super::topics::{self, CreateTopic, DeleteTopic, ImportTopics, UpdateTopic};
 use super::{RedbStore, events, log, statistics, waiting};
 use crate::model::{
     ApiKeyRecord, AuditEntry, Delivery, DeliveryId, Endpoint, EndpointId, Event, EventId, EventKey, KeyId,
-    KvSpace, KvWrite, Line, OrderId, PluginName, Recovery, RecoveryId, TenantId, TenantSettings, Topic,
-    TopicEntry, UnixMs,
+    KvSpace, KvWrite, Line, OrderId, PluginName, PluginRecord, Recovery, RecoveryId, TenantId,
+    TenantSettings, Topic, TopicEntry, UnixMs,
 };
 use crate::store::{
     Accepted, AuditChain, AuditFilter, AuditPage, Backlog, BacklogFull, BacklogLimits, Candidates, Changed,
@@ -274,6 +275,18 @@ impl Store for RedbStore {
 
     fn topics(&self) -> StoreFuture<'_, Vec<TopicEntry>> {
         self.read(topics::all)
+    }
+
+    fn set_plugin(&self, record: PluginRecord, audit: Option<AuditEntry>) -> StoreFuture<'_, ()> {
+        let change = SetPlugin(record);
+        match audit {
+            Some(audit) => self.write(Audited { change, audit }),
+            None => self.write(change),
+        }
+    }
+
+    fn plugins(&self) -> StoreFuture<'_, Vec<PluginRecord>> {
+        self.read(plugins::all)
     }
 
     fn kv_read(&self, space: KvSpace, key: String) -> StoreFuture<'_, KvRead> {

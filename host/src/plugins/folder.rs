@@ -4,22 +4,22 @@
 //! a regular file of our own user that nobody else may touch. What is written appears whole or not at all.
 
 use std::fs::{DirBuilder, File};
-use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::io::{self, ErrorKind, Read as _};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_NOW};
-use rustix::fs::{fstat, futimens, openat, renameat, statat, unlinkat};
+use rustix::fs::{fstat, futimens, openat, statat, unlinkat};
 use rustix::process::geteuid;
 
-/// What [`Folder::read`] gives apart from the rest.
-pub(super) const HEADER_BYTES: usize = 32;
-/// How files that are being written are called. What a crash leaves of them is removed at the next start.
-const DRAFT: &str = ".draft-";
+use super::draft::{self, Draft};
+
 const READ: OFlags = OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC).union(OFlags::NONBLOCK);
 
-pub(super) struct Folder(OwnedFd);
+/// The open folder. Everything here blocks.
+pub(super) struct Folder(Arc<OwnedFd>);
 
 /// A file in the folder.
 pub(super) struct Entry {
@@ -30,25 +30,21 @@ pub(super) struct Entry {
 }
 
 impl Folder {
+    /// Opens it, and makes it if it is missing.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         DirBuilder::new().recursive(true).mode(0o700).create(path)?;
         let folder = rustix::fs::open(path, READ | OFlags::DIRECTORY, Mode::empty())?;
         ensure_private(&fstat(&folder)?)?;
-        let folder = Self(folder);
-        for entry in folder.list()? {
-            if entry.name.starts_with(DRAFT) {
-                folder.remove(&entry.name)?;
-            }
-        }
-        Ok(folder)
+        draft::clear(&folder)?;
+        Ok(Self(Arc::new(folder)))
     }
 
-    /// The first bytes of a file, and the rest. `None` if there is no such file.
-    pub(super) fn read(
+    /// The first `N` bytes of a file, and the rest. `None` if there is no such file.
+    pub(super) fn read<const N: usize>(
         &self,
         name: &str,
         max_bytes: u64,
-    ) -> io::Result<Option<([u8; HEADER_BYTES], Vec<u8>)>> {
+    ) -> io::Result<Option<([u8; N], Vec<u8>)>> {
         let file = match openat(&self.0, name, READ, Mode::empty()) {
             Err(rustix::io::Errno::NOENT) => return Ok(None),
             opened => opened?,
@@ -57,32 +53,39 @@ impl Folder {
         ensure_private(&stat)?;
         let size = u64::try_from(stat.st_size).unwrap_or(u64::MAX);
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile || size > max_bytes {
-            return Err(io::Error::new(ErrorKind::InvalidData, "it is not a file of this cache"));
+            return Err(io::Error::new(ErrorKind::InvalidData, "it is not a file that the gateway wrote"));
         }
         // When it was used says what is dropped first; if it cannot be said, nothing is lost.
         let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
         let _ = futimens(&file, &Timestamps { last_access: now, last_modification: now });
         let mut file = File::from(file);
-        let mut header = [0; HEADER_BYTES];
-        file.read_exact(&mut header)?;
-        let mut rest = Vec::with_capacity(usize::try_from(size).unwrap_or(0).saturating_sub(HEADER_BYTES));
+        let mut first = [0; N];
+        file.read_exact(&mut first)?;
+        let mut rest = Vec::with_capacity(usize::try_from(size).unwrap_or(0).saturating_sub(N));
         file.take(max_bytes).read_to_end(&mut rest)?;
-        Ok(Some((header, rest)))
+        Ok(Some((first, rest)))
     }
 
-    /// Makes or replaces a file, on stable storage before it has its name.
+    /// How many bytes a file has. `None` if there is no such file.
+    pub(super) fn size(&self, name: &str) -> io::Result<Option<u64>> {
+        match statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Err(rustix::io::Errno::NOENT) => Ok(None),
+            stat => Ok(Some(u64::try_from(stat?.st_size).unwrap_or(0))),
+        }
+    }
+
+    /// A file that nobody sees yet.
+    pub(super) fn draft(&self) -> io::Result<Draft> {
+        Draft::new(&self.0, Mode::RUSR | Mode::WUSR)
+    }
+
+    /// Makes or replaces a file.
     pub(super) fn write(&self, name: &str, parts: &[&[u8]]) -> io::Result<()> {
-        let draft = format!("{DRAFT}{:016x}", rand::random::<u64>());
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let mut file = File::from(openat(&self.0, &draft, flags, Mode::RUSR | Mode::WUSR)?);
-        let mut written = || {
-            for part in parts {
-                file.write_all(part)?;
-            }
-            file.sync_all()?;
-            Ok(renameat(self.0.as_fd(), &draft, self.0.as_fd(), name)?)
-        };
-        written().inspect_err(|_| drop(self.remove(&draft)))
+        let mut draft = self.draft()?;
+        for part in parts {
+            draft.write(part)?;
+        }
+        draft.keep(name)
     }
 
     /// Removes a file, or whatever has its name. A link goes, what it leads to stays.
