@@ -57,7 +57,7 @@ fn text(value: &Value) -> Result<String> {
 
 /// The files that are kept of versions, drafts included.
 fn kept(scene: &Scene) -> Result<Vec<PathBuf>> {
-    let folder = scene.gateway.home().join("hookway-data/plugin-versions");
+    let folder = scene.gateway.home().join("data/plugin-versions");
     fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect()
 }
 
@@ -182,10 +182,10 @@ async fn what_cannot_be_taken_is_refused_with_a_sentence_and_changes_nothing() -
 
 #[tokio::test]
 async fn a_version_that_fails_with_what_it_is_used_for_is_refused() -> Result<()> {
-    let scene = Scene::with(Setup::default().plugin("cel-filter", plugin("cel-filter")?)).await?;
-    scene.client.plugin_active("cel-filter").await?;
-    scene.endpoint_with("/a", "cel-filter", json!({ "expr": "data == 1" })).await?;
-    let refused = push(&scene.client, "cel-filter", fs::read(guest("refuse-config")?)?).await?;
+    let scene = Scene::with(Setup::default().plugin("some", guest("refuse-config")?)).await?;
+    scene.client.plugin_active("some").await?;
+    scene.endpoint_with("/a", "some", json!({ "expr": "1 +" })).await?;
+    let refused = push(&scene.client, "some", fs::read(plugin("cel-filter")?)?).await?;
     refused.expect_problem(422, "with a configuration that is in use (tenant `default`)")?;
     scene.client.send("a", &json!(1)).await?;
     scene.receiver.wait_for("/a", 1).await?;
