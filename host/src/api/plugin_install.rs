@@ -4,9 +4,8 @@
 pub(super) mod docs;
 
 use axum::Json;
-use axum::body::Body;
-use axum::extract::State;
-use http::{HeaderMap, StatusCode};
+use axum::extract::{Request, State};
+use http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -48,13 +47,12 @@ pub(super) async fn install(
     caller: Caller,
     PathText(name): PathText,
     dry_run: Result<Query<DryRun>, Problem>,
-    headers: HeaderMap,
-    body: Body,
+    request: Request,
 ) -> Result<(StatusCode, Json<InstalledView>), Problem> {
     caller.must_be_admin()?;
     let Query(dry_run) = dry_run?;
     let plugin = named(&name)?;
-    let files = plugin_upload::read(&api.plugins, &headers, body).await?;
+    let files = plugin_upload::read(&api.plugins, request).await?;
     let asked = asked(&caller, dry_run);
     let (plugins, of) = (api.plugins.clone(), plugin.clone());
     let installed = uninterrupted(async move { plugins.install(&of, files, &asked).await }).await?;

@@ -3,8 +3,9 @@
 use std::pin::pin;
 
 use axum::body::Body;
-use http::HeaderMap;
+use axum::extract::Request;
 use http::header::CONTENT_TYPE;
+use http::request::Parts;
 use http_body_util::BodyExt as _;
 use multer::{Constraints, Field, Multipart, SizeLimit};
 
@@ -19,9 +20,10 @@ const FORM_BYTES: u64 = 64 << 10;
 ///
 /// # Errors
 /// 413, 415, 408 or 400: what was sent cannot be read.
-pub(super) async fn read(plugins: &Plugins, headers: &HeaderMap, body: Body) -> Result<NewFiles, Problem> {
-    refuse_encoding(headers)?;
-    if is_media_type(headers, "application/wasm") {
+pub(super) async fn read(plugins: &Plugins, request: Request) -> Result<NewFiles, Problem> {
+    let (Parts { headers, .. }, body) = request.into_parts();
+    refuse_encoding(&headers)?;
+    if is_media_type(&headers, "application/wasm") {
         let component = read_component(plugins, body).await?;
         return Ok(NewFiles { component: Some(component), manifest: NewManifest::AsItIs });
     }
@@ -94,11 +96,13 @@ async fn manifest_of(mut field: Field<'_>) -> Result<NewManifest, Problem> {
 }
 
 fn unreadable(error: &multer::Error) -> Problem {
-    match error {
-        multer::Error::StreamReadFailed(error) => broken_body(&**error),
-        multer::Error::StreamSizeExceeded { limit } => Problem::too_large(format!(
+    if let multer::Error::StreamReadFailed(error) = error {
+        broken_body(&**error)
+    } else if let multer::Error::StreamSizeExceeded { limit } = error {
+        Problem::too_large(format!(
             "the form has more than {limit} bytes: make the component smaller or raise `plugins.max_file_bytes`"
-        )),
-        error => Problem::malformed(format!("the form cannot be read: {error}")),
+        ))
+    } else {
+        Problem::malformed(format!("the form cannot be read: {error}"))
     }
 }

@@ -111,10 +111,8 @@ pub enum InstallError {
 }
 
 pub(super) fn unreadable(error: io::Error) -> InstallError {
-    match error.kind() {
-        ErrorKind::NotFound | ErrorKind::InvalidData => InstallError::Lost,
-        _ => InstallError::Keeping(error),
-    }
+    let is_lost = [ErrorKind::NotFound, ErrorKind::InvalidData].contains(&error.kind());
+    if is_lost { InstallError::Lost } else { InstallError::Keeping(error) }
 }
 
 impl Plugins {

@@ -22,7 +22,7 @@ impl Keeper {
             match self.finish(&record).await {
                 Ok(()) => self.settle(plugin).await,
                 Err(error) => {
-                    warn!(%plugin, %error, "the plugin directory is not as it was decided before the last stop")
+                    warn!(%plugin, %error, "the plugin directory is not as it was decided before the last stop");
                 }
             }
         }

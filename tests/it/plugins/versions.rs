@@ -159,7 +159,19 @@ async fn what_cannot_be_taken_is_refused_with_a_sentence_and_changes_nothing() -
     );
     ensure!(tried.await?.expect(StatusCode::OK)?.body["changed"] == true);
 
-    // Half of one, and then nobody.
+    half_of_one(&scene, &good).await?;
+    let one_left = async || Ok((kept(&scene)?.len() == 1).then_some(()));
+    eventually("nothing is left of what was refused", one_left).await?;
+    let now = client.plugin_active("tagger").await?;
+    ensure!(now["version"] == live["version"] && now["loaded_at"] == live["loaded_at"], "{now}");
+    ensure!(versions(client, "tagger").await?.len() == 1);
+    ensure!(fs::read(scene.gateway.plugins_dir().join("tagger.wasm"))? == tagger(1)?);
+    ensure!(fs::read_dir(scene.gateway.plugins_dir())?.count() == 1);
+    Ok(())
+}
+
+/// Half of an upload, and then nobody.
+async fn half_of_one(scene: &Scene, good: &[u8]) -> Result<()> {
     let mut broken = TcpStream::connect(scene.gateway.address()).await?;
     let head = format!(
         "PUT /v1/plugins/tagger HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ncontent-type: {WASM}\r\n\
@@ -170,13 +182,6 @@ async fn what_cannot_be_taken_is_refused_with_a_sentence_and_changes_nothing() -
     broken.write_all(head.as_bytes()).await?;
     broken.write_all(&good[..good.len() / 2]).await?;
     drop(broken);
-    let one_left = async || Ok((kept(&scene)?.len() == 1).then_some(()));
-    eventually("nothing is left of what was refused", one_left).await?;
-    let now = client.plugin_active("tagger").await?;
-    ensure!(now["version"] == live["version"] && now["loaded_at"] == live["loaded_at"], "{now}");
-    ensure!(versions(client, "tagger").await?.len() == 1);
-    ensure!(fs::read(scene.gateway.plugins_dir().join("tagger.wasm"))? == tagger(1)?);
-    ensure!(fs::read_dir(scene.gateway.plugins_dir())?.count() == 1);
     Ok(())
 }
 
