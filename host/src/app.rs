@@ -285,6 +285,16 @@ fn described() -> Vec<Described> {
     ingest::described().chain(api::described()).chain(reference::described()).collect()
 }
 
+/// What plugins reach others with where there is no gateway: requests go through the guard of deliveries to public addresses,
+/// and nothing is kept.
+///
+/// # Errors
+/// The DNS servers of this machine cannot be used.
+pub fn means_without_gateway() -> Result<Means, deliver::OptionsError> {
+    let requests = PluginRequests(Client::new(&deliver::Options::default())?);
+    Ok(Means { outbound: Arc::new(requests), ..Means::default() })
+}
+
 /// The API as an OpenAPI 3.1 document.
 #[must_use]
 pub fn openapi() -> Value {

@@ -68,7 +68,11 @@ fn ask(command: client::Command) -> Result<(), (String, u8)> {
 fn plugin(command: PluginCommand) -> Result<(), (String, u8)> {
     match command {
         PluginCommand::OfGateway(command) => ask(client::Command::Plugin(command)),
-        PluginCommand::OfAuthor(command) => authoring::run(command).map_err(|error| (error.to_string(), 1)),
+        PluginCommand::OfAuthor(command) => {
+            let means = || app::means_without_gateway().map_err(|error| error.to_string());
+            let world = authoring::World { environment: config::environment(), means };
+            authoring::run(command, world).map_err(|error| (error.to_string(), 1))
+        }
     }
 }
 

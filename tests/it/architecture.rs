@@ -62,7 +62,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     ("reference", &["openapi", "http"]),
     ("client", &["clock"]),
-    ("authoring", &["clock", "plugins"]),
+    ("authoring", &["clock", "plugins", "client"]),
     ("config", &["ALL"]),
     ("cli", &["config", "client", "plugins", "authoring"]),
     ("core_dumps", &[]),

@@ -4,6 +4,7 @@
 
 mod access;
 mod architecture;
+mod authoring;
 mod backpressure;
 mod breaker;
 mod checklist;

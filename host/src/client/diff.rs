@@ -13,7 +13,7 @@ const CONTEXT: usize = 3;
 const TIME_LIMIT: Duration = Duration::from_secs(2);
 
 /// `-` for what only the old text has, `+` for what only the new one has.
-pub(super) fn diff(old: &str, new: &str) -> Vec<Line> {
+pub(crate) fn diff(old: &str, new: &str) -> Vec<Line> {
     let diff = TextDiff::configure().timeout(TIME_LIMIT).diff_lines(old, new);
     let mut lines = Vec::new();
     for (n, group) in diff.grouped_ops(CONTEXT).iter().enumerate() {

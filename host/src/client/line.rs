@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Effects, Style};
 
 /// How a piece of text is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tone {
+pub(crate) enum Tone {
     Plain,
     Strong,
     Faint,
@@ -18,28 +18,28 @@ pub(super) enum Tone {
 
 /// One line, without its end.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Line(Vec<(Tone, String)>);
+pub(crate) struct Line(Vec<(Tone, String)>);
 
 impl Line {
     /// A line of one piece.
-    pub(super) fn new(tone: Tone, text: impl Into<String>) -> Self {
+    pub(crate) fn new(tone: Tone, text: impl Into<String>) -> Self {
         Self::default().and(tone, text)
     }
 
     /// The line with a piece more.
-    pub(super) fn and(mut self, tone: Tone, text: impl Into<String>) -> Self {
+    pub(crate) fn and(mut self, tone: Tone, text: impl Into<String>) -> Self {
         self.0.push((tone, text.into()));
         self
     }
 
     /// The line moved to the right.
-    pub(super) fn indented(mut self) -> Self {
+    pub(crate) fn indented(mut self) -> Self {
         self.0.insert(0, (Tone::Plain, "  ".to_owned()));
         self
     }
 
     /// The text to write.
-    pub(super) fn render(&self, colour: bool) -> String {
+    pub(crate) fn render(&self, colour: bool) -> String {
         let piece = |(tone, text): &(Tone, String)| {
             let text = harmless(text);
             match tone.style().filter(|_| colour) {

@@ -37,7 +37,10 @@ mod topic;
 
 use clap::Subcommand;
 
+pub(crate) use self::diff::diff;
 pub use self::error::Error;
+pub(crate) use self::line::{Line, Tone};
+pub(crate) use self::output::Output;
 pub use self::plugin::Command as PluginCommand;
 pub use self::session::{Common, Direct, Remote};
 use crate::clock::Clock;

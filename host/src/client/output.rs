@@ -13,11 +13,11 @@ use super::line::{Line, harmless};
 use super::pretty::on_one_line;
 
 /// The two streams and what may be written to them.
-pub(super) struct Output {
+pub(crate) struct Output {
     out: Box<dyn Write>,
     colour: bool,
     /// Whether a script reads.
-    pub(super) json: bool,
+    pub(crate) json: bool,
 }
 
 /// An element of a list as a row for people.
@@ -31,7 +31,7 @@ pub(super) trait Row: serde::de::DeserializeOwned {
 
 impl Output {
     /// The streams of the process.
-    pub(super) fn standard(environment: &[(String, String)], json: bool) -> Self {
+    pub(crate) fn standard(environment: &[(String, String)], json: bool) -> Self {
         let is = |name: &str, test: fn(&str) -> bool| environment.iter().any(|(n, v)| n == name && test(v));
         let plain = is("NO_COLOR", |value| !value.is_empty()) || is("TERM", |value| value == "dumb");
         let colour = io::stdout().is_terminal() && !plain;
@@ -42,7 +42,7 @@ impl Output {
     ///
     /// # Errors
     /// Nobody reads.
-    pub(super) fn lines(&mut self, lines: impl IntoIterator<Item = Line>) -> Result<(), Error> {
+    pub(crate) fn lines(&mut self, lines: impl IntoIterator<Item = Line>) -> Result<(), Error> {
         for line in lines {
             writeln!(self.out, "{}", line.render(self.colour))?;
         }
@@ -53,7 +53,7 @@ impl Output {
     ///
     /// # Errors
     /// Nobody reads.
-    pub(super) fn line(&mut self, line: impl Into<Line>) -> Result<(), Error> {
+    pub(crate) fn line(&mut self, line: impl Into<Line>) -> Result<(), Error> {
         self.lines([line.into()])
     }
 
@@ -70,7 +70,7 @@ impl Output {
     ///
     /// # Errors
     /// Nobody reads.
-    pub(super) fn text(&mut self, text: &str) -> Result<(), Error> {
+    pub(crate) fn text(&mut self, text: &str) -> Result<(), Error> {
         write!(self.out, "{text}")?;
         Ok(self.out.flush()?)
     }
@@ -79,7 +79,7 @@ impl Output {
     ///
     /// # Errors
     /// Nobody reads.
-    pub(super) fn json(&mut self, json: &str) -> Result<(), Error> {
+    pub(crate) fn json(&mut self, json: &str) -> Result<(), Error> {
         writeln!(self.out, "{}", on_one_line(json))?;
         Ok(self.out.flush()?)
     }
@@ -102,7 +102,7 @@ impl Output {
     ///
     /// # Errors
     /// Nobody reads.
-    pub(super) fn table(&mut self, head: &[&str], rows: Vec<Vec<String>>) -> Result<(), Error> {
+    pub(crate) fn table(&mut self, head: &[&str], rows: Vec<Vec<String>>) -> Result<(), Error> {
         write!(self.out, "{}", table(head, rows, true))?;
         Ok(self.out.flush()?)
     }

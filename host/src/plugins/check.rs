@@ -1,6 +1,5 @@
 //! What the gateway would say to a file, without a gateway: for authors.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -8,30 +7,39 @@ use serde::Serialize;
 use super::compile::{Compiler, to_component};
 use super::engine::Runtime;
 use super::grants::Consent;
-use super::inspect::{Census, Kind, check_import, kind};
-use super::load::{Files, Loader};
-use super::manifest::{self, Manifest};
+use super::inspect::{Census, Grant, Kind, check_import, kind};
+use super::limits::CallLimits;
+use super::load::Loader;
+use super::manifest::{Isolation, JsonText, Manifest};
 use super::options::Options;
-use super::scan::read;
+use super::samples;
 use super::version::Capability;
+use super::workpiece::Workpiece;
 use crate::clock::Clock;
-use crate::model::PluginName;
+use crate::model::{OnFailure, PluginName, TopicPattern};
 
-/// What a plugin file is, wants and gets.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// What a plugin is, wants and gets.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
-    /// What the version would be called: the first 16 hex digits of the SHA-256 of the file.
+    /// What it would be called.
+    pub name: PluginName,
+    /// What the version would be called: the first 16 hex digits of the SHA-256 of the component, and with a manifest `+` and the
+    /// first 8 of that of the manifest.
     pub version: String,
-    /// The size of the file in bytes.
-    pub size: u64,
+    /// The size of the component in bytes.
+    pub size: usize,
+    /// The size of the machine code that is made of it, in bytes; none if none can be made.
+    pub machine_code_size: Option<usize>,
     /// Whether the file is a core module, which the gateway makes a component of.
     pub is_core_module: bool,
     /// What it can do.
     pub capabilities: Vec<Capability>,
-    /// What it exports, by the names of interfaces.
+    /// What it exports, by the names of interfaces, with their versions.
     pub exports: Vec<String>,
     /// What it imports, and what it gets for it.
     pub imports: Vec<Import>,
+    /// What its manifest says, and where it is silent what holds then; none if it cannot be taken.
+    pub manifest: Option<Summary>,
     /// What the operator has to allow, as it stands in the configuration; none if the manifest asks for nothing.
     pub needs: Option<String>,
     /// Why the gateway would not load it.
@@ -41,105 +49,150 @@ pub struct Report {
 /// One import of a plugin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Import {
-    /// The name of the interface.
+    /// The name of the interface, with its version.
     pub name: String,
     /// What is behind it.
     pub gets: &'static str,
+    /// The grant that it takes.
+    pub grant: Option<&'static str>,
+    /// Whether there is nothing behind it, so that what uses it fails; no harm where only the library of a language imports it.
+    pub is_denied: bool,
     /// Whether the plugin is refused because of it.
     pub is_refused: bool,
 }
 
-/// Reads a file, and the manifest beside it if there is one, and loads them as a gateway would that allows what the manifest asks
-/// for: up to the first instance, and the samples.
+/// What holds for the calls of a plugin.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Summary {
+    /// Whether there is a manifest.
+    pub is_written: bool,
+    /// It is asked about these; empty = all.
+    pub topics: Vec<TopicPattern>,
+    /// What becomes of a delivery that it could not judge.
+    pub on_failure: OnFailure,
+    /// What an instance is shared by.
+    pub isolation: Isolation,
+    /// The configuration of bindings that have none, as JSON text.
+    pub config: Option<String>,
+    /// How long a call may take.
+    pub deadline_ms: u128,
+    /// How much linear memory an instance may have.
+    pub memory_bytes: usize,
+    /// How much a call may hand over.
+    pub output_bytes: usize,
+    /// How many calls one instance serves, give or take 20 %.
+    pub max_calls: u32,
+    /// How many samples there are.
+    pub samples: usize,
+}
+
+/// Loads a plugin as a gateway would that allows what the manifest asks for: up to the first instance, and the samples.
 ///
 /// # Errors
-/// In a sentence: the file cannot be read, or the engine does not start. A file that cannot be loaded is a report.
+/// In a sentence: the engine does not start. A plugin that cannot be loaded is a report.
 pub async fn check(
-    path: &Path,
+    piece: &Workpiece,
     compiler: Compiler,
     mut options: Options,
     clock: Clock,
 ) -> Result<Report, String> {
-    let max = options.max_file_bytes;
-    let file = read(std::fs::File::open(path), max).map_err(|error| error.to_string())?;
-    let file = file.ok_or_else(|| "the file changed while it was read: try again".to_owned())?;
-    let mut report = describe(&file);
-    let name = name(path)?;
-    let files = Files { component: file, manifest: manifest(path)? };
-    let version = files.version();
-    let parsed = files.manifest.as_ref().map(|text| Manifest::parse(&format!("{name}.toml"), text, &options));
+    let mut report = describe(piece);
     // What is wrong with it, loading tells.
-    if let Some(Ok(manifest)) = parsed.filter(|parsed| parsed.as_ref().is_ok_and(|it| !it.grants.is_empty()))
-    {
-        let consent = Consent::to_all_of(&manifest.grants);
-        report.needs = Some(consent.to_toml(&name));
-        options.grants.insert(name.clone(), consent);
+    if let Ok(manifest) = piece.manifest(&options) {
+        if !manifest.grants.is_empty() {
+            let consent = Consent::to_all_of(&manifest.grants);
+            report.needs = Some(consent.to_toml(&piece.name));
+            options.grants.insert(piece.name.clone(), consent);
+        }
+        report.manifest = Some(Summary::of(&manifest, piece.has_manifest(), &options));
     }
     let runtime = Arc::new(Runtime::alone(options, clock).map_err(|error| error.to_string())?);
-    let loader = Loader::new(runtime, compiler, None);
-    match loader.load(&name, files, None, &[]).await {
+    let loader = Loader::new(Arc::clone(&runtime), compiler, None);
+    let loaded = async {
+        let version = loader.prepare(&piece.name, piece.files.clone(), None, &[]).await?;
+        report.machine_code_size = Some(version.machine_code_size());
+        samples::run(&runtime, version).await
+    };
+    match loaded.await {
         Ok(version) => report.capabilities = version.capabilities(),
         Err(error) => report.problem = Some(error.to_string()),
     }
-    version.as_ref().clone_into(&mut report.version);
     Ok(report)
 }
 
-/// What the plugin would be called.
-fn name(path: &Path) -> Result<PluginName, String> {
-    let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-    let otherwise = |_| "checked".parse().map_err(|_| "no name".to_owned());
-    stem.parse().or_else(otherwise)
-}
-
-/// The manifest beside a file.
-fn manifest(path: &Path) -> Result<Option<Vec<u8>>, String> {
-    let path = path.with_extension("toml");
-    match std::fs::File::open(&path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        // One byte more than is taken, so that loading says that it is too large.
-        file => read(file, manifest::MAX_BYTES + 1).map_err(|error| format!("{}: {error}", path.display())),
+impl Summary {
+    fn of(manifest: &Manifest, is_written: bool, options: &Options) -> Self {
+        let limits = CallLimits::of(manifest, options);
+        Self {
+            is_written,
+            topics: manifest.topics.clone(),
+            on_failure: manifest.on_failure.unwrap_or_default(),
+            isolation: manifest.isolation,
+            config: manifest.config.as_ref().map(|config| JsonText::text(config).as_ref().to_owned()),
+            deadline_ms: limits.deadline.as_millis(),
+            memory_bytes: limits.memory_bytes,
+            output_bytes: limits.output_bytes,
+            max_calls: limits.reuse,
+            samples: manifest.samples.len(),
+        }
     }
 }
 
 /// What the bytes tell. What is wrong with them, loading tells.
-fn describe(file: &[u8]) -> Report {
-    let is_core_module = kind(file) == Ok(Kind::CoreModule);
+fn describe(piece: &Workpiece) -> Report {
+    let file = &piece.files.component;
     let census = to_component(file).and_then(|component| Census::of(&component)).unwrap_or_default();
-    let imports = census.imports.into_iter().map(|name| {
-        let is_refused = check_import(&name).is_err();
-        Import {
-            gets: if is_refused { "refused: the gateway has nothing of this name" } else { behind(&name) },
-            is_refused,
-            name,
-        }
-    });
     Report {
-        version: String::new(),
-        size: file.len() as u64,
-        is_core_module,
+        name: piece.name.clone(),
+        version: piece.files.version().as_ref().to_owned(),
+        size: piece.size(),
+        machine_code_size: None,
+        is_core_module: kind(file) == Ok(Kind::CoreModule),
         capabilities: Vec::new(),
-        imports: imports.collect(),
+        imports: census.imports.into_iter().map(Import::of).collect(),
         exports: census.exports,
+        manifest: None,
         needs: None,
         problem: None,
     }
 }
 
-/// What is behind an import that is let in.
-fn behind(name: &str) -> &'static str {
+impl Import {
+    fn of(name: String) -> Self {
+        match check_import(&name) {
+            Ok(grant) => {
+                let (gets, is_denied) = behind(&name);
+                Self { name, gets, grant: grant.map(Grant::name), is_denied, is_refused: false }
+            }
+            Err(_) => Self {
+                name,
+                gets: "refused: the gateway has nothing of this name",
+                grant: None,
+                is_denied: true,
+                is_refused: true,
+            },
+        }
+    }
+}
+
+/// What is behind an import that is let in, and whether that is nothing.
+fn behind(name: &str) -> (&'static str, bool) {
     let interface = name.split('@').next().unwrap_or_default();
-    match interface.split('/').next().unwrap_or_default() {
-        "hookway:plugin" if interface == "hookway:plugin/kv" => "what it keeps, with the grant `kv`",
-        "hookway:plugin" => "the gateway",
-        "wasi:http" => "requests to listed hosts, with the grant `http`",
-        "wasi:clocks" => "the time of the gateway, in milliseconds",
-        "wasi:random" => "random bytes",
-        "wasi:filesystem" => "no files",
-        "wasi:sockets" => "no network",
-        "wasi:cli" if matches!(interface, "wasi:cli/stdout" | "wasi:cli/stderr") => "lines of the log",
-        "wasi:cli" if interface == "wasi:cli/environment" => "no arguments; the variables of the grant `env`",
-        "wasi:cli" => "no terminal, no input",
-        _ => "what the others need of it",
+    let (package, interface) = interface.split_once('/').unwrap_or((interface, ""));
+    match (package, interface) {
+        ("hookway:plugin", "kv") => ("what it keeps, with the grant `kv`", false),
+        ("hookway:plugin", _) => ("the gateway", false),
+        ("wasi:http", _) => ("requests to listed hosts, with the grant `http`", false),
+        ("wasi:clocks", _) => ("the time of the gateway, in milliseconds", false),
+        ("wasi:random", _) => ("random bytes", false),
+        ("wasi:filesystem", _) => {
+            ("no files: put what it reads into its configuration, or into the component", true)
+        }
+        ("wasi:sockets", _) => ("no network: ask others through `wasi:http`, with the grant `http`", true),
+        ("wasi:cli", "stdout" | "stderr") => ("lines of the log", false),
+        ("wasi:cli", "environment") => ("no arguments; the variables of the grant `env`", false),
+        ("wasi:cli", "exit") => ("the end of the call, which fails", false),
+        ("wasi:cli", _) => ("no terminal, no input", true),
+        _ => ("what the others need of it", false),
     }
 }

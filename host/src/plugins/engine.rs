@@ -11,6 +11,7 @@ use wasmtime::{
 
 use super::error::Error;
 use super::grants::{Granted, HttpGuest, Means, Operator};
+use super::instructions::Instructions;
 use super::limits::{
     CallLimits, MAX_CORE_INSTANCES, MAX_MEMORIES, MAX_TABLE_ELEMENTS, MAX_TABLES, MemoryLimiter,
 };
@@ -44,6 +45,8 @@ const MAX_HANDLES: usize = 1_000;
 /// The engine, what may be imported, and the instances.
 pub(super) struct Runtime {
     pub(super) engine: Engine,
+    /// Where instructions are counted, which makes everything slower: for authors, never for events.
+    pub(super) instructions: Option<Instructions>,
     pub(super) linker: Linker<State>,
     pub(super) pool: Pool,
     pub(super) logs: LogRings,
@@ -59,6 +62,11 @@ impl Runtime {
         Self::start(options, Means::default(), clock, &Shutdown::new())
     }
 
+    /// The same with other machine code, which counts the instructions of calls.
+    pub(super) fn counting(options: Options, means: Means, clock: Clock) -> Result<Self, Error> {
+        Self::with(options, means, clock, &Shutdown::new(), Some(Instructions::default()))
+    }
+
     /// `tasks`: what waits at a stop for what plugins keep to be written.
     pub(super) fn start(
         options: Options,
@@ -66,14 +74,30 @@ impl Runtime {
         clock: Clock,
         tasks: &Shutdown,
     ) -> Result<Self, Error> {
+        Self::with(options, means, clock, tasks, None)
+    }
+
+    fn with(
+        options: Options,
+        means: Means,
+        clock: Clock,
+        tasks: &Shutdown,
+        instructions: Option<Instructions>,
+    ) -> Result<Self, Error> {
         let operator = Operator::new(&options.grants, means, clock, tasks.clone())?;
-        let engine = engine(&options).map_err(|error| Error::Engine(error.into()))?;
+        let config = || {
+            let mut config = config();
+            config.consume_fuel(instructions.is_some());
+            config
+        };
+        let engine = engine(&options, config).map_err(|error| Error::Engine(error.into()))?;
         let mut linker = Linker::new(&engine);
         add_to_linker(&mut linker).map_err(|error| Error::Engine(error.into()))?;
         let ticker = Ticker::start(&engine).map_err(Error::Ticker)?;
         let pool = Pool::new(options.instances);
         Ok(Self {
             engine,
+            instructions,
             linker,
             pool,
             logs: LogRings::default(),
@@ -120,7 +144,7 @@ impl Runtime {
 }
 
 /// With the pooling allocator if the machine has the address space for it; otherwise slower, and said loudly.
-fn engine(options: &Options) -> wasmtime::Result<Engine> {
+fn engine(options: &Options, config: impl Fn() -> Config) -> wasmtime::Result<Engine> {
     let mut pooled = config();
     pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(pooling(options)));
     Engine::new(&pooled).or_else(|error| {

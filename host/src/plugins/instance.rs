@@ -101,7 +101,7 @@ impl Instance {
         let (event, endpoint) = (Resource::new_borrow(THE_ONE), Resource::new_borrow(THE_ONE));
         let call = filter.call_filter(&mut self.store, event, endpoint);
         let answer = within(self.limits, deadline, call).await;
-        self.end_call();
+        self.end_call(runtime);
         answer
     }
 
@@ -115,7 +115,7 @@ impl Instance {
         let (event, endpoint) = (Resource::new_borrow(THE_ONE), Resource::new_borrow(THE_ONE));
         let call = transform.call_transform(&mut self.store, event, endpoint);
         let answer = within(self.limits, deadline, call).await;
-        self.end_call();
+        self.end_call(runtime);
         answer
     }
 
@@ -143,7 +143,7 @@ impl Instance {
         let matcher = guest.matcher();
         let call = matcher.call_matches(&mut self.store, compiled, topic);
         let answer = within(self.limits, deadline, call).await;
-        self.end_call();
+        self.end_call(runtime);
         answer
     }
 
@@ -153,7 +153,10 @@ impl Instance {
         begin(runtime, &mut self.store, self.limits.deadline)
     }
 
-    fn end_call(&mut self) {
+    fn end_call(&mut self, runtime: &Runtime) {
+        if let Some(instructions) = &runtime.instructions {
+            instructions.end_call(&self.store);
+        }
         let state = self.store.data_mut();
         state.current = None;
         self.counted.stats().note_memory(state.limiter.used());
@@ -163,6 +166,9 @@ impl Instance {
 /// Sets the deadline and the quotas of the next call.
 fn begin(runtime: &Runtime, store: &mut Store<State>, limit: Duration) -> Deadline {
     store.set_epoch_deadline(1);
+    if let Some(instructions) = &runtime.instructions {
+        instructions.begin_call(store);
+    }
     let state = store.data_mut();
     state.deadline = runtime.clock.deadline(limit);
     state.log.reset();

@@ -101,9 +101,21 @@ impl Loader {
         self.gives_way.store(true, Ordering::Relaxed);
     }
 
-    /// A version of these files, if all is well with it. `live` is the one before it: with the same component there is
-    /// nothing to compile.
+    /// A version of these files, if all is well with it and its samples come out as they say. `live` is the one before it:
+    /// with the same component there is nothing to compile.
     pub(super) async fn load(
+        &self,
+        plugin: &PluginName,
+        files: Files,
+        live: Option<&Version>,
+        in_use: &[InUse],
+    ) -> Result<Version, LoadError> {
+        let version = self.prepare(plugin, files, live, in_use).await?;
+        samples::run(&self.runtime, version).await
+    }
+
+    /// The same before its samples.
+    pub(super) async fn prepare(
         &self,
         plugin: &PluginName,
         files: Files,
@@ -130,7 +142,7 @@ impl Loader {
             self.runtime.pool.forget(id);
         }
         tried?;
-        samples::run(&self.runtime, version).await
+        Ok(version)
     }
 
     fn manifest(&self, plugin: &PluginName, content: Option<&[u8]>) -> Result<Manifest, LoadError> {

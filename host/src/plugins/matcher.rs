@@ -53,14 +53,8 @@ impl PluginSet {
             .breakers
             .admit((&event.tenant, &config), event.key, started)
             .inspect_err(|_| version.stats.count_refused())?;
-        let result = async {
-            let limit = self.runtime.init_on_event();
-            let mut lease = version.lease_matcher(&self.runtime, patterns, limit).await?;
-            let answer = lease.instance.matches(&self.runtime, topic.as_str()).await?;
-            lease.give_back(&self.runtime);
-            Ok(answer)
-        }
-        .await;
+        let limit = self.runtime.init_on_event();
+        let result = version.matches(&self.runtime, patterns, topic, limit).await;
         let outcome = result.as_ref().map_or_else(CallOutcome::from, |_| CallOutcome::Matched);
         let took = started.elapsed();
         version.stats.count(outcome, took);

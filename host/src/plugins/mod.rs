@@ -31,6 +31,7 @@ mod history;
 mod inspect;
 mod install;
 mod instance;
+mod instructions;
 mod judge;
 mod keeper;
 mod limits;
@@ -58,6 +59,8 @@ mod upload;
 mod version;
 mod wasi;
 mod watch;
+mod workbench;
+mod workpiece;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -72,13 +75,14 @@ use tracing::info;
 
 pub use self::breakers::OpenBreaker;
 use self::cache::Cache;
-pub use self::check::{Import, Report, check};
+pub use self::check::{Import, Report, Summary, check};
 pub use self::comparison::{
     Answered, BodyDifference, Comparison, HeaderDifference, HeaderEffect, JsonChange, Sameness,
 };
 pub use self::compile::{
     CHILD_COMMAND, CompileLimits, Compiler, ComponentizeError, compile_as_child, componentize,
 };
+
 use self::engine::Runtime;
 pub use self::error::{BindingError, CallError, Error, LoadError};
 use self::exposition::Exposition;
@@ -100,12 +104,14 @@ pub use self::options::Options;
 pub use self::output::IllegalOutput;
 pub use self::registry::PluginSet;
 use self::registry::Registry;
-pub use self::samples::SampleError;
+pub use self::samples::{SampleError, SampleOutcome};
 pub use self::stats::{CallOutcome, LastError, Usage};
 pub use self::status::{About, PluginState, PluginStatus, Rejected};
 pub use self::upload::Upload;
 pub use self::version::Capability;
 use self::watch::FirstPass;
+pub use self::workbench::{Cost, Effort, Spread, Tools, Tried, Workbench};
+pub use self::workpiece::Workpiece;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::model::{Binding, PluginName, TenantId};

@@ -23,7 +23,7 @@ use super::manifest::{JsonText, Manifest};
 use super::pool::{Key, MAX_WAIT};
 use super::state::State;
 use super::stats::Stats;
-use crate::model::{PluginName, TenantId, UnixMs};
+use crate::model::{PluginName, TenantId, Topic, UnixMs};
 
 /// When an instance has to be made while an event waits: enough for an interpreter, not enough for a stall.
 const INIT_ON_EVENT: Duration = Duration::from_millis(500);
@@ -185,6 +185,12 @@ impl Version {
         self.hash.split('+').next().unwrap_or_default()
     }
 
+    /// The size of its machine code in bytes.
+    pub(super) fn machine_code_size(&self) -> usize {
+        let code = self.blueprint.pre.component().image_range();
+        code.end.addr() - code.start.addr()
+    }
+
     /// What it was called for so far does not count: nobody used it yet.
     pub(super) fn forget_calls(&self) {
         self.stats.forget_calls();
@@ -264,6 +270,20 @@ impl Version {
             }
         };
         Ok(Lease { instance, key, _permit: permit })
+    }
+
+    /// Whether one of the patterns accepts the topic.
+    pub(super) async fn matches(
+        &self,
+        runtime: &Runtime,
+        patterns: &[String],
+        topic: &Topic,
+        limit: Duration,
+    ) -> Result<bool, CallError> {
+        let mut lease = self.lease_matcher(runtime, patterns, limit).await?;
+        let answer = lease.instance.matches(runtime, topic.as_str()).await?;
+        lease.give_back(runtime);
+        Ok(answer)
     }
 
     /// A new instance, initialised if there is a configuration.

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use serde::de::Error;
+use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 use serde_json::{Map, Number, Value as Json};
 use toml::Value;
+
+use crate::plugins::text::clean;
 
 /// As much as the configuration of a binding may have.
 const MAX_BYTES: usize = 64 << 10;
@@ -16,6 +19,12 @@ const MAX_BYTES: usize = 64 << 10;
 pub struct JsonText(Arc<str>);
 
 impl JsonText {
+    /// A value as it stands.
+    #[must_use]
+    pub fn literal(value: &RawValue) -> Self {
+        Self(value.get().into())
+    }
+
     /// The text.
     #[must_use]
     pub fn text(&self) -> Arc<str> {
@@ -37,6 +46,23 @@ impl<'de> Deserialize<'de> for JsonText {
         }
         Ok(Self(text.into()))
     }
+}
+
+/// Reads JSON. What is wrong begins with its place, so that the name of a file goes before it: ``, `event.topic`: ...``.
+///
+/// # Errors
+/// In a sentence without its beginning.
+pub fn read_json<T: DeserializeOwned>(content: &[u8]) -> Result<T, String> {
+    let mut document = serde_json::Deserializer::from_slice(content);
+    let value = serde_path_to_error::deserialize(&mut document).map_err(|error| {
+        let path = error.path().to_string();
+        // `?`: the text breaks off before there is a field.
+        let is_field = path != "." && path != "?";
+        let field = if is_field { format!(", `{}`", clean(&path)) } else { String::new() };
+        format!("{field}: {}", clean(&error.inner().to_string()))
+    })?;
+    document.end().map_err(|error| format!(": {error}"))?;
+    Ok(value)
 }
 
 /// A value of TOML as JSON.

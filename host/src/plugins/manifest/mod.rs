@@ -11,19 +11,21 @@ mod grants;
 mod json;
 mod limits;
 mod sample;
+mod sample_file;
 #[cfg(test)]
 mod tests;
 
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 pub use self::error::ManifestError;
 pub use self::grants::{EnvName, Grants, HttpGrant, HttpHost, KvGrant};
-pub use self::json::JsonText;
+pub use self::json::{JsonText, read_json};
 pub use self::limits::Limits;
 use self::limits::{at_most, seconds, whole};
-pub use self::sample::{Expected, ExpectedBody, Sample, SampleEvent};
+pub use self::sample::{Asked, Expected, ExpectedBody, Sample, SampleEvent};
+pub use self::sample_file::{MAX_BYTES as MAX_SAMPLE_BYTES, SampleFile};
 use super::options::Options;
 use crate::model::{OnFailure, Topic, TopicPattern};
 
@@ -60,7 +62,7 @@ pub struct Manifest {
 }
 
 /// What an instance is shared by.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Isolation {
     /// The calls of one tenant with one configuration.

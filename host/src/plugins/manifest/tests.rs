@@ -41,6 +41,10 @@ expect = { body = { text = "hello" } }
 [[samples]]
 event = { topic = "orders/created", data = "1" }
 expect = { body = "hello" }
+[[samples]]
+patterns = ["orders/+"]
+accepts = ["orders/created"]
+rejects = ["orders", "orders/a/b"]
 "#;
 
 #[test]
@@ -66,15 +70,28 @@ fn every_key_is_read() {
     let kv = manifest.grants.kv.clone().unwrap();
     assert_eq!((kv.max_bytes(), kv.ttl()), (2048, Duration::from_mins(1)));
     assert_eq!(manifest.grants.env.iter().map(EnvName::as_str).collect::<Vec<_>>(), ["REGION"]);
-    let [first, second, third] = &manifest.samples[..] else { panic!("{:?}", manifest.samples) };
-    assert_eq!(first.name.as_deref(), Some("a large order"));
-    assert_eq!(&*first.event.data.text(), r#"{"total":150}"#);
-    assert_eq!(&*first.config.as_ref().unwrap().text(), r#"{"field": null}"#);
-    assert_eq!((&first.expect, &*second.event.data.text()), (&Expected::Deliver, "null"));
-    assert_eq!(first.event.timestamp, second.event.timestamp);
-    let json = serde_json::json!({"text": "hello"});
-    assert_eq!(second.expect, Expected::Body(ExpectedBody::Json(json)));
-    assert_eq!(third.expect, Expected::Body(ExpectedBody::Text("hello".into())));
+}
+
+#[test]
+fn every_key_of_a_sample_is_read() {
+    let manifest = parse(WHOLE).unwrap();
+    let asked: Vec<_> = manifest.samples.iter().map(|sample| &sample.asked).collect();
+    let [
+        Asked::Event { event: first, config, expect: Expected::Deliver },
+        Asked::Event { event: second, expect: Expected::Body(json), config: None },
+        Asked::Event { expect: Expected::Body(text), .. },
+        Asked::Topics { patterns, accepts, rejects },
+    ] = &asked[..]
+    else {
+        panic!("{asked:?}")
+    };
+    assert_eq!(manifest.samples[0].name.as_deref(), Some("a large order"));
+    assert_eq!(&*first.data.text(), r#"{"total":150}"#);
+    assert_eq!(&*config.as_ref().unwrap().text(), r#"{"field": null}"#);
+    assert_eq!((&*second.data.text(), first.timestamp), ("null", second.timestamp));
+    assert_eq!(json, &ExpectedBody::Json(serde_json::json!({"text": "hello"})));
+    assert_eq!(text, &ExpectedBody::Text("hello".into()));
+    assert_eq!((patterns.len(), accepts[0].as_str(), rejects.len()), (1, "orders/created", 2));
 }
 
 #[test]
@@ -134,6 +151,18 @@ fn every_mistake_names_the_file_the_line_and_the_key_and_says_what_would_be_righ
             "line 3, `samples[0].expect`",
             "expected one of `deliver`, `drop`, `unchanged`, `body`",
         ),
+        (
+            "[[samples]]\nevent = { topic = \"a\", data = {} }\npatterns = []\nexpect = \"drop\"",
+            "line 1, `samples[0]`",
+            "not both",
+        ),
+        ("[[samples]]\npatterns = [\"+\"]", "line 1, `samples[0]`", "at least one topic"),
+        (
+            "[[samples]]\npatterns = [\"+\"]\naccepts = [\"a\"]\nconfig = {}",
+            "line 1, `samples[0]`",
+            "the `config` of the manifest",
+        ),
+        ("[[samples]]\npatterns = [\"+\"]\naccepts = [\"a b\"]", "line 3, `samples[0].accepts[0]`", "topic"),
         ("a = 1\na = 2", "line 2", "duplicate key"),
         ("\n[limits\n", "line 2", "]"),
         ("topics = [", "line 1", "]"),
