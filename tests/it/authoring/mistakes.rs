@@ -17,20 +17,24 @@ const AT_LEAST: usize = 20;
 
 /// A row of one of the tables.
 struct Row {
+    /// The heading above the table.
+    section: &'static str,
     mistake: &'static str,
     message: &'static str,
 }
 
 fn rows() -> Result<Vec<Row>> {
-    let mut rows = Vec::new();
-    for line in PAGE.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| mistake")) {
+    let (mut section, mut rows) = ("", Vec::new());
+    for line in PAGE.lines() {
+        section = line.strip_prefix("## ").unwrap_or(section);
+        if !line.starts_with("| ") || line.starts_with("| mistake") {
+            continue;
+        }
         let cells: Vec<_> = line.trim_matches('|').split(" | ").map(str::trim).collect();
         let [mistake, _, message] = cells[..] else { bail!("a row has three cells: {line}") };
         let message = message.strip_prefix("``").and_then(|message| message.strip_suffix("``"));
-        rows.push(Row {
-            mistake,
-            message: message.with_context(|| format!("a message is quoted: {line}"))?.trim(),
-        });
+        let message = message.with_context(|| format!("a message is quoted: {line}"))?.trim();
+        rows.push(Row { section, mistake, message });
     }
     Ok(rows)
 }
@@ -41,8 +45,9 @@ async fn every_mistake_of_the_page_gives_the_message_that_the_page_says() -> Res
     ensure!(rows.len() >= AT_LEAST, "the page has {} mistakes", rows.len());
     let gateway = Gateway::default();
     let mut wrong = Vec::new();
-    for Row { mistake, message } in &rows {
-        let told = make(mistake, &gateway).await.with_context(|| (*mistake).to_owned())?;
+    for row in &rows {
+        let Row { mistake, message, .. } = row;
+        let told = make(row, &gateway).await.with_context(|| (*mistake).to_owned())?;
         if !is_told(message, &told)? {
             wrong.push(format!("{mistake}\n  page: {message}\n  told: {told}"));
         }
@@ -59,7 +64,23 @@ fn is_told(message: &str, told: &str) -> Result<bool> {
 }
 
 /// Makes a mistake; what is said of it.
-async fn make(mistake: &str, gateway: &Gateway) -> Result<String> {
+async fn make(Row { section, mistake, .. }: &Row, gateway: &Gateway) -> Result<String> {
+    match *section {
+        "The file" => in_file(mistake).await,
+        "What it imports and asks for" => in_imports(mistake, gateway).await,
+        "The manifest" => in_manifest(mistake).await,
+        "The configuration and the binding" => in_binding(mistake, gateway).await,
+        "Calls" => in_call(mistake).await,
+        other => unknown(other),
+    }
+}
+
+fn unknown(what: &str) -> Result<String> {
+    bail!("this test does not know {what:?}")
+}
+
+/// Of the component.
+async fn in_file(mistake: &str) -> Result<String> {
     let start = |text: &str| mistake.starts_with(text);
     match mistake {
         _ if start("The file is something else") => checked("p", b"text", "").await,
@@ -78,6 +99,14 @@ async fn make(mistake: &str, gateway: &Gateway) -> Result<String> {
         _ if start("The name of the file") => {
             checked("My Plugin", &std::fs::read(guest("one-field")?)?, "").await
         }
+        other => unknown(other),
+    }
+}
+
+/// Of what it wants.
+async fn in_imports(mistake: &str, gateway: &Gateway) -> Result<String> {
+    let start = |text: &str| mistake.starts_with(text);
+    match mistake {
         _ if start("An import that does not exist") => {
             checked_wat(r#"(component (import "acme:cache/store@1.0.0" (instance)))"#).await
         }
@@ -86,6 +115,14 @@ async fn make(mistake: &str, gateway: &Gateway) -> Result<String> {
         _ if start("A variable that the manifest asks for") => gateway.refusal("asks").await,
         _ if start("Sockets instead") => behind("wasi:sockets/tcp@0.2.0").await,
         _ if start("Files") => behind("wasi:filesystem/types@0.2.0").await,
+        other => unknown(other),
+    }
+}
+
+/// Of what its author says.
+async fn in_manifest(mistake: &str) -> Result<String> {
+    let start = |text: &str| mistake.starts_with(text);
+    match mistake {
         _ if start("A key that does not exist") => {
             checked_guest("one-field", "[limits]\ndedline_ms = 5").await
         }
@@ -104,6 +141,14 @@ async fn make(mistake: &str, gateway: &Gateway) -> Result<String> {
         _ if start("JSON in quotes") => {
             tested("jq-transform", r#"{"program": "{a: 1} | tostring"}"#, r#"{"body": {"a": 1}}"#).await
         }
+        other => unknown(other),
+    }
+}
+
+/// Of its use.
+async fn in_binding(mistake: &str, gateway: &Gateway) -> Result<String> {
+    let start = |text: &str| mistake.starts_with(text);
+    match mistake {
         _ if start("A configuration that the plugin refuses") => {
             gateway
                 .unbindable(
@@ -128,13 +173,21 @@ async fn make(mistake: &str, gateway: &Gateway) -> Result<String> {
         _ if start("A plugin that is not there") => {
             gateway.unbindable(json!({ "plugins": [{ "plugin": "cel_filter" }] })).await
         }
+        other => unknown(other),
+    }
+}
+
+/// Of what it does.
+async fn in_call(mistake: &str) -> Result<String> {
+    let start = |text: &str| mistake.starts_with(text);
+    match mistake {
         _ if start("A call that takes too long") => poisoned("spin-forever").await,
         _ if start("Too much memory") => poisoned("eat-memory").await,
         _ if start("Recursion without end") => poisoned("overflow-stack").await,
         _ if start("A panic") => poisoned("trap").await,
         _ if start("An output that is too large") => poisoned("huge-output").await,
         _ if start("A header that belongs") => poisoned("forbidden-header").await,
-        other => bail!("this test does not know the mistake {other:?}"),
+        other => unknown(other),
     }
 }
 
