@@ -30,6 +30,8 @@ mod key_view;
 mod keys;
 mod metrics;
 mod page;
+mod plugin_candidate;
+mod plugin_candidate_view;
 mod plugin_install;
 mod plugin_logs;
 mod plugin_upload;

@@ -125,7 +125,7 @@ fn asked(caller: &Caller, dry_run: DryRun) -> Asked {
     Asked { by: caller.actor(), dry_run: dry_run.is_asked() }
 }
 
-fn view(plugin: &PluginName, installed: Installed) -> InstalledView {
+pub(super) fn view(plugin: &PluginName, installed: Installed) -> InstalledView {
     let Installed { version, previous, changed } = installed;
     InstalledView { name: plugin.to_string(), version, previous, changed }
 }
@@ -138,7 +138,13 @@ impl From<InstallError> for Problem {
             }
             InstallError::TooLarge(_) => Self::too_large(error.to_string()),
             InstallError::NoPlugin => no_such_plugin(),
-            InstallError::NoVersion | InstallError::Lost => Self::not_found(error.to_string()),
+            InstallError::NotLive
+            | InstallError::IsLive
+            | InstallError::NotComparable
+            | InstallError::AsksOthers => Self::conflict("not_a_candidate", error.to_string()),
+            InstallError::NoCandidate | InstallError::NoVersion | InstallError::Lost => {
+                Self::not_found(error.to_string())
+            }
             InstallError::Directory { .. } => Self::conflict("plugins_dir_not_writable", error.to_string()),
             InstallError::Records(_) => Self::unavailable(&error),
             InstallError::Keeping(_) => Self::internal(&error),

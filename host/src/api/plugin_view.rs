@@ -82,7 +82,7 @@ struct BreakerView {
 /// What the calls of a version came to.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "PluginUsage")]
-struct UsageView {
+pub(super) struct UsageView {
     /// How many there were.
     calls: u64,
     /// How many of them have no answer.

@@ -4,9 +4,9 @@ use axum::routing::{delete, get, patch, post, put};
 use http::Method;
 
 use super::{
-    Api, activity, audit, deliveries, endpoints, event_list, events, health, keys, metrics, plugin_install,
-    plugin_logs, plugins, preview, recoveries, replay, retry, secrets, statistics, stream, tenants,
-    test_event, topics,
+    Api, activity, audit, deliveries, endpoints, event_list, events, health, keys, metrics, plugin_candidate,
+    plugin_install, plugin_logs, plugins, preview, recoveries, replay, retry, secrets, statistics, stream,
+    tenants, test_event, topics,
 };
 use crate::http::Route;
 
@@ -59,6 +59,11 @@ pub(super) const ROUTES: &[Route<Api>] = routes! {
     DELETE delete "/v1/plugins/{name}" => plugin_install::delete;
     GET get "/v1/plugins/{name}/versions" => plugin_install::versions;
     POST post "/v1/plugins/{name}/versions/{version}/rollback" => plugin_install::roll_back;
+    PUT put "/v1/plugins/{name}/candidate" => plugin_candidate::set;
+    GET get "/v1/plugins/{name}/candidate" => plugin_candidate::get;
+    PATCH patch "/v1/plugins/{name}/candidate" => plugin_candidate::change;
+    DELETE delete "/v1/plugins/{name}/candidate" => plugin_candidate::discard;
+    POST post "/v1/plugins/{name}/candidate/promote" => plugin_candidate::promote;
     GET get "/v1/plugins/{name}/logs" => plugin_logs::list;
     GET get "/v1/keys" => keys::list;
     POST post "/v1/keys" => keys::create;

@@ -146,7 +146,14 @@ impl Gateway {
         let name = format!("p-{method}").to_lowercase();
         let first = self.plugin(&name, 1).await;
         self.plugin(&name, 2).await;
-        route.replace("{name}", &name).replace("{version}", &first)
+        let path = route.replace("{name}", &name).replace("{version}", &first);
+        if route.contains("/candidate") && method != Method::PUT {
+            let candidate = format!("/v1/plugins/{name}/candidate");
+            let body = ("application/wasm", component(3));
+            let (status, answer) = self.call_with(Method::PUT, &candidate, &self.admin, body).await;
+            assert!(status.is_success(), "{status} {answer}");
+        }
+        path
     }
 
     /// The same with an endpoint that is inactive.
@@ -305,8 +312,13 @@ async fn what_is_for_administrators_is_refused_to_a_tenant() {
         (Method::DELETE, "/v1/plugins/p"),
         (Method::GET, "/v1/plugins/p/versions"),
         (Method::POST, "/v1/plugins/p/versions/0123456789abcdef/rollback"),
+        (Method::PUT, "/v1/plugins/p/candidate"),
+        (Method::GET, "/v1/plugins/p/candidate"),
+        (Method::PATCH, "/v1/plugins/p/candidate"),
+        (Method::DELETE, "/v1/plugins/p/candidate"),
+        (Method::POST, "/v1/plugins/p/candidate/promote"),
     ] {
-        let body = if path.contains("topics") || path.contains("/tenants/") {
+        let body = if ["topics", "/tenants/", "/plugins/"].iter().any(|word| path.contains(word)) {
             json!({})
         } else {
             json!({ "scope": "admin" })

@@ -1,5 +1,6 @@
 //! `hookway plugin`: what runs in the gateway, why what does not run does not, what it says, and its versions.
 
+mod candidate;
 mod logs;
 mod push;
 mod versions;
@@ -13,7 +14,7 @@ use self::versions::{DeleteArgs, RollbackArgs};
 use super::World;
 use super::error::Error;
 use super::output::Row;
-use super::session::Direct;
+use super::session::{Direct, Remote};
 
 /// What can be done with the plugins of a gateway. Each has the flags of a connection by itself: the commands beside these,
 /// for authors, have none.
@@ -31,6 +32,8 @@ pub enum Command {
     Versions(Direct<OneArgs>),
     /// Have a version of one go live again.
     Rollback(Direct<RollbackArgs>),
+    /// Try a version on live events before it goes live.
+    Candidate(Remote<candidate::Command>),
     /// Delete one and its versions.
     Delete(Direct<DeleteArgs>),
 }
@@ -99,6 +102,7 @@ pub(super) fn run(command: Command, world: World) -> Result<(), Error> {
         Command::Push(push) => push.run(world, push::run),
         Command::Versions(one) => one.run(world, |OneArgs { name }, session| versions::list(&name, session)),
         Command::Rollback(rollback) => rollback.run(world, versions::roll_back),
+        Command::Candidate(remote) => remote.run(world, candidate::run),
         Command::Delete(delete) => delete.run(world, |args, session| versions::delete(&args, session)),
     }
 }

@@ -39,6 +39,12 @@ impl Subject {
         Self(Arc::new(Inner { event, rehearsal: Some(rehearsal), json: OnceLock::new() }))
     }
 
+    /// The same event, and nothing follows of it.
+    #[must_use]
+    pub fn rehearse(&self, rehearsal: Rehearsal) -> Self {
+        Self::rehearsed(Arc::clone(&self.0.event), rehearsal)
+    }
+
     /// Why nothing follows of the event; none if something may.
     #[must_use]
     pub fn rehearsal(&self) -> Option<Rehearsal> {

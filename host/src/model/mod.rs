@@ -52,7 +52,10 @@ pub use hmac_key::HmacKey;
 pub use id::{DeliveryId, EndpointId, EventKey, IdError, KeyId, RecoveryId, SecretId};
 pub use kv::{KvEntry, KvSpace, KvWrite, kv_cost};
 pub use order::{Line, OrderId, OrderingKey, OrderingKeyError};
-pub use plugin_record::{PluginOrigin, PluginRecord, PluginVersion, SentBack, Unsettled};
+pub use plugin_record::{
+    CandidateEnd, Percent, PercentError, PluginCandidate, PluginOrigin, PluginRecord, PluginVersion,
+    SentBack, Unsettled,
+};
 pub use recovery::{Recovery, RecoveryState, Wanted};
 pub use request_options::RequestOptions;
 pub use retry::{Next, RetrySchedule};

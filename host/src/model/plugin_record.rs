@@ -13,9 +13,64 @@ pub struct PluginRecord {
     /// The versions that went live, each once, the one that did last first; at most [`PluginRecord::KEPT`].
     #[serde(default)]
     pub versions: Vec<PluginVersion>,
+    /// The version that may follow the one that is live.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub candidate: Option<PluginCandidate>,
     /// What was decided about its files in the plugin directory and may not be done yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unsettled: Option<Unsettled>,
+}
+
+/// A version that is tried on live events before it goes live.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PluginCandidate {
+    /// The version; its time is when it came.
+    pub version: PluginVersion,
+    /// How many of a hundred events it decides; none: it decides none and is only compared.
+    pub percent: Option<Percent>,
+    /// Since when it is tried like this.
+    pub since: UnixMs,
+    /// That it is tried no more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<CandidateEnd>,
+}
+
+/// Why a candidate is tried no more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CandidateEnd {
+    /// Since when.
+    pub at: UnixMs,
+    /// In a sentence.
+    pub reason: String,
+}
+
+/// A share of events: 1 to 100 of a hundred.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "u64")]
+pub struct Percent(u8);
+
+/// Why a number is no share of events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a share of events is a whole number from 1 to 100")]
+pub struct PercentError;
+
+impl Percent {
+    /// Of a hundred.
+    #[must_use]
+    pub const fn get(self) -> u8 {
+        self.0
+    }
+}
+
+impl TryFrom<u64> for Percent {
+    type Error = PercentError;
+
+    fn try_from(number: u64) -> Result<Self, PercentError> {
+        match u8::try_from(number) {
+            Ok(number @ 1..=100) => Ok(Self(number)),
+            Ok(_) | Err(_) => Err(PercentError),
+        }
+    }
 }
 
 /// A version that went live.
@@ -50,6 +105,8 @@ pub enum PluginOrigin {
     Upload,
     /// Somebody rolled back to it.
     Rollback,
+    /// It was a candidate, and somebody promoted it.
+    Promote,
 }
 
 /// That a version was sent back, and why.
@@ -83,13 +140,13 @@ impl PluginRecord {
     /// One of which nothing is known.
     #[must_use]
     pub const fn none(plugin: PluginName) -> Self {
-        Self { plugin, versions: Vec::new(), unsettled: None }
+        Self { plugin, versions: Vec::new(), candidate: None, unsettled: None }
     }
 
     /// Whether it says nothing.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.versions.is_empty() && self.unsettled.is_none()
+        self.versions.is_empty() && self.candidate.is_none() && self.unsettled.is_none()
     }
 
     /// The version of this name, if it is kept.
@@ -105,8 +162,9 @@ impl PluginRecord {
     }
 
     /// A version goes live: it is the newest, whether it was there before or not. Too many lose the one that was live
-    /// longest ago.
+    /// longest ago. If it was the candidate, there is none any more.
     pub fn add(&mut self, version: PluginVersion) {
+        self.candidate.take_if(|candidate| candidate.version.version == version.version);
         self.versions.retain(|other| other.version != version.version);
         self.versions.insert(0, version);
         self.versions.truncate(Self::KEPT);
@@ -121,7 +179,8 @@ impl PluginRecord {
 
     /// The names of the files that its versions are made of.
     pub fn files(&self) -> impl Iterator<Item = &str> {
-        self.versions.iter().flat_map(PluginVersion::files)
+        let candidate = self.candidate.iter().map(|candidate| &candidate.version);
+        self.versions.iter().chain(candidate).flat_map(PluginVersion::files)
     }
 }
 
@@ -169,6 +228,24 @@ mod tests {
         assert_eq!(record.files().count(), 15);
     }
 
+    #[test]
+    fn a_candidate_is_kept_until_it_goes_live() {
+        let mut record = PluginRecord::none("p".parse().unwrap());
+        let percent = Percent::try_from(10).ok();
+        record.candidate =
+            Some(PluginCandidate { version: version(1), percent, since: UnixMs(1), ended: None });
+        assert!(!record.is_empty());
+        assert_eq!(record.files().count(), 2);
+        record.add(version(2));
+        assert!(record.candidate.is_some());
+        let text = serde_json::to_string(&record).unwrap();
+        assert!(text.contains(r#""percent":10"#), "{text}");
+        assert_eq!(serde_json::from_str::<PluginRecord>(&text).unwrap(), record);
+        assert!(serde_json::from_str::<PluginRecord>(&text.replace(":10,", ":101,")).is_err());
+        record.add(version(1));
+        assert_eq!(record.candidate, None);
+    }
+
     fn sent_back() -> SentBack {
         let reason = "it failed".to_owned();
         SentBack { at: UnixMs(1), reason, tenant: TenantId::default(), instead: version(4).version }
@@ -190,6 +267,7 @@ mod tests {
                 key: None,
                 sent_back: Some(sent_back()),
             }],
+            candidate: None,
             unsettled: Some(Unsettled::Install),
         };
         assert_eq!(serde_json::to_string(&record).unwrap(), text);

@@ -302,6 +302,13 @@ pub const PLUGIN_IN_USE: Refusal = Refusal::new(
     "the plugin `redact` is used by all endpoints of tenant `acme`: take it out there first, or delete it all the same with \
      `?force=true`",
 );
+/// A version that cannot be tried beside the live one.
+pub const NOT_A_CANDIDATE: Refusal = Refusal::new(
+    StatusCode::CONFLICT,
+    "not_a_candidate",
+    "the version cannot be tried in this way beside the live one",
+    "this version is live, so there is nothing to try",
+);
 /// Plugins come in another way here.
 pub const PLUGINS_DIR_NOT_WRITABLE: Refusal = Refusal::new(
     StatusCode::CONFLICT,

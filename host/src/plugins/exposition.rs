@@ -7,7 +7,7 @@ use super::registry::{Entry, PluginSet, Registry};
 use super::stats::Stats;
 use super::version::Version;
 use crate::metrics::{Collector, DescriptorEncoder, EncodeMetric as _, Histogram, MetricType};
-use crate::model::PluginName;
+use crate::model::{Percent, PluginName};
 
 /// The live set, to be asked.
 pub(super) struct Exposition(pub(super) Arc<Registry>);
@@ -44,6 +44,7 @@ impl Collector for Exposition {
             "How long the live version took to compile; none if it was in the cache",
         );
         gauges(&set, &mut encoder, name, help, |version| Some(version.compiled_in?.as_secs_f64()))?;
+        candidates(&set, &mut encoder)?;
         reloads(&set, &mut encoder)
     }
 }
@@ -96,6 +97,29 @@ fn gauges(
         if let Some(value) = value(version) {
             metric.encode_family(&of(plugin, version))?.encode_gauge(&value)?;
         }
+    }
+    Ok(())
+}
+
+fn candidates(set: &PluginSet, encoder: &mut DescriptorEncoder) -> fmt::Result {
+    let candidates =
+        || set.entries.iter().filter_map(|(plugin, entry)| Some((plugin, entry.candidate.as_ref()?)));
+    let help = "Deliveries by what a candidate said of them, as a canary or in shadow";
+    let name = "plugin_candidate_deliveries";
+    let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+    for (plugin, candidate) in candidates() {
+        for (result, count) in candidate.tally.counts().words() {
+            let [plugin, version] = of(plugin, &candidate.version);
+            let labels = [plugin, version, ("result", result)];
+            metric.encode_family(&labels)?.encode_counter::<Labels<'_, 0>, _, f64>(&count, None)?;
+        }
+    }
+    let help =
+        "Of a hundred events, those that a candidate decides; 0 in shadow, and once it failed too often";
+    let mut metric = encoder.encode_descriptor("plugin_candidate_percent", help, None, MetricType::Gauge)?;
+    for (plugin, candidate) in candidates() {
+        let share = candidate.percent.filter(|_| candidate.is_running()).map_or(0, Percent::get);
+        metric.encode_family(&of(plugin, &candidate.version))?.encode_gauge(&f64::from(share))?;
     }
     Ok(())
 }

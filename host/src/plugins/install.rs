@@ -14,6 +14,7 @@
 
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use tracing::info;
 
@@ -91,6 +92,25 @@ pub enum InstallError {
     /// The files of the version are missing or damaged.
     #[error("the files of this version in the data directory are missing or damaged: install it anew")]
     Lost,
+    /// There is no candidate.
+    #[error("the plugin has no candidate: send one with `PUT /v1/plugins/{{name}}/candidate`")]
+    NoCandidate,
+    /// There is no live version that a candidate could be compared with.
+    #[error("no version of the plugin is live that a candidate could be tried beside: install it first")]
+    NotLive,
+    /// The candidate is the live version.
+    #[error("this version is live, so there is nothing to try")]
+    IsLive,
+    /// The candidate does nothing that is tried.
+    #[error(
+        "the component exports neither `filter` nor `transform`, and nothing else can be tried beside the live version"
+    )]
+    NotComparable,
+    /// What the candidate asks others would be asked twice.
+    #[error(
+        "the plugin has the grant `http`: in shadow its requests would be made a second time, so try it as a canary, with `percent`"
+    )]
+    AsksOthers,
     /// The plugin directory cannot be written.
     #[error(
         "the plugin directory ({dir}) cannot be written: {source}; let the gateway write there, or put the files there in \
@@ -215,7 +235,7 @@ impl Keeper {
     }
 
     /// Has a version go live of which all files are kept.
-    async fn put(
+    pub(super) async fn put(
         &mut self,
         plugin: &PluginName,
         kept: Kept,
@@ -234,14 +254,23 @@ impl Keeper {
         let (dir, of) = (self.dir.clone(), plugin.clone());
         let (placing, files) =
             self.on_directory(move || Ok((Placing::prepare(&dir, &of, &files)?, files))).await?;
-        let version =
-            if is_live { None } else { Some(self.try_files(plugin, files, live.as_deref()).await?) };
+        // A candidate is compiled already.
+        let candidate = self.registry.candidate(plugin).map(|candidate| Arc::clone(&candidate.version));
+        let compiled = candidate.filter(|candidate| candidate.hash.as_ref() == kept.version);
+        let version = match (is_live, compiled.as_ref().or(live.as_ref())) {
+            (true, _) => None,
+            (false, known) => Some(self.try_files(plugin, files, known.map(Arc::as_ref)).await?),
+        };
         if asked.dry_run {
             return Ok(installed);
         }
         let before = self.history.of(plugin).await.unwrap_or_else(|| PluginRecord::none(plugin.clone()));
         let versions = [previous.as_deref(), Some(kept.version.as_str())];
-        let action = if origin == PluginOrigin::Rollback { "plugin.rolled_back" } else { "plugin.installed" };
+        let action = match origin {
+            PluginOrigin::File | PluginOrigin::Upload => "plugin.installed",
+            PluginOrigin::Rollback => "plugin.rolled_back",
+            PluginOrigin::Promote => "plugin.promoted",
+        };
         let entry = self.history.entry(asked.by.clone(), action, plugin, versions);
         let row = self.history.version(&kept, origin, &asked.by);
         let add = |record: &mut PluginRecord| {
@@ -257,7 +286,7 @@ impl Keeper {
         }
         self.note_looks(plugin).await;
         match version {
-            Some(version) => self.registry.publish(version),
+            Some(version) => self.publish(version).await,
             None => self.registry.accept_again(plugin),
         }
         self.settle(plugin).await;
@@ -265,7 +294,7 @@ impl Keeper {
     }
 
     /// The files of a version that is to go live, all kept.
-    async fn keep_new(&self, plugin: &PluginName, files: NewFiles) -> Result<Kept, InstallError> {
+    pub(super) async fn keep_new(&self, plugin: &PluginName, files: NewFiles) -> Result<Kept, InstallError> {
         let component = match files.component {
             Some(upload) => {
                 let uploaded = upload.finish().await?;

@@ -10,6 +10,7 @@ use super::bindings::filter::Verdict;
 use super::bindings::transform::Outcome;
 use super::bindings::types::Error as GuestError;
 use super::breaker::{Admission, Change};
+use super::candidate::{Chosen, Watched};
 use super::error::CallError;
 use super::output::replace;
 use super::registry::PluginSet;
@@ -20,7 +21,7 @@ use super::text::clean;
 use super::version::{Capability, Version};
 use crate::json::Subject;
 use crate::model::{
-    Binding, CustomRequest, Endpoint, OnFailure, PluginName, PluginRun, PluginRunOutcome, Topic,
+    Binding, CustomRequest, Endpoint, Event, OnFailure, PluginName, PluginRun, PluginRunOutcome, Topic,
 };
 
 /// What the plugins of an endpoint made of an event.
@@ -101,13 +102,17 @@ impl From<&Answer> for CallOutcome {
 
 /// The state of one judgement.
 pub(super) struct Trial<'a> {
-    set: &'a PluginSet,
-    subject: &'a Subject,
-    endpoint: &'a Arc<Endpoint>,
+    pub(super) set: &'a PluginSet,
+    pub(super) subject: &'a Subject,
+    pub(super) endpoint: &'a Arc<Endpoint>,
     /// In the order of the calls of one role.
     bindings: Vec<&'a Binding>,
-    custom: Option<Arc<CustomRequest>>,
-    runs: Vec<PluginRun>,
+    pub(super) custom: Option<Arc<CustomRequest>>,
+    pub(super) runs: Vec<PluginRun>,
+    /// Whom candidates decide for.
+    pub(super) chosen: Chosen<'a>,
+    /// Whom candidates are compared for.
+    pub(super) watched: Vec<Watched<'a>>,
 }
 
 impl PluginSet {
@@ -119,9 +124,10 @@ impl PluginSet {
         endpoint: &Arc<Endpoint>,
         inherited: &[Binding],
     ) -> Judgement {
-        let topic = &subject.event().topic;
+        let event = subject.event();
         let all = inherited.iter().chain(&endpoint.plugins);
-        let bindings = all.filter(|binding| binding.covers(topic) && self.is_for(binding, topic)).collect();
+        let is_asked = |binding: &&Binding| binding.covers(&event.topic) && self.concerns(binding, event);
+        let bindings = all.filter(is_asked).collect();
         let mut trial = Trial { bindings, ..Trial::new(self, subject, endpoint, None) };
         let decision = trial.decide().await;
         Judgement { decision, runs: trial.runs }
@@ -130,6 +136,14 @@ impl PluginSet {
     /// Whether the plugin of a binding is for the topic by its own word. One that is not there has none.
     fn is_for(&self, binding: &Binding, topic: &Topic) -> bool {
         self.version(&binding.plugin).map_or(true, |version| version.manifest.covers(topic))
+    }
+
+    /// The same of the version that decides the event.
+    fn concerns(&self, binding: &Binding, event: &Event) -> bool {
+        match self.chosen(&binding.plugin, event) {
+            Some(candidate) => candidate.version.manifest.covers(&event.topic),
+            None => self.is_for(binding, &event.topic),
+        }
     }
 }
 
@@ -141,13 +155,36 @@ impl<'a> Trial<'a> {
         endpoint: &'a Arc<Endpoint>,
         custom: Option<Arc<CustomRequest>>,
     ) -> Self {
-        Self { set, subject, endpoint, bindings: Vec::new(), custom, runs: Vec::new() }
+        Self {
+            set,
+            subject,
+            endpoint,
+            bindings: Vec::new(),
+            custom,
+            runs: Vec::new(),
+            chosen: Vec::new(),
+            watched: Vec::new(),
+        }
     }
 
     async fn decide(&mut self) -> Decision {
         let bindings = std::mem::take(&mut self.bindings);
+        if !self.set.has_candidates {
+            return self.go_through(&bindings).await;
+        }
+        self.choose(&bindings);
+        let decision = self.go_through(&bindings).await;
+        self.count_decided();
+        self.offer_shadows();
+        decision
+    }
+
+    async fn go_through(&mut self, bindings: &[&'a Binding]) -> Decision {
         for role in [Capability::Filter, Capability::Transform] {
-            for binding in &bindings {
+            for &binding in bindings {
+                if self.set.has_candidates {
+                    self.watch(binding, role);
+                }
                 if self.plays(binding, role)
                     && let Some(decision) = self.run(binding, role).await
                 {
@@ -159,14 +196,25 @@ impl<'a> Trial<'a> {
     }
 
     /// Whether the binding is asked in this round. One that cannot be asked at all fails in the first.
-    fn plays(&self, binding: &Binding, role: Capability) -> bool {
-        let Ok(version) = self.set.version(&binding.plugin) else { return role == Capability::Filter };
+    pub(super) fn plays(&self, binding: &Binding, role: Capability) -> bool {
+        let Ok(version) = self.asked(binding) else { return role == Capability::Filter };
         let idle = !version.has(Capability::Filter) && !version.has(Capability::Transform);
         version.has(role) || (idle && role == Capability::Filter)
     }
 
     /// Calls one plugin and records what it said. Some if that is the end.
-    async fn run(&mut self, binding: &Binding, role: Capability) -> Option<Decision> {
+    async fn run(&mut self, binding: &'a Binding, role: Capability) -> Option<Decision> {
+        if let Some(candidate) = self.candidate(binding) {
+            return self.run_candidate(candidate, binding, role).await;
+        }
+        let decision = self.run_live(binding, role).await;
+        if !self.watched.is_empty() {
+            self.note_answer(binding);
+        }
+        decision
+    }
+
+    pub(super) async fn run_live(&mut self, binding: &Binding, role: Capability) -> Option<Decision> {
         let started = Instant::now();
         let set = self.set;
         let version = set.version(&binding.plugin);
@@ -269,7 +317,7 @@ impl<'a> Trial<'a> {
         binding.on_failure.or_else(manifest).unwrap_or_default()
     }
 
-    fn weigh(
+    pub(super) fn weigh(
         &mut self,
         binding: &Binding,
         result: Result<Answer, CallError>,

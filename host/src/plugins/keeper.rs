@@ -218,11 +218,18 @@ impl Keeper {
         match self.try_files(plugin, files, live.as_deref()).await {
             Ok(version) => {
                 self.note(plugin, kept).await;
-                self.registry.publish(version);
+                self.publish(version).await;
             }
             Err(error) => self.registry.reject(plugin, &hash, &error),
         }
         self.history.sweep().await;
+    }
+
+    /// A version goes live, and its candidate is there again, if it was not.
+    pub(super) async fn publish(&self, version: Version) {
+        let plugin = version.plugin.clone();
+        self.registry.publish(version);
+        self.bring_back_candidate(&plugin).await;
     }
 
     async fn note(&self, plugin: &PluginName, kept: Option<Kept>) {
@@ -245,6 +252,7 @@ impl Keeper {
         match loaded {
             Ok(version) => {
                 self.registry.publish_instead(version, hash, sent_back);
+                self.bring_back_candidate(plugin).await;
                 true
             }
             Err(reason) => {

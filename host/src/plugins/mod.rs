@@ -17,6 +17,7 @@ mod bindings;
 mod breaker;
 mod breakers;
 mod cache;
+mod candidate;
 mod check;
 mod comparison;
 mod compile;
@@ -75,6 +76,7 @@ use tracing::info;
 
 pub use self::breakers::OpenBreaker;
 use self::cache::Cache;
+pub use self::candidate::{CandidateStatus, Counts as CandidateCounts, Example as CandidateExample};
 pub use self::check::{Import, Report, Summary, check};
 pub use self::comparison::{
     Answered, BodyDifference, Comparison, HeaderDifference, HeaderEffect, JsonChange, Sameness,
@@ -169,7 +171,8 @@ impl Plugins {
         let max_file_bytes = options.max_file_bytes;
         let history = Arc::new(History::open(&versions, records, clock).await?);
         let runtime = Arc::new(Runtime::start(options, means, clock, shutdown)?);
-        let registry = Arc::new(Registry::new(Arc::clone(&runtime)));
+        let (registry, work) = Registry::new(Arc::clone(&runtime));
+        let registry = Arc::new(registry);
         let cache_bytes = runtime.options.cache_bytes;
         let cache = cache
             .filter(|_| cache_bytes > 0)
@@ -182,6 +185,7 @@ impl Plugins {
         let (first_pass, small, all) = FirstPass::new();
         shutdown.spawn(watch::run(Arc::clone(&keeper), plugins, first_pass, shutdown.clone()));
         shutdown.spawn(rollback::run(Arc::clone(&registry), Arc::clone(&history), shutdown.clone()));
+        shutdown.spawn(candidate::run(Arc::clone(&registry), Arc::clone(&history), work, shutdown.clone()));
         if timeout(START_SMALL, small).await.is_err() || timeout(START_LARGE, all).await.is_err() {
             info!("serving begins while plugins are still compiled; deliveries that need them wait");
         }

@@ -9,6 +9,7 @@ use tokio::sync::{broadcast, watch};
 use tracing::{info, warn};
 
 use super::breaker::Change;
+use super::candidate::{Candidate, Shadows, Work};
 use super::engine::Runtime;
 use super::error::{CallError, LoadError};
 use super::load::InUse;
@@ -26,11 +27,11 @@ type LookUp = Arc<dyn Fn(&PluginName) -> Vec<InUse> + Send + Sync>;
 
 /// The live set and the news about it.
 pub(super) struct Registry {
-    runtime: Arc<Runtime>,
+    pub(super) runtime: Arc<Runtime>,
     set: ArcSwap<PluginSet>,
     /// Held by whoever makes the next set of the one that is there.
     writing: Mutex<()>,
-    news: Arc<News>,
+    pub(super) news: Arc<News>,
     in_use: Mutex<Option<LookUp>>,
 }
 
@@ -39,6 +40,7 @@ pub(super) struct News {
     swaps: broadcast::Sender<PluginName>,
     changed: watch::Sender<()>,
     pub(super) suspicions: Suspicions,
+    pub(super) shadows: Shadows,
 }
 
 /// All plugins as they were at one moment. Calls through it use these versions, whatever is swapped meanwhile.
@@ -47,6 +49,8 @@ pub struct PluginSet {
     pub(super) entries: BTreeMap<PluginName, Entry>,
     pub(super) matches: Arc<MatchCache>,
     pub(super) news: Arc<News>,
+    /// Whether there is any.
+    pub(super) has_candidates: bool,
 }
 
 /// One plugin.
@@ -60,6 +64,8 @@ pub(super) struct Entry {
     pub(super) reloads: Reloads,
     /// While the live version is new: what comes back if it turns out bad.
     pub(super) probation: Option<Probation>,
+    /// What is tried beside the live version.
+    pub(super) candidate: Option<Arc<Candidate>>,
 }
 
 /// What became of the files of a plugin.
@@ -71,11 +77,12 @@ pub(super) struct Reloads {
 }
 
 impl Registry {
-    pub(super) fn new(runtime: Arc<Runtime>) -> Self {
-        let empty = PluginSet::empty(Arc::clone(&runtime));
+    /// No plugins, and what there will be to do for candidates.
+    pub(super) fn new(runtime: Arc<Runtime>) -> (Self, Work) {
+        let (empty, work) = PluginSet::with_work(Arc::clone(&runtime));
         let news = Arc::clone(&empty.news);
         let set = ArcSwap::from_pointee(empty);
-        Self { runtime, set, writing: Mutex::default(), news, in_use: Mutex::default() }
+        (Self { runtime, set, writing: Mutex::default(), news, in_use: Mutex::default() }, work)
     }
 
     pub(super) fn snapshot(&self) -> Arc<PluginSet> {
@@ -127,7 +134,7 @@ impl Registry {
 
     /// A version goes live.
     pub(super) fn publish(&self, version: Version) {
-        let plugin = version.plugin.clone();
+        let (plugin, hash) = (version.plugin.clone(), Arc::clone(&version.hash));
         info!(%plugin, version = %version.hash, "plugin is live");
         let ends = self.runtime.clock.deadline(PROBATION);
         let before = self.change(&plugin, |entry| {
@@ -135,6 +142,7 @@ impl Registry {
             entry.previous = before.as_ref().map(|version| Arc::clone(&version.hash));
             entry.rejected = None;
             entry.reloads.live += 1;
+            entry.candidate.take_if(|candidate| candidate.version.hash == hash);
             // Of several that come within a minute, the one that proved itself is what to go back to.
             let proven = entry.probation.take().map(|probation| probation.before);
             let fallback = match &before {
@@ -145,6 +153,24 @@ impl Registry {
             before
         });
         self.retire(&plugin, before);
+    }
+
+    /// What is tried beside the live version.
+    pub(super) fn candidate(&self, plugin: &PluginName) -> Option<Arc<Candidate>> {
+        self.snapshot().entries.get(plugin)?.candidate.clone()
+    }
+
+    /// Another candidate is tried, or none.
+    pub(super) fn set_candidate(&self, plugin: &PluginName, candidate: Option<Candidate>) {
+        if !self.snapshot().entries.contains_key(plugin) {
+            return;
+        }
+        let candidate = candidate.map(Arc::new);
+        let id = candidate.as_ref().map(|candidate| candidate.version.id);
+        let before = self.change(plugin, |entry| std::mem::replace(&mut entry.candidate, candidate));
+        // The same version in another way keeps its instances.
+        let gone = before.filter(|before| Some(before.version.id) != id);
+        self.retire(plugin, gone.map(|before| Arc::clone(&before.version)));
     }
 
     /// A file cannot go live. The version before stays.
@@ -249,11 +275,17 @@ impl Registry {
 }
 
 impl PluginSet {
-    /// No plugins, and news that nobody is told yet.
+    /// No plugins, and news that nobody is told.
     pub(super) fn empty(runtime: Arc<Runtime>) -> Self {
+        Self::with_work(runtime).0
+    }
+
+    fn with_work(runtime: Arc<Runtime>) -> (Self, Work) {
         let (swaps, changed) = (broadcast::Sender::new(SWAPS_KEPT), watch::Sender::default());
-        let news = Arc::new(News { swaps, changed, suspicions: Suspicions::default() });
-        Self { runtime, entries: BTreeMap::new(), matches: Arc::default(), news }
+        let (shadows, work) = Shadows::new();
+        let news = Arc::new(News { swaps, changed, suspicions: Suspicions::default(), shadows });
+        let entries = BTreeMap::new();
+        (Self { runtime, entries, matches: Arc::default(), news, has_candidates: false }, work)
     }
 
     /// A breaker of a version opened or closed.
@@ -299,7 +331,8 @@ impl PluginSet {
             None => entries.remove(plugin),
         };
         let (runtime, news) = (Arc::clone(&self.runtime), Arc::clone(&self.news));
-        Self { runtime, entries, matches: Arc::clone(&self.matches), news }
+        let has_candidates = entries.values().any(|entry| entry.candidate.is_some());
+        Self { runtime, entries, matches: Arc::clone(&self.matches), news, has_candidates }
     }
 }
 

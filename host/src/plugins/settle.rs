@@ -52,6 +52,7 @@ impl Keeper {
         let settle = |record: &mut PluginRecord| {
             if record.unsettled.take() == Some(Unsettled::Remove) {
                 record.versions.clear();
+                record.candidate = None;
             }
         };
         // If it fails, the next start finds nothing left to do and settles it.

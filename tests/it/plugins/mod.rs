@@ -2,6 +2,7 @@
 //! their manifests, and what they are bound to.
 
 mod bindings;
+mod candidates;
 mod compile;
 mod examples;
 mod files;

@@ -25,13 +25,11 @@ struct Form {
 }
 
 pub(in crate::api) fn install() -> Operation {
-    let form = Content::of::<Form>("multipart/form-data");
-    let form = form.example("manifest", json!({ "manifest": "topics = [\"orders/*\"]\n" }));
     Operation::new("install_plugin", Tag::Plugins, Access::Admin, "Install a version of a plugin")
         .describe("Waits until it is live, which takes as long as compiling it. It is tried first as a file in the plugin directory is: checked, compiled, held against the configurations in use and the samples of its manifest. If anything is wrong, nothing changes. As `application/wasm` the body is the component, and the manifest stays as it is. The version that is live already changes nothing. A component has at most `plugins.max_file_bytes`, and the whole body has to come within `http.body_timeout`.")
         .path::<PluginName>("name", NAME)
         .query::<DryRun>()
-        .upload([text("application/wasm", "the bytes of NAME.wasm"), form])
+        .upload([text("application/wasm", "the bytes of NAME.wasm"), form()])
         .answer(StatusCode::OK, "It is live, or was already", [json::<InstalledView>(installed())])
         .answer(StatusCode::CREATED, "It is live, and the plugin is new", [json::<InstalledView>(installed())])
         .refuse(&[INVALID_PLUGIN_NAME, PLUGIN_REFUSED, PLUGINS_DIR_NOT_WRITABLE])
@@ -64,7 +62,13 @@ pub(in crate::api) fn delete() -> Operation {
         .refuse(&[PLUGIN_IN_USE, PLUGINS_DIR_NOT_WRITABLE])
 }
 
-fn installed() -> Value {
+/// Component and manifest as a form.
+pub(in crate::api) fn form() -> Content {
+    let form = Content::of::<Form>("multipart/form-data");
+    form.example("manifest", json!({ "manifest": "topics = [\"orders/*\"]\n" }))
+}
+
+pub(in crate::api) fn installed() -> Value {
     json!({
         "name": "cel-filter",
         "version": "9f86d081884c7d65",

@@ -15,6 +15,16 @@ use crate::client::session::Session;
 /// What goes live.
 #[derive(Debug, Args)]
 pub struct PushArgs {
+    #[command(flatten)]
+    files: FileArgs,
+    /// Try it as if it were to go live, and change nothing.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// The files of a version.
+#[derive(Debug, Args)]
+pub struct FileArgs {
     /// The component, as `target/wasm32-wasip2/release/big_orders.wasm`; `.wasm` may be left out.
     file: PathBuf,
     /// What the plugin is called [default: the name of the file].
@@ -23,12 +33,9 @@ pub struct PushArgs {
     /// Its manifest [default: the file of the same name that ends in .toml, if there is one; else that of the gateway stays].
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
-    /// Take the manifest away that the plugin has in the gateway.
+    /// Without the manifest that the plugin has in the gateway.
     #[arg(long, conflicts_with = "manifest")]
     no_manifest: bool,
-    /// Try it as if it were to go live, and change nothing.
-    #[arg(long)]
-    dry_run: bool,
 }
 
 /// What the gateway says of a version that went live.
@@ -40,28 +47,34 @@ pub(super) struct Installed {
     changed: bool,
 }
 
+impl FileArgs {
+    /// The name of the plugin, and the body of a request with the files and its media type.
+    ///
+    /// # Errors
+    /// A file cannot be read.
+    pub(super) fn read(self) -> Result<(String, String, Vec<u8>), Error> {
+        let file = with_extension(self.file);
+        let name = match self.name {
+            Some(name) => name,
+            None => stem(&file)?,
+        };
+        let component = read_bytes(&file)?;
+        let manifest = match (self.manifest, self.no_manifest) {
+            (_, true) => Some(Vec::new()),
+            (Some(path), false) => Some(read_bytes(&path)?),
+            (None, false) => beside(&file)?,
+        };
+        let Some(manifest) = manifest else { return Ok((name, "application/wasm".to_owned(), component)) };
+        let boundary = format!("hookway-{:032x}", rand::random::<u128>());
+        let form = form(&boundary, &[("component", &component), ("manifest", &manifest)]);
+        Ok((name, format!("multipart/form-data; boundary={boundary}"), form))
+    }
+}
+
 pub(super) fn run(args: PushArgs, session: &mut Session) -> Result<(), Error> {
-    let file = with_extension(args.file);
-    let name = match args.name {
-        Some(name) => name,
-        None => stem(&file)?,
-    };
-    let component = read_bytes(&file)?;
-    let manifest = match (args.manifest, args.no_manifest) {
-        (_, true) => Some(Vec::new()),
-        (Some(path), false) => Some(read_bytes(&path)?),
-        (None, false) => beside(&file)?,
-    };
+    let (name, media, body) = args.files.read()?;
     let route = session.api.at(&["plugins", &name]).with("dry_run", args.dry_run.then_some(true));
-    let json = match manifest {
-        Some(manifest) => {
-            let boundary = format!("hookway-{:032x}", rand::random::<u128>());
-            let media = format!("multipart/form-data; boundary={boundary}");
-            let form = form(&boundary, &[("component", &component), ("manifest", &manifest)]);
-            session.api.call_patiently(Method::PUT, &route, Some((&media, form)))?
-        }
-        None => session.api.call_patiently(Method::PUT, &route, Some(("application/wasm", component)))?,
-    };
+    let json = session.api.call_patiently(Method::PUT, &route, Some((&media, body)))?;
     say(&json, args.dry_run, session)
 }
 

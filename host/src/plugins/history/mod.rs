@@ -24,7 +24,7 @@ pub use self::records::{PluginRecords, RecordFailure, RecordFuture, Unrecorded};
 use super::draft::Draft;
 use super::load::Files;
 use crate::clock::Clock;
-use crate::model::{Actor, AuditEntry, PluginName, PluginOrigin, PluginRecord, PluginVersion};
+use crate::model::{Actor, AuditEntry, PluginName, PluginOrigin, PluginRecord, PluginVersion, UnixMs};
 
 /// Rows and files. What is known of one plugin is changed by one at a time.
 pub(super) struct History {
@@ -77,6 +77,10 @@ impl History {
             known.insert(plugin.clone(), record);
         }
         Ok(())
+    }
+
+    pub(super) fn now(&self) -> UnixMs {
+        self.clock.now()
     }
 
     /// What the audit log gets to know when another version of a plugin goes live.

@@ -200,7 +200,7 @@ async fn a_config_map_is_followed_when_its_link_is_swapped() {
 async fn two_hundred_versions_leave_the_last_and_the_one_before_it() {
     let options = Options { instances: 4, ..Options::default() };
     let runtime = Arc::new(Runtime::alone(options, Clock::system()).unwrap());
-    let registry = Registry::new(Arc::clone(&runtime));
+    let registry = Registry::new(Arc::clone(&runtime)).0;
     let loader = Loader::new(Arc::clone(&runtime), Compiler::InProcess, None);
     let judged = endpoint(vec![binding("p", OnFailure::Hold)]);
     let mut versions = Vec::new();

@@ -2,6 +2,7 @@
 
 mod cached;
 mod calls;
+mod candidates;
 mod damaged;
 mod files;
 pub(crate) mod guests;

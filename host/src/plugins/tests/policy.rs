@@ -30,7 +30,7 @@ impl Host {
         let options = Options { deadline: Duration::from_secs(30), instances: 16, ..Options::default() };
         let runtime = Arc::new(Runtime::alone(options, Clock::starting_at(UnixMs(1_000_000))).unwrap());
         let loader = Loader::new(Arc::clone(&runtime), Compiler::InProcess, None);
-        Self { registry: Registry::new(runtime), loader, events: 0 }
+        Self { registry: Registry::new(runtime).0, loader, events: 0 }
     }
 
     /// A version of `p` with this body goes live; returns its hash.

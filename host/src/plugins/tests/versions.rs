@@ -13,23 +13,24 @@ use super::{binding, endpoint, event, name};
 use crate::clock::Clock;
 use crate::json::Subject;
 use crate::model::{
-    Actor, AuditEntry, KeyId, OnFailure, PluginName, PluginOrigin, PluginRecord, Scope, UnixMs, Unsettled,
+    Actor, AuditEntry, Event, KeyId, OnFailure, PluginName, PluginOrigin, PluginRecord, PluginRun, Scope,
+    UnixMs, Unsettled,
 };
 use crate::plugins::{
-    Asked, Compiler, Decision, InstallError, Installed, Means, NewFiles, NewManifest, Options, Places,
-    PluginRecords, PluginState, Plugins, RecordFailure, RecordFuture,
+    Asked, Compiler, Decision, InstallError, Installed, Judgement, Means, NewFiles, NewManifest, Options,
+    Places, PluginRecords, PluginState, Plugins, RecordFailure, RecordFuture,
 };
 use crate::shutdown::Shutdown;
 
-const GOOD: &str = "i32.const 0";
-const TRAPS: &str = "unreachable";
+pub(super) const GOOD: &str = "i32.const 0";
+pub(super) const TRAPS: &str = "unreachable";
 
 /// A version that works, another one for each number.
-fn good(number: u32) -> Vec<u8> {
+pub(super) fn good(number: u32) -> Vec<u8> {
     filter(&format!("(drop (i32.const {number})) {GOOD}"))
 }
 
-fn dropping() -> Vec<u8> {
+pub(super) fn dropping() -> Vec<u8> {
     filter(&drop_with("i32.const 64", "i32.const 4"))
 }
 
@@ -61,13 +62,13 @@ impl PluginRecords for Rows {
 }
 
 /// What is left of a gateway when it stops.
-struct Home {
+pub(super) struct Home {
     home: tempfile::TempDir,
     rows: Arc<Rows>,
 }
 
-struct Gateway {
-    plugins: Plugins,
+pub(super) struct Gateway {
+    pub(super) plugins: Plugins,
     shutdown: Shutdown,
 }
 
@@ -78,13 +79,13 @@ impl Drop for Gateway {
 }
 
 impl Home {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let home = tempfile::tempdir().unwrap();
         std::fs::create_dir(home.path().join("plugins")).unwrap();
         Self { home, rows: Arc::default() }
     }
 
-    async fn start(&self) -> Gateway {
+    pub(super) async fn start(&self) -> Gateway {
         let places = Places {
             plugins: self.home.path().join("plugins"),
             cache: None,
@@ -100,7 +101,7 @@ impl Home {
         Gateway { plugins, shutdown }
     }
 
-    fn file(&self, name: &str) -> PathBuf {
+    pub(super) fn file(&self, name: &str) -> PathBuf {
         self.home.path().join("plugins").join(name)
     }
 
@@ -112,21 +113,21 @@ impl Home {
         self.rows.0.send_modify(|(rows, _)| change(rows.get_mut(&name("p")).unwrap()));
     }
 
-    fn origins(&self) -> Vec<PluginOrigin> {
+    pub(super) fn origins(&self) -> Vec<PluginOrigin> {
         self.record().versions.iter().map(|version| version.origin).collect()
     }
 
-    fn actions(&self) -> Vec<String> {
+    pub(super) fn actions(&self) -> Vec<String> {
         self.rows.0.borrow().1.iter().map(|entry| entry.action.clone()).collect()
     }
 
-    async fn until(&self, what: &str, is_so: impl Fn(&PluginRecord) -> bool) {
+    pub(super) async fn until(&self, what: &str, is_so: impl Fn(&PluginRecord) -> bool) {
         let mut rows = self.rows.0.subscribe();
         let seen = rows.wait_for(|(rows, _)| rows.get(&name("p")).is_some_and(&is_so));
         timeout(Duration::from_secs(10), seen).await.expect(what).unwrap();
     }
 
-    fn kept_files(&self) -> usize {
+    pub(super) fn kept_files(&self) -> usize {
         std::fs::read_dir(self.home.path().join("versions")).unwrap().count()
     }
 }
@@ -135,12 +136,16 @@ fn by() -> Actor {
     Actor::Key { id: KeyId::new(UnixMs(1), 1), scope: Scope::Admin, address: None }
 }
 
-fn asked() -> Asked {
+pub(super) fn asked() -> Asked {
     Asked { by: by(), dry_run: false }
 }
 
 impl Gateway {
-    async fn files(&self, component: Option<&[u8]>, manifest: NewManifest) -> Result<NewFiles, InstallError> {
+    pub(super) async fn files(
+        &self,
+        component: Option<&[u8]>,
+        manifest: NewManifest,
+    ) -> Result<NewFiles, InstallError> {
         let component = match component {
             Some(bytes) => {
                 let mut upload = self.plugins.upload().await?;
@@ -154,7 +159,7 @@ impl Gateway {
         Ok(NewFiles { component, manifest })
     }
 
-    async fn push(&self, component: &[u8]) -> Result<Installed, InstallError> {
+    pub(super) async fn push(&self, component: &[u8]) -> Result<Installed, InstallError> {
         let files = self.files(Some(component), NewManifest::AsItIs).await?;
         self.plugins.install(&name("p"), files, &asked()).await
     }
@@ -168,14 +173,26 @@ impl Gateway {
         self.plugins.roll_back(&name("p"), version, &asked()).await
     }
 
-    fn version(&self) -> Option<String> {
+    pub(super) fn version(&self) -> Option<String> {
         self.plugins.get(&name("p"))?.version
     }
 
-    async fn judge(&self, number: u64) -> Decision {
-        let subject = Subject::new(Arc::new(event(number, "orders/created", "{}")));
+    pub(super) fn subject(&self, number: u64) -> Subject {
+        let id = format!("evt_{number}").parse().unwrap();
+        Subject::new(Arc::new(Event { id, ..event(number, "orders/created", "{}") }))
+    }
+
+    pub(super) async fn judgement(&self, subject: &Subject) -> Judgement {
         let judged = endpoint(vec![binding("p", OnFailure::Hold)]);
-        self.plugins.snapshot().judge(&subject, &judged, &[]).await.decision
+        self.plugins.snapshot().judge(subject, &judged, &[]).await
+    }
+
+    pub(super) async fn judge(&self, number: u64) -> Decision {
+        self.judgement(&self.subject(number)).await.decision
+    }
+
+    pub(super) async fn runs(&self, number: u64) -> Vec<PluginRun> {
+        self.judgement(&self.subject(number)).await.runs
     }
 }
 
