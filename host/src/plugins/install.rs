@@ -226,7 +226,11 @@ impl Keeper {
         let version = live.and_then(|live| live.version);
         let entry = self.history.entry(by, "plugin.deleted", plugin, [version.as_deref(), None]);
         self.history.change(plugin, Some(entry), |record| record.unsettled = Some(Unsettled::Remove)).await?;
-        self.take_away(plugin).await?;
+        if let Err(error) = self.take_away(plugin).await {
+            let entry = self.history.entry(Actor::Gateway, "plugin.not_deleted", plugin, [None, None]);
+            self.history.change(plugin, Some(entry), |record| record.unsettled = None).await?;
+            return Err(error);
+        }
         self.forget(plugin);
         self.registry.unload(plugin);
         info!(%plugin, "plugin is deleted");

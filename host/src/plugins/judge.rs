@@ -10,7 +10,7 @@ use super::bindings::filter::Verdict;
 use super::bindings::transform::Outcome;
 use super::bindings::types::Error as GuestError;
 use super::breaker::{Admission, Change};
-use super::candidate::{Chosen, Watched};
+use super::candidate::InTrial;
 use super::error::CallError;
 use super::output::replace;
 use super::registry::PluginSet;
@@ -109,10 +109,8 @@ pub(super) struct Trial<'a> {
     bindings: Vec<&'a Binding>,
     pub(super) custom: Option<Arc<CustomRequest>>,
     pub(super) runs: Vec<PluginRun>,
-    /// Whom candidates decide for.
-    pub(super) chosen: Chosen<'a>,
-    /// Whom candidates are compared for.
-    pub(super) watched: Vec<Watched<'a>>,
+    /// What candidates do in it.
+    pub(super) candidates: InTrial<'a>,
 }
 
 impl PluginSet {
@@ -162,8 +160,7 @@ impl<'a> Trial<'a> {
             bindings: Vec::new(),
             custom,
             runs: Vec::new(),
-            chosen: Vec::new(),
-            watched: Vec::new(),
+            candidates: InTrial::none(),
         }
     }
 
@@ -174,7 +171,7 @@ impl<'a> Trial<'a> {
         }
         self.choose(&bindings);
         let decision = self.go_through(&bindings).await;
-        self.count_decided();
+        self.count_candidates();
         self.offer_shadows();
         decision
     }
@@ -208,9 +205,7 @@ impl<'a> Trial<'a> {
             return self.run_candidate(candidate, binding, role).await;
         }
         let decision = self.run_live(binding, role).await;
-        if !self.watched.is_empty() {
-            self.note_answer(binding);
-        }
+        self.note_answer(binding);
         decision
     }
 

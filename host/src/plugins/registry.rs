@@ -249,7 +249,11 @@ impl Registry {
         drop(writing);
         self.news.changed.send_replace(());
         self.runtime.logs.forget(plugin);
-        self.retire(plugin, set.entries.get(plugin).and_then(|entry| entry.active.clone()));
+        let entry = set.entries.get(plugin);
+        if let Some(candidate) = entry.and_then(|entry| entry.candidate.as_ref()) {
+            self.runtime.pool.forget(candidate.version.id);
+        }
+        self.retire(plugin, entry.and_then(|entry| entry.active.clone()));
     }
 
     /// Makes the next set, in which one plugin is as `change` leaves it.

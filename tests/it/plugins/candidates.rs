@@ -164,7 +164,7 @@ async fn a_canary_that_traps_costs_no_delivery_and_ends_by_itself() -> Result<()
     let scene = tagging().await?;
     try_on(&scene.client, "trap", "?percent=100").await?.expect(StatusCode::OK)?;
     for number in 0..20 {
-        scene.client.send("a", &json!({ "n": number })).await?;
+        scene.client.send("a", &json!({ "n": number, "poison": true })).await?;
     }
     let received = scene.receiver.wait_for("/a", 20).await?;
     ensure!(received.iter().all(|one| version(one) == 1), "the live version decided each");

@@ -9,9 +9,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Candidate;
+use super::shadow::Watched;
 use super::tally::{Counted, Example};
-use crate::model::{Binding, CustomRequest, PluginRun, PluginRunOutcome};
-use crate::model::{Event, PluginName};
+use crate::model::{Binding, CustomRequest, Event, PluginName, PluginRun, PluginRunOutcome};
 use crate::plugins::comparison::{Answered, Comparison};
 use crate::plugins::error::CallError;
 use crate::plugins::judge::{Blame, Decision, Trial};
@@ -19,8 +19,29 @@ use crate::plugins::registry::PluginSet;
 use crate::plugins::stats::CallOutcome;
 use crate::plugins::version::{Capability, Version};
 
-/// Which bindings of one judgement a candidate decides.
-pub(in crate::plugins) type Chosen<'a> = Vec<(&'a Binding, &'a Arc<Candidate>)>;
+/// What candidates do in one judgement. Where there is none, nothing is allocated for it.
+pub(in crate::plugins) struct InTrial<'a> {
+    /// The bindings that they decide for.
+    deciding: Vec<(&'a Binding, &'a Arc<Candidate>)>,
+    /// Those that failed; the live version has the word there.
+    failed: Vec<Failure<'a>>,
+    /// The bindings that they are compared for.
+    pub(super) watched: Vec<Watched<'a>>,
+}
+
+/// A candidate that has no answer.
+struct Failure<'a> {
+    candidate: &'a Arc<Candidate>,
+    error: CallError,
+    /// How many runs there were by then: the live version's come behind.
+    runs: usize,
+}
+
+impl InTrial<'_> {
+    pub(in crate::plugins) const fn none() -> Self {
+        Self { deciding: Vec::new(), failed: Vec::new(), watched: Vec::new() }
+    }
+}
 
 impl PluginSet {
     /// The candidate that decides this event.
@@ -38,12 +59,13 @@ impl<'a> Trial<'a> {
     pub(in crate::plugins) fn choose(&mut self, bindings: &[&'a Binding]) {
         let (set, event) = (self.set, self.subject.event());
         let chosen = |binding: &&'a Binding| Some((*binding, set.chosen(&binding.plugin, event)?));
-        self.chosen = bindings.iter().filter_map(chosen).collect();
+        self.candidates.deciding = bindings.iter().filter_map(chosen).collect();
     }
 
     /// The candidate that decides for a binding.
     pub(in crate::plugins) fn candidate(&self, binding: &Binding) -> Option<&'a Arc<Candidate>> {
-        self.chosen.iter().find(|(chosen, _)| std::ptr::eq(*chosen, binding)).map(|(_, candidate)| *candidate)
+        let mut deciding = self.candidates.deciding.iter();
+        deciding.find(|(chosen, _)| std::ptr::eq(*chosen, binding)).map(|(_, candidate)| *candidate)
     }
 
     /// The version that is asked for a binding.
@@ -68,7 +90,9 @@ impl<'a> Trial<'a> {
         version.stats.count(result.as_ref().map_or_else(CallOutcome::from, CallOutcome::from), took);
         let error = match result {
             Ok(answer) => {
-                candidate.answered();
+                if self.subject.rehearsal().is_none() {
+                    candidate.answered();
+                }
                 let (outcome, decision) = self.weigh(binding, Ok(answer), Blame::Plugin);
                 self.record(binding, version, outcome, took);
                 return decision;
@@ -77,10 +101,9 @@ impl<'a> Trial<'a> {
         };
         version.stats.note_error(&error, &self.endpoint.tenant, self.set.runtime.clock.now());
         self.record(binding, version, PluginRunOutcome::Failed(error.to_string()), took);
-        self.chosen.retain(|(chosen, _)| !std::ptr::eq(*chosen, binding));
-        let decision = self.run_in_its_place(binding, role).await;
-        self.blame(candidate, &error);
-        decision
+        self.candidates.deciding.retain(|(chosen, _)| !std::ptr::eq(*chosen, binding));
+        self.candidates.failed.push(Failure { candidate, error, runs: self.runs.len() });
+        self.run_in_its_place(binding, role).await
     }
 
     /// Asks the live version in the place of a candidate that failed in this role.
@@ -94,16 +117,27 @@ impl<'a> Trial<'a> {
         if self.plays(binding, role) { self.run_live(binding, role).await } else { None }
     }
 
-    /// Counts a failure against the candidate, if the live version did better.
-    fn blame(&self, candidate: &Arc<Candidate>, error: &CallError) {
+    /// Counts what candidates decided, and where they failed. Nothing counts of which nothing follows.
+    pub(in crate::plugins) fn count_candidates(&mut self) {
+        let failed = std::mem::take(&mut self.candidates.failed);
         if self.subject.rehearsal().is_some() {
             return;
         }
+        for (_, candidate) in &self.candidates.deciding {
+            candidate.tally.count(Counted::Decided);
+        }
+        failed.iter().for_each(|failure| self.blame(failure));
+    }
+
+    /// Counts a failure, and holds it against the candidate if the live version did better.
+    fn blame(&self, failure: &Failure<'a>) {
+        let Failure { candidate, error, runs } = failure;
         let (event, at) = (self.subject.event(), self.set.runtime.clock.now());
-        let live =
-            self.runs.last().map_or(Answered::Deliver { request: None }, |run| said(run, &self.custom));
-        candidate.tally.count(Counted::Failed);
+        let mut behind = self.runs.iter().skip(*runs).rev();
+        let live = behind.find(|run| run.plugin == candidate.version.plugin);
+        let live = live.map_or(Answered::Deliver { request: None }, |run| said(run, &None));
         let failed = Answered::Fail { message: error.to_string() };
+        candidate.tally.count(Counted::Failed);
         candidate.tally.remember(Example {
             at,
             event: event.id.clone(),
@@ -114,13 +148,6 @@ impl<'a> Trial<'a> {
         let did_better = !matches!(live, Answered::Fail { .. });
         if did_better && error.is_fault() && candidate.failed(event.key, error, at) {
             self.set.news.shadows.ended(candidate);
-        }
-    }
-
-    /// Counts what candidates decided.
-    pub(in crate::plugins) fn count_decided(&self) {
-        if self.subject.rehearsal().is_none() {
-            self.chosen.iter().for_each(|(_, candidate)| candidate.tally.count(Counted::Decided));
         }
     }
 

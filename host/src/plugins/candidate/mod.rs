@@ -22,9 +22,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
-pub(super) use self::canary::Chosen;
+pub(super) use self::canary::InTrial;
 pub use self::keeping::CandidateStatus;
-pub(super) use self::shadow::{Shadows, Watched, Work, run};
+pub(super) use self::shadow::{Shadows, Work, run};
 use self::tally::Tally;
 pub use self::tally::{Counts, Example};
 use super::breaker::{Admission, Breaker, Change, Outcome};

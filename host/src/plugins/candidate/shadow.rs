@@ -84,7 +84,7 @@ impl<'a> Trial<'a> {
     pub(in crate::plugins) fn watch(&mut self, binding: &'a Binding, role: Capability) {
         let (set, custom) = (self.set, &self.custom);
         if role == Capability::Transform {
-            if let Some(watched) = watched(&mut self.watched, binding) {
+            if let Some(watched) = watched(&mut self.candidates.watched, binding) {
                 watched.input = Some(custom.clone());
                 watched.live = Answered::Deliver { request: custom.clone() };
             }
@@ -94,21 +94,21 @@ impl<'a> Trial<'a> {
         let Some(candidate) = candidate.filter(|candidate| candidate.is_shadow()) else { return };
         if self.subject.rehearsal().is_none() {
             let live = Answered::Deliver { request: None };
-            self.watched.push(Watched { candidate, binding, input: None, live });
+            self.candidates.watched.push(Watched { candidate, binding, input: None, live });
         }
     }
 
     /// The live version said something.
     pub(in crate::plugins) fn note_answer(&mut self, binding: &Binding) {
         let (run, custom) = (self.runs.last(), &self.custom);
-        if let (Some(run), Some(watched)) = (run, watched(&mut self.watched, binding)) {
+        if let (Some(run), Some(watched)) = (run, watched(&mut self.candidates.watched, binding)) {
             watched.live = said(run, custom);
         }
     }
 
     /// The delivery is decided: candidates may say what they would have.
     pub(in crate::plugins) fn offer_shadows(&mut self) {
-        for Watched { candidate, binding, input, live } in std::mem::take(&mut self.watched) {
+        for Watched { candidate, binding, input, live } in std::mem::take(&mut self.candidates.watched) {
             self.set.news.shadows.offer(Shadow {
                 candidate: Arc::clone(candidate),
                 binding: binding.clone(),
