@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_NOW};
-use rustix::fs::{fstat, futimens, openat, statat, unlinkat};
+use rustix::fs::{fchmod, fstat, futimens, openat, statat, unlinkat};
 use rustix::process::geteuid;
 
 use super::draft::{self, Draft};
@@ -19,7 +19,11 @@ use super::draft::{self, Draft};
 const READ: OFlags = OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC).union(OFlags::NONBLOCK);
 
 /// The open folder. Everything here blocks.
-pub(super) struct Folder(Arc<OwnedFd>);
+pub(super) struct Folder {
+    folder: Arc<OwnedFd>,
+    /// Whether a file is read only if nobody else may touch it.
+    is_strict: bool,
+}
 
 /// A file in the folder.
 pub(super) struct Entry {
@@ -30,13 +34,26 @@ pub(super) struct Entry {
 }
 
 impl Folder {
-    /// Opens it, and makes it if it is missing.
+    /// Opens it, and makes it if it is missing. What is in it is believed, so it must have been nobody else's.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-        let folder = rustix::fs::open(path, READ | OFlags::DIRECTORY, Mode::empty())?;
+        let folder = open(path)?;
         ensure_private(&fstat(&folder)?)?;
+        Self::of(folder, true)
+    }
+
+    /// The same for files that are held against a hash when they are read. Where somebody gave others rights to the folder, as
+    /// Kubernetes does to a volume with an `fsGroup`, they are taken away again.
+    pub(super) fn open_and_close_to_others(path: &Path) -> io::Result<Self> {
+        let folder = open(path)?;
+        if ensure_private(&fstat(&folder)?).is_err() {
+            fchmod(&folder, Mode::RWXU)?;
+        }
+        Self::of(folder, false)
+    }
+
+    fn of(folder: OwnedFd, is_strict: bool) -> io::Result<Self> {
         draft::clear(&folder)?;
-        Ok(Self(Arc::new(folder)))
+        Ok(Self { folder: Arc::new(folder), is_strict })
     }
 
     /// The first `N` bytes of a file, and the rest. `None` if there is no such file.
@@ -45,12 +62,14 @@ impl Folder {
         name: &str,
         max_bytes: u64,
     ) -> io::Result<Option<([u8; N], Vec<u8>)>> {
-        let file = match openat(&self.0, name, READ, Mode::empty()) {
+        let file = match openat(&self.folder, name, READ, Mode::empty()) {
             Err(rustix::io::Errno::NOENT) => return Ok(None),
             opened => opened?,
         };
         let stat = fstat(&file)?;
-        ensure_private(&stat)?;
+        if self.is_strict {
+            ensure_private(&stat)?;
+        }
         let size = u64::try_from(stat.st_size).unwrap_or(u64::MAX);
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile || size > max_bytes {
             return Err(io::Error::new(ErrorKind::InvalidData, "it is not a file that the gateway wrote"));
@@ -68,7 +87,7 @@ impl Folder {
 
     /// How many bytes a file has. `None` if there is no such file.
     pub(super) fn size(&self, name: &str) -> io::Result<Option<u64>> {
-        match statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW) {
+        match statat(&self.folder, name, AtFlags::SYMLINK_NOFOLLOW) {
             Err(rustix::io::Errno::NOENT) => Ok(None),
             stat => Ok(Some(u64::try_from(stat?.st_size).unwrap_or(0))),
         }
@@ -76,7 +95,7 @@ impl Folder {
 
     /// A file that nobody sees yet.
     pub(super) fn draft(&self) -> io::Result<Draft> {
-        Draft::new(&self.0, Mode::RUSR | Mode::WUSR)
+        Draft::new(&self.folder, Mode::RUSR | Mode::WUSR)
     }
 
     /// Makes or replaces a file.
@@ -90,19 +109,19 @@ impl Folder {
 
     /// Removes a file, or whatever has its name. A link goes, what it leads to stays.
     pub(super) fn remove(&self, name: &str) -> io::Result<()> {
-        match unlinkat(&self.0, name, AtFlags::empty()) {
+        match unlinkat(&self.folder, name, AtFlags::empty()) {
             Err(rustix::io::Errno::NOENT) => Ok(()),
-            Err(rustix::io::Errno::ISDIR) => Ok(unlinkat(&self.0, name, AtFlags::REMOVEDIR)?),
+            Err(rustix::io::Errno::ISDIR) => Ok(unlinkat(&self.folder, name, AtFlags::REMOVEDIR)?),
             removed => Ok(removed?),
         }
     }
 
     pub(super) fn list(&self) -> io::Result<Vec<Entry>> {
         let mut entries = Vec::new();
-        for entry in Dir::read_from(&self.0)? {
+        for entry in Dir::read_from(&self.folder)? {
             let entry = entry?;
             let Ok(name) = entry.file_name().to_str() else { continue };
-            let Ok(stat) = statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
+            let Ok(stat) = statat(&self.folder, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
             if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile {
                 let size = u64::try_from(stat.st_size).unwrap_or(0);
                 let used = (stat.st_mtime, stat.st_mtime_nsec);
@@ -111,6 +130,11 @@ impl Folder {
         }
         Ok(entries)
     }
+}
+
+fn open(path: &Path) -> io::Result<OwnedFd> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    Ok(rustix::fs::open(path, READ | OFlags::DIRECTORY, Mode::empty())?)
 }
 
 /// Ours, and nobody else may do anything with it.

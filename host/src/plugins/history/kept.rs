@@ -46,7 +46,7 @@ impl Kept {
 
 impl KeptFiles {
     pub(super) fn open(folder: &Path) -> io::Result<Self> {
-        Ok(Self { folder: Folder::open(folder)? })
+        Ok(Self { folder: Folder::open_and_close_to_others(folder)? })
     }
 
     pub(super) fn draft(&self) -> io::Result<Draft> {
@@ -115,6 +115,9 @@ fn is_digest(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]
@@ -142,6 +145,21 @@ mod tests {
         std::fs::write(home.path().join("versions").join(&kept.component), b"cope").unwrap();
         assert!(files.read(&kept).unwrap_err().to_string().contains("damaged"));
         assert_eq!(files.keep_version(&content).unwrap(), kept);
+        assert_eq!(files.read(&kept).unwrap(), content);
+    }
+
+    #[test]
+    fn rights_that_others_were_given_are_taken_away_and_keep_nothing_from_being_read() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path().join("versions");
+        let files = KeptFiles::open(&folder).unwrap();
+        let content = Files { component: b"code".to_vec(), manifest: None };
+        let kept = files.keep_version(&content).unwrap();
+        for (path, mode) in [(folder.join(&kept.component), 0o664), (folder.clone(), 0o2770)] {
+            std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+        }
+        let files = KeptFiles::open(&folder).unwrap();
+        assert_eq!(std::fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
         assert_eq!(files.read(&kept).unwrap(), content);
     }
 
