@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use hookway_tests::client::{Answer, Client};
 use hookway_tests::gateway::Setup;
-use hookway_tests::guests::guest;
+use hookway_tests::guests::{guest, plugin};
 use hookway_tests::patience::eventually;
 use hookway_tests::receiver::Received;
 use http::{Method, StatusCode};
@@ -178,5 +178,25 @@ async fn a_canary_that_traps_costs_no_delivery_and_ends_by_itself() -> Result<()
     let audit =
         scene.client.get("/v1/audit?action=plugin.candidate_ended").await?.expect(StatusCode::OK)?.body;
     ensure!(audit["data"][0]["actor"]["kind"] == "gateway", "{audit}");
+    Ok(())
+}
+
+/// The live version filters, the candidate filters and transforms: what its filter said goes with it when its transform fails.
+#[tokio::test]
+async fn a_canary_that_fails_in_its_transform_leaves_the_whole_event_to_the_live_version() -> Result<()> {
+    let scene = Scene::with(Setup::default().plugin("tagger", plugin("cel-filter")?)).await?;
+    scene.client.plugin_active("tagger").await?;
+    let endpoint = scene.endpoint_with("/a", "tagger", json!({ "expr": "data.n == 2" })).await?;
+    try_on(&scene.client, "half-good", "?percent=100").await?.expect(StatusCode::OK)?;
+    let dropped = scene.client.send("a", &json!({ "n": 1, "poison": true })).await?;
+    let delivery = scene.client.delivery_in(&dropped, &endpoint.id, &["filtered"]).await?;
+    ensure!(delivery["plugins"].as_array().map(Vec::len) == Some(3), "filter, transform, filter: {delivery}");
+    scene.client.send("a", &json!({ "n": 2, "poison": true })).await?;
+    scene.client.send("a", &json!({ "n": 1 })).await?;
+    let received = scene.receiver.wait_for("/a", 2).await?;
+    let tags: Vec<_> = received.iter().map(version).collect();
+    ensure!(tags.contains(&json!(null)) && tags.contains(&json!(3)), "{tags:?}");
+    let now = shown(&scene.client).await?;
+    ensure!(now["counts"]["failed"] == 2 && now["counts"]["decided"] == 1, "{now}");
     Ok(())
 }
