@@ -2,13 +2,34 @@
 
 /// Makes a component that exports exactly what is named, and `lifecycle` where something has a configuration.
 ///
-/// ```ignore
-/// hookway_plugin::export!(filter: MyFilter);
-/// hookway_plugin::export!(transform: MyTransform);
-/// hookway_plugin::export!(filter: MyFilter, transform: MyTransform);
-/// hookway_plugin::export!(matcher: MyMatcher);
-/// hookway_plugin::export!(filter: MyFilter, matcher: MyMatcher);
 /// ```
+/// use hookway_plugin::{Endpoint, Error, Event, Filter, NoConfig, Outcome, Transform, Verdict};
+///
+/// struct OnlyOrders;
+///
+/// impl Filter for OnlyOrders {
+///     type Config = NoConfig;
+///     fn new(_: NoConfig) -> Result<Self, String> { Ok(Self) }
+///     fn filter(&self, event: &Event, _to: &Endpoint) -> Result<Verdict, Error> {
+///         let is_order = event.topic().starts_with("orders/");
+///         Ok(if is_order { Verdict::Deliver } else { Verdict::drop("no order") })
+///     }
+/// }
+///
+/// struct BareData;
+///
+/// impl Transform for BareData {
+///     type Config = NoConfig;
+///     fn new(_: NoConfig) -> Result<Self, String> { Ok(Self) }
+///     fn transform(&self, event: &Event, _to: &Endpoint) -> Result<Outcome, Error> {
+///         Ok(Outcome::body(event.data()))
+///     }
+/// }
+///
+/// hookway_plugin::export!(filter: OnlyOrders, transform: BareData);
+/// ```
+///
+/// The others are `filter: T`, `transform: T`, `matcher: T`, each alone, and `matcher: T` after any of them.
 ///
 /// Use it once in a crate. Filter and transform are given the same configuration. For other targets than
 /// WebAssembly it only checks that the types implement the traits, so unit tests run natively.

@@ -10,8 +10,8 @@
 //! and the same hosts in the gateway's configuration, `[plugins.grants.NAME] http = { hosts = [...] }`. A plugin that uses this
 //! module is not loaded without. The event waits for the answer, so ask for little and keep what you can (see [`crate::kv`]).
 //!
-//! A redirect is an answer like any other and is not followed. In unit tests there is no network: every request is
-//! [`Error::Denied`].
+//! A redirect is an answer like any other and is not followed. In unit tests there is no network: a request is
+//! [`Error::Denied`], unless the test answers it with `testing::answer`.
 
 /// A request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +81,30 @@ impl Request {
     pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
         self
+    }
+
+    /// Its method, as it was given.
+    #[must_use]
+    pub fn method(&self) -> &str {
+        &self.method
+    }
+
+    /// Its URL, as it was given.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Its headers, in their order.
+    #[must_use]
+    pub fn headers(&self) -> &[(String, Vec<u8>)] {
+        &self.headers
+    }
+
+    /// The bytes of its body.
+    #[must_use]
+    pub fn payload(&self) -> &[u8] {
+        &self.body
     }
 
     /// Makes the request and waits for the whole answer.

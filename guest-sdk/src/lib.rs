@@ -21,21 +21,22 @@
 //! }
 //! hookway_plugin::export!(filter: BigOrders);
 //!
-//! # use hookway_plugin::json;
+//! # use hookway_plugin::{json, testing};
 //! // In a unit test, natively:
-//! let plugin = BigOrders { minimum: 100.0 };
+//! let plugin = testing::filter::<BigOrders>(json!({"minimum": 100})).unwrap();
 //! let event = Event::test("orders/created", json!({"total": 99.5}));
 //! assert_eq!(plugin.filter(&event, &Endpoint::test()), Ok(Verdict::drop("a small order")));
 //! ```
 //!
-//! with `crate-type = ["cdylib", "rlib"]` in `Cargo.toml`, built with
-//! `cargo build --release --target wasm32-wasip2`. Copy the `.wasm` file into the plugin directory and bind it to an
-//! endpoint: `{"plugin": "big-orders", "config": {"minimum": 100}}`.
+//! `hookway plugin new NAME --lang rust` writes a project with all that belongs to it: `crate-type = ["cdylib", "rlib"]` in `Cargo.toml`,
+//! a manifest with samples, tests. It is built with `cargo build --release --target wasm32-wasip2`. Copy the `.wasm` file into
+//! the plugin directory and bind it to an endpoint: `{"plugin": "big-orders", "config": {"minimum": 100}}`.
 //!
 //! # What to know
 //!
 //! - An instance serves many events of one tenant and one configuration. `new` runs once for each instance, so
-//!   compile and parse there.
+//!   compile and parse there. A configuration that does not fit its type is refused with a sentence that names the
+//!   field: `` `minimum` must be a number, not the text "many" ``.
 //! - [`Event`] lives in the gateway. [`Event::get`] copies one value and needs no JSON parser; [`Event::data`] and
 //!   [`Event::body`] copy everything.
 //! - A call has 50 ms, 64 MiB of memory and 1 MiB of output. A panic, like any limit, fails the call and ends
@@ -46,6 +47,7 @@
 //! [`Filter`], [`Transform`] and [`TopicMatcher`] are what you implement, [`Event`] and [`Endpoint`] what you are
 //! given, [`Verdict`], [`Outcome`] and [`Error`] what you answer; [`export!`] makes the component, [`log`] writes to the
 //! plugin's log. With a grant of the operator, [`kv`] keeps values, [`http`] asks others, and `std::env::var` has variables.
+//! `testing` (not there in WebAssembly) makes plugins, and answers for others, in unit tests.
 
 /// What [`export!`] expands to; not part of the interface.
 #[cfg(target_arch = "wasm32")]
@@ -63,6 +65,8 @@ pub mod log;
 mod native;
 mod outcome;
 mod plugin;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod testing;
 
 /// Where events come from: the gateway, or a unit test.
 #[cfg(target_arch = "wasm32")]

@@ -8,6 +8,11 @@ use std::fmt;
 #[doc(inline)]
 pub use crate::{__debug as debug, __error as error, __info as info, __trace as trace, __warn as warn};
 
+#[cfg(target_arch = "wasm32")]
+use crate::source::log as write;
+#[cfg(not(target_arch = "wasm32"))]
+use crate::source::log::log as write;
+
 /// How much a line matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
@@ -26,8 +31,8 @@ pub enum Level {
 /// Writes one line. The macros of this module are the convenient way.
 pub fn log(level: Level, message: fmt::Arguments<'_>) {
     match message.as_str() {
-        Some(text) => crate::source::log(level, text),
-        None => crate::source::log(level, &message.to_string()),
+        Some(text) => write(level, text),
+        None => write(level, &message.to_string()),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a plugin call costs: `cargo xtask bench plugins [--json FILE]`.
 //!
-//! Loads the plugins that ship, the examples in other languages as far as they are built, and judges events of several sizes through the
+//! Loads the plugins that ship, the filters of the templates in other languages as far as they are built, and judges events of several sizes through the
 //! public interface. Three costs for each: `fresh` makes an instance for the call, `reused` calls an instance that is
 //! there with an event that was looked into before, `first look` the same with an event that nobody looked into yet.
 //!
@@ -38,8 +38,8 @@ const FRESH_CALLS: usize = 100;
 const WARM_UP: usize = 50;
 /// How many plugins the warm start is measured with.
 const PLUGINS: usize = 20;
-/// The examples; each reads one field of an event and drops it.
-const EXAMPLES: [&str; 4] = ["c", "go", "javascript", "python"];
+/// The filters of the templates; each reads one field of an event and drops it.
+const TEMPLATES: [&str; 4] = ["c-filter", "go-filter", "js-filter", "python-filter"];
 
 /// One line of the table; times in microseconds.
 #[derive(Debug, Serialize)]
@@ -276,13 +276,21 @@ async fn matching(set: &PluginSet, status: &PluginStatus, calls: usize) -> Times
     percentiles(times)
 }
 
-/// What ships, the guest of the tests that reads one field, and the examples.
+/// What ships, the guest of the tests that reads one field, and filters of the templates.
 fn components(root: &Path) -> Vec<PathBuf> {
     let built = root.join("target/wasm32-wasip2/plugin");
-    let shipped = ["cel_filter", "jq_transform", "mqtt_topics", "redact", "examples/one_field"];
+    let shipped = [
+        "cel_filter",
+        "cloudevents",
+        "jq_transform",
+        "json_patch_plugin",
+        "mqtt_topics",
+        "redact",
+        "examples/one_field",
+    ];
     let shipped = shipped.iter().map(|name| built.join(format!("{name}.wasm")));
-    let examples = EXAMPLES.iter().map(|name| root.join(format!("target/examples/{name}.wasm")));
-    shipped.chain(examples).filter(|file| file.is_file()).collect()
+    let templates = TEMPLATES.iter().map(|name| root.join(format!("target/templates/{name}.wasm")));
+    shipped.chain(templates).filter(|file| file.is_file()).collect()
 }
 
 fn config(plugin: &str) -> &'static str {
@@ -292,7 +300,13 @@ fn config(plugin: &str) -> &'static str {
             r#"{"program": "{event, id: .event_id, action: .data.action, by: .data.sender.login}"}"#
         }
         "redact" => r#"{"mask": ["/data/sender/login"], "drop": ["/data/installation"]}"#,
-        example if EXAMPLES.contains(&example) => r#"{"minimum": 100}"#,
+        "cloudevents" => {
+            r#"{"source": "https://github.com", "type_prefix": "com.github.", "subject": "/sender/login"}"#
+        }
+        "json_patch_plugin" => {
+            r#"{"patch": [{"op": "remove", "path": "/data/installation"}, {"op": "add", "path": "/version", "value": 1}], "on_missing": "skip"}"#
+        }
+        template if TEMPLATES.contains(&template) => r#"{"minimum": 100}"#,
         _ => "{}",
     }
 }

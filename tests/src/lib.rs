@@ -13,12 +13,12 @@
 pub mod client;
 pub mod command;
 pub mod events;
-pub mod examples;
 pub mod gateway;
 pub mod guests;
 pub mod patience;
 pub mod receiver;
 pub mod tail;
+pub mod templates;
 pub mod toolbox;
 pub mod verifiers;
 

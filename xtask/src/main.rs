@@ -6,10 +6,10 @@
 
 mod bench;
 mod demo;
-mod examples;
 mod plugins;
 mod progress;
 mod soak;
+mod templates;
 mod test;
 mod toolboxes;
 mod tools;

@@ -10,7 +10,8 @@ use hookway_tests::{guests, workspace};
 use crate::tools::{WASM_TARGET, cargo, ensure_wasm_target, step};
 
 /// The plugins that ship, as they are named in a plugin directory.
-pub(crate) const SHIPPED: [&str; 4] = ["cel-filter", "jq-transform", "mqtt-topics", "redact"];
+pub(crate) const SHIPPED: [&str; 6] =
+    ["cel-filter", "cloudevents", "jq-transform", "json-patch", "mqtt-topics", "redact"];
 
 /// Builds the plugins that ship.
 pub(crate) fn run() -> Result<()> {
@@ -27,11 +28,25 @@ pub(crate) fn build_shipped() -> Result<Vec<PathBuf>> {
     step("building the plugins that ship");
     let mut arguments = vec!["build", "--profile", "plugin", "--target", WASM_TARGET];
     for name in SHIPPED {
-        arguments.extend(["-p", name]);
+        arguments.extend(["-p", package(name)]);
     }
     cargo(&arguments)?;
-    let built = SHIPPED.map(|name| output_dir().join(format!("{}.wasm", name.replace('-', "_"))));
-    collect(&built, &workspace().join(guests::PLUGINS))
+    let folder = workspace().join(guests::PLUGINS);
+    let installed = SHIPPED.map(|name| {
+        let built = output_dir().join(format!("{}.wasm", package(name).replace('-', "_")));
+        guests::install(&built, &folder, name)?;
+        Ok(folder.join(format!("{name}.wasm")))
+    });
+    installed.into_iter().collect()
+}
+
+/// What Cargo calls a plugin that ships.
+fn package(name: &'static str) -> &'static str {
+    match name {
+        // Otherwise it could not depend on the crate that it is named after.
+        "json-patch" => "json-patch-plugin",
+        name => name,
+    }
 }
 
 /// Builds the guests of the tests into `target/guests`.

@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 
-use crate::examples;
 use crate::plugins::{build_guests, build_shipped};
+use crate::templates;
 use crate::toolboxes;
 use crate::tools::{cargo, ensure_wasm_target};
 
@@ -37,7 +37,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     // Together with the tests, so that dependencies have the same features in both steps and are built once.
     let build = [&["build"], &ALL_BUT_THIS[..], &["--lib", "--bins", "--tests"]].concat();
     cargo(&build)?;
-    examples::build()?;
+    templates::build()?;
     let rest = arguments.cargo_arguments();
     cargo(&[&["test"], &ALL_BUT_THIS[..], &rest[..]].concat())?;
     cargo(&[&["test", "-p", "xtask"], &rest[..]].concat())

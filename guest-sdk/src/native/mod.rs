@@ -2,6 +2,7 @@
 
 pub(crate) mod http;
 pub(crate) mod kv;
+pub(crate) mod log;
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
@@ -34,7 +35,15 @@ pub(crate) struct Endpoint<'a> {
 
 /// For unit tests; not there when compiled to WebAssembly.
 impl crate::Event<'static> {
-    /// An event of the tenant `default` with this topic and `data`.
+    /// An event of the tenant `default` with this topic and `data`, at a fixed time.
+    ///
+    /// ```
+    /// use hookway_plugin::{Event, Value, json};
+    ///
+    /// let event = Event::test("orders/created", json!({"total": 5})).with_tenant("acme").with_id("order-7");
+    /// assert_eq!(event.get("/total"), Some(Value::Number(5.0)));
+    /// assert_eq!((event.tenant(), event.id()), ("acme".to_owned(), "order-7".to_owned()));
+    /// ```
     #[must_use]
     pub fn test(topic: &str, data: serde_json::Value) -> Self {
         Self(Event {
@@ -86,8 +95,23 @@ impl crate::Event<'static> {
 }
 
 /// For unit tests; not there when compiled to WebAssembly.
+impl Clone for crate::Event<'static> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+/// For unit tests; not there when compiled to WebAssembly.
 impl crate::Endpoint<'static> {
     /// An endpoint `ep_test` at `https://receiver.example/hook` without metadata.
+    ///
+    /// ```
+    /// use hookway_plugin::Endpoint;
+    ///
+    /// let endpoint = Endpoint::test().with_metadata("plan", "gold");
+    /// assert_eq!(endpoint.metadata("plan").as_deref(), Some("gold"));
+    /// assert_eq!(endpoint.url(), "https://receiver.example/hook");
+    /// ```
     #[must_use]
     pub fn test() -> Self {
         Self(Endpoint {
@@ -176,10 +200,4 @@ impl From<&serde_json::Value> for Value {
             serde_json::Value::Array(_) | serde_json::Value::Object(_) => Self::Json(value.to_string()),
         }
     }
-}
-
-/// A line of the log; goes to stderr, where `cargo test` shows it when a test fails.
-#[expect(clippy::print_stderr, reason = "a test's output is where its log belongs")]
-pub(crate) fn log(level: crate::log::Level, message: &str) {
-    eprintln!("{level:?}: {message}");
 }

@@ -1,4 +1,4 @@
-//! `hookway plugin check | test | bench | componentize | wit`: for authors of plugins, without a gateway.
+//! `hookway plugin new | check | test | bench | componentize | wit`: for authors of plugins, without a gateway.
 //!
 //! The same code that loads and calls plugins in the gateway, with the same limits, so that what is said here holds there.
 
@@ -7,6 +7,7 @@ mod check;
 mod events;
 mod figures;
 mod inputs;
+mod new;
 mod project;
 mod test;
 
@@ -21,6 +22,8 @@ use crate::plugins::{self, Means, WIT};
 /// What authors can do on their own.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Write a project for a plugin: it builds with the stock tools of its language, and has a manifest with samples and a test.
+    New(new::Arguments),
     /// Say what a plugin exports, imports, asks for and is denied, and whether the gateway would load it; exit code 1 if it would
     /// not.
     Check(check::Args),
@@ -80,6 +83,9 @@ pub enum Error {
     /// It was done, and not all is as it should be.
     #[error("{0}")]
     Failed(String),
+    /// There is no project.
+    #[error(transparent)]
+    New(#[from] new::Error),
     /// Nobody reads the output.
     #[error("{}", .0.sentence())]
     Output(#[from] client::Error),
@@ -104,6 +110,7 @@ impl Error {
 /// In a sentence.
 pub fn run(command: Command, world: World) -> Result<(), Error> {
     match command {
+        Command::New(arguments) => Ok(write!(io::stdout(), "{}", new::run(&arguments)?)?),
         Command::Check(args) => block_on(check::run(args, &world))?,
         Command::Test(args) => block_on(test::run(args, world))?,
         Command::Bench(args) => block_on(bench::run(args, world))?,

@@ -11,6 +11,7 @@ use std::process::Stdio;
 
 use anyhow::{Context, Result, bail, ensure};
 use hookway_tests::gateway::{Gateway, Setup, beside_this_program};
+use hookway_tests::guests::plugin;
 use hookway_tests::patience::{eventually, within};
 use hookway_tests::receiver::Receiver;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
@@ -34,6 +35,8 @@ pub(super) struct Page {
     /// Its path in the workspace.
     pub(super) name: &'static str,
     pub(super) text: &'static str,
+    /// The plugins that ship which it has in the plugin directory.
+    pub(super) plugins: &'static [&'static str],
 }
 
 /// Runs every command of a page; its deliveries go to `receiver`.
@@ -46,7 +49,7 @@ pub(super) async fn follow(page: &Page, receiver: &Receiver) -> Result<()> {
     let mut gateway = None;
     for step in steps(page.text)? {
         let outcome = match step.script.strip_prefix("hookway serve") {
-            Some(_) => serve(&shell, &mut gateway, &step).await,
+            Some(_) => serve(&shell, &mut gateway, page, &step).await,
             None => run(&shell, &step).await,
         };
         outcome.with_context(|| format!("{}, line {}:\n{}", page.name, step.line, step.script))?;
@@ -65,9 +68,13 @@ struct Pipes {
 }
 
 /// Starts the gateway with the settings of the command.
-async fn serve(shell: &Shell, gateway: &mut Option<Gateway>, step: &Step) -> Result<()> {
+async fn serve(shell: &Shell, gateway: &mut Option<Gateway>, page: &Page, step: &Step) -> Result<()> {
     let words = shell.run(&step.script).await?;
     let mut setup = Setup::as_it_comes();
+    for name in page.plugins {
+        // Other tests keep the machine busy.
+        setup = setup.plugin(name, plugin(name)?).set("plugins.deadline=5s").set("plugins.max_deadline=5s");
+    }
     let mut words = words.lines().skip_while(|word| *word == "serve");
     while let Some(word) = words.next() {
         ensure!(word == "--set", "this test knows no `{word}`");

@@ -4,7 +4,6 @@
 mod bindings;
 mod candidates;
 mod compile;
-mod examples;
 mod files;
 mod grants;
 mod hostile;
@@ -12,4 +11,5 @@ mod manifest;
 mod metrics;
 mod policy;
 mod shipped;
+mod templates;
 mod versions;

@@ -82,6 +82,38 @@ async fn redact_masks_and_drops_fields_and_leaves_the_rest() -> Result<()> {
 }
 
 #[tokio::test]
+async fn cloudevents_and_json_patch_make_the_body_that_is_sent() -> Result<()> {
+    let setup = Setup::default()
+        .plugin("cloudevents", plugin("cloudevents")?)
+        .plugin("json-patch", plugin("json-patch")?)
+        .manifest("cloudevents", include_str!("../../../plugins/cloudevents/cloudevents.toml"))
+        .manifest("json-patch", include_str!("../../../plugins/json-patch/json-patch.toml"))
+        .set("plugins.deadline=5s")
+        .set("plugins.max_deadline=5s");
+    let scene = Scene::with(setup).await?;
+    let plugins = json!([
+        { "plugin": "json-patch", "config": { "patch": [{ "op": "remove", "path": "/data/card" }] } },
+        { "plugin": "cloudevents", "config": { "source": "/shop", "type_prefix": "com.example." } },
+    ]);
+    let endpoint = scene.endpoint("/a", json!({ "plugins": plugins })).await?;
+    let id = scene.client.send("orders/created", &json!({ "card": "4111", "n": 1 })).await?;
+    let request = scene.receiver.wait_for("/a", 1).await?.remove(0);
+    assert_eq!(request.header("content-type"), "application/cloudevents+json; charset=utf-8");
+    let mut sent = request.json()?;
+    ensure!(sent["time"].take().is_string(), "{sent}");
+    let expected = json!({
+        "specversion": "1.0", "id": id, "source": "/shop", "type": "com.example.orders.created", "time": null,
+        "datacontenttype": "application/json", "data": { "n": 1 },
+    });
+    assert_eq!(sent, expected);
+    let without = scene.client.send("orders/created", &json!({ "n": 2 })).await?;
+    let refused = scene.client.delivery_in(&without, &endpoint.id, &["failed"]).await?;
+    let reason = refused["reason"].as_str().unwrap_or_default();
+    ensure!(reason.contains("`patch[0]` finds no place at `/data/card`"), "{refused}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn transforms_follow_one_another_and_filters_come_first() -> Result<()> {
     let setup = Setup::default()
         .plugin("cel-filter", plugin("cel-filter")?)

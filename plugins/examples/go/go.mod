@@ -1,3 +1,0 @@
-module big-orders
-
-go 1.24
