@@ -139,6 +139,7 @@ impl From<InstallError> for Problem {
             InstallError::TooLarge(_) => Self::too_large(error.to_string()),
             InstallError::NoPlugin => no_such_plugin(),
             InstallError::NotLive
+            | InstallError::NotLoaded
             | InstallError::IsLive
             | InstallError::NotComparable
             | InstallError::AsksOthers => Self::conflict("not_a_candidate", error.to_string()),

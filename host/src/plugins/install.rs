@@ -98,6 +98,9 @@ pub enum InstallError {
     /// There is no live version that a candidate could be compared with.
     #[error("no version of the plugin is live that a candidate could be tried beside: install it first")]
     NotLive,
+    /// The candidate could not be loaded after a start.
+    #[error("the candidate could not be loaded and is not tried: send it anew, or discard it")]
+    NotLoaded,
     /// The candidate is the live version.
     #[error("this version is live, so there is nothing to try")]
     IsLive,

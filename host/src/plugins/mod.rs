@@ -10,6 +10,8 @@
 //! - One event is judged by one [`PluginSet`]; calls in flight finish on the version they started with.
 //! - A guest gets nothing but its event, its endpoint, a log, and what it was granted. Time, memory, stack, output and log lines are bounded,
 //!   and whatever it does ends in a [`Decision`], never in a panic or a blocked worker.
+//! - What went live is kept with its manifest, so there is a way back ([`history`]); what may follow can be tried beside what is live
+//!   ([`candidate`]).
 //! - Instances are reused within one version, tenant and configuration, and dropped after any error.
 
 mod beneath;

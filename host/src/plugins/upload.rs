@@ -57,12 +57,6 @@ impl Upload {
         if self.gathered.len() >= GATHERED { self.flush().await } else { Ok(()) }
     }
 
-    /// How many bytes came so far.
-    #[must_use]
-    pub const fn size(&self) -> u64 {
-        self.size
-    }
-
     pub(super) async fn finish(mut self) -> Result<Uploaded, InstallError> {
         self.flush().await?;
         let Written { draft, digest } = self.file.ok_or_else(broken)?;

@@ -5,9 +5,10 @@
 
 use std::sync::Arc;
 
-use tracing::{info, warn};
+use tracing::info;
 
 use super::Candidate;
+use super::shadow::write_down;
 use super::tally::{Counts, Example};
 use crate::model::{
     AuditEntry, CandidateEnd, Percent, PluginCandidate, PluginName, PluginOrigin, PluginRecord,
@@ -154,7 +155,7 @@ impl Keeper {
         asked: &Asked,
     ) -> Result<(), InstallError> {
         let before = self.row(plugin).await?;
-        let candidate = self.registry.candidate(plugin).ok_or(InstallError::NotLive)?;
+        let candidate = self.registry.candidate(plugin).ok_or(InstallError::NotLoaded)?;
         can_be_tried(&candidate.version, percent)?;
         let since = self.history.now();
         let row = PluginCandidate { percent, since, ended: None, ..before.clone() };
@@ -206,8 +207,13 @@ impl Keeper {
                 let candidate = Candidate::new(Arc::new(version), &row, None);
                 self.registry.set_candidate(plugin, Some(candidate));
             }
+            // Once is enough to be told.
+            Err(_) if row.ended.is_some() => {}
             Err(reason) => {
-                warn!(%plugin, version = row.version.version, reason, "the candidate cannot be loaded: it is not tried");
+                let at = self.history.now();
+                let ended =
+                    CandidateEnd { at, reason: format!("it could not be loaded after a start: {reason}") };
+                write_down(&self.history, plugin, &row.version.version, &ended).await;
             }
         }
     }

@@ -13,7 +13,7 @@ use super::Candidate;
 use super::canary::said;
 use super::tally::{Counted, Example};
 use crate::json::{Rehearsal, Subject};
-use crate::model::{Actor, Binding, CustomRequest, Endpoint, PluginRecord};
+use crate::model::{Actor, Binding, CandidateEnd, CustomRequest, Endpoint, PluginName, PluginRecord};
 use crate::plugins::comparison::{Answered, Comparison, Sameness};
 use crate::plugins::error::CallError;
 use crate::plugins::history::History;
@@ -136,15 +136,19 @@ pub(in crate::plugins) async fn run(
         tokio::select! {
             biased;
             () = shutdown.requested() => return,
-            Some(candidate) = work.ended.recv() => write_down(&history, &candidate).await,
+            Some(candidate) = work.ended.recv() => {
+                if let Some(ended) = candidate.ended() {
+                    let version = &candidate.version;
+                    write_down(&history, &version.plugin, &version.hash, ended).await;
+                }
+            }
             Some(shadow) = work.shadows.recv() => registry.compare(shadow).await,
         }
     }
 }
 
-async fn write_down(history: &History, candidate: &Candidate) {
-    let (plugin, version) = (&candidate.version.plugin, candidate.version.hash.as_ref());
-    let Some(ended) = candidate.ended() else { return };
+/// The candidate of this version is tried no more.
+pub(super) async fn write_down(history: &History, plugin: &PluginName, version: &str, ended: &CandidateEnd) {
     warn!(%plugin, version, reason = ended.reason, "the candidate of a plugin is tried no more");
     let entry = history.entry(Actor::Gateway, "plugin.candidate_ended", plugin, [Some(version), None]);
     let end = |record: &mut PluginRecord| {

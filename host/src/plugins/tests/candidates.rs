@@ -221,6 +221,25 @@ async fn a_candidate_is_promoted_on_the_way_of_an_upload_or_discarded_without_a_
 }
 
 #[tokio::test]
+async fn a_candidate_whose_files_are_damaged_says_so_after_a_restart_and_can_be_discarded() {
+    let home = Home::new();
+    let gateway = home.start().await;
+    gateway.push(&good(1)).await.unwrap();
+    gateway.try_on(&dropping(), percent(100)).await.unwrap();
+    let candidate = gateway.candidate().await.version;
+    drop(gateway);
+    std::fs::write(home.kept(&candidate.component), b"damaged").unwrap();
+    let gateway = home.start().await;
+    assert_eq!(gateway.judge(1).await, Decision::Send(None), "the live version decides");
+    let reason = gateway.candidate().await.ended.unwrap().reason;
+    assert!(reason.contains("could not be loaded") && reason.contains("damaged"), "{reason}");
+    let changed = gateway.plugins.change_candidate(&name("p"), percent(1), &asked()).await;
+    assert!(matches!(changed, Err(InstallError::NotLoaded)), "{changed:?}");
+    gateway.plugins.discard(&name("p"), &asked()).await.unwrap();
+    assert_eq!(gateway.plugins.candidate(&name("p")).await, None);
+}
+
+#[tokio::test]
 async fn what_cannot_be_tried_is_refused_with_a_sentence() {
     let home = Home::new();
     let gateway = home.start().await;

@@ -127,6 +127,10 @@ impl Home {
         timeout(Duration::from_secs(10), seen).await.expect(what).unwrap();
     }
 
+    pub(super) fn kept(&self, digest: &str) -> PathBuf {
+        self.home.path().join("versions").join(digest)
+    }
+
     pub(super) fn kept_files(&self) -> usize {
         std::fs::read_dir(self.home.path().join("versions")).unwrap().count()
     }
