@@ -102,13 +102,18 @@ impl Tools {
         Ok(Self { own: folder.join(own), pins, shared, some: true })
     }
 
+    /// Where they are kept, under their own name: Node looks for packages in folders that are called `node_modules`.
+    fn kept(&self) -> PathBuf {
+        self.shared.join(self.own.file_name().unwrap_or_default())
+    }
+
     /// Uses what another project installed, if it is pinned alike.
     fn link(&self) -> Result<()> {
         if !self.some {
             return Ok(());
         }
         if fs::read_to_string(self.shared.join("pins")).is_ok_and(|pins| pins == self.pins) {
-            return symlink(self.shared.join("tools"), &self.own).context("the tools could not be linked");
+            return symlink(self.kept(), &self.own).context("the tools could not be linked");
         }
         remove(&self.shared)
     }
@@ -119,9 +124,9 @@ impl Tools {
             return Ok(());
         }
         fs::create_dir_all(&self.shared)?;
-        fs::rename(&self.own, self.shared.join("tools")).context("the tools could not be kept")?;
+        fs::rename(&self.own, self.kept()).context("the tools could not be kept")?;
         // Programs of a virtual environment know the path that they were installed at.
-        symlink(self.shared.join("tools"), &self.own)?;
+        symlink(self.kept(), &self.own)?;
         fs::write(self.shared.join("pins"), &self.pins)?;
         Ok(())
     }
