@@ -22,6 +22,7 @@ use self::plugin_records::StoredRecords;
 use self::plugin_requests::PluginRequests;
 use self::plugin_values::PluginValues;
 use crate::api::Api;
+use crate::backtest::Backtests;
 use crate::catalogue::Catalogue;
 use crate::clock::Clock;
 use crate::config::Settings;
@@ -269,6 +270,7 @@ impl App {
             lanes: self.lanes.clone(),
             resends: resends.clone(),
             previews: Previews::new(self.judge(), self.clock),
+            backtests: Backtests::new(Arc::clone(&self.store), self.judge()),
             metrics: self.metrics.clone(),
             target_check: Arc::new(move |url| deliver::check_target(url, &policy).map_err(|e| e.to_string())),
             readiness: Arc::new(move || readiness(&*store, &shutdown)),

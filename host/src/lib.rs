@@ -31,7 +31,8 @@
 //! - [`dispatch`]: event + endpoints + verdicts -> deliveries.
 //! - [`lanes`]: what may be sent when, fair per endpoint.
 //! - [`deliver`]: sign, guard, POST, classify.
-//! - [`replay`]: sends again what a person asks for; [`preview`]: shows what would be sent.
+//! - [`replay`]: sends again what a person asks for; [`preview`]: shows what would be sent; [`backtest`]: shows what another
+//!   version of a plugin would have made of the log.
 //! - [`api`]: management over HTTP.
 //! - [`reference`]: serves that document, to programs and to people.
 //! - [`config`]: file + environment + flags -> options.
@@ -42,6 +43,7 @@
 pub mod api;
 pub mod app;
 pub mod authoring;
+pub mod backtest;
 pub mod catalogue;
 pub mod client;
 pub mod clock;

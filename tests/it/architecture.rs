@@ -44,6 +44,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("operations", &["BASE", "store", "directory", "plugins", "notices"]),
     ("replay", &["BASE", "store", "directory", "dispatch", "lanes"]),
     ("preview", &["BASE", "dispatch", "deliver"]),
+    ("backtest", &["BASE", "store", "dispatch", "plugins"]),
     (
         "api",
         &[
@@ -58,6 +59,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "lanes",
             "replay",
             "preview",
+            "backtest",
         ],
     ),
     ("reference", &["openapi", "http"]),

@@ -147,6 +147,26 @@ impl Client {
         within(path, request.send()).await?.with_context(|| format!("GET {path} got no answer"))
     }
 
+    /// POST of bytes whose answer goes on.
+    ///
+    /// # Errors
+    /// No answer.
+    pub async fn begin(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Bytes,
+    ) -> Result<reqwest::Response> {
+        let mut request = self.http.post(format!("{}{path}", self.base)).body(body);
+        if let Some(key) = &self.key {
+            request = request.bearer_auth(key);
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        within(path, request.send()).await?.with_context(|| format!("POST {path} got no answer"))
+    }
+
     /// Creates an endpoint.
     ///
     /// # Errors

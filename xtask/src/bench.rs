@@ -1,6 +1,6 @@
-//! `cargo xtask bench gateway | neighbours | plugins | matching | log | start`: the whole gateway under load, what noisy
-//! neighbours take from others, what a call of each plugin that ships costs, what it costs to find the endpoints that want an
-//! event, to ask a log of a million deliveries, and to start with a million that wait.
+//! `cargo xtask bench gateway | neighbours | plugins | backtest | matching | log | start`: the whole gateway under load, what noisy
+//! neighbours take from others, what a call of each plugin that ships costs, how fast a version is tried on the log, what it costs to
+//! find the endpoints that want an event, to ask a log of a million deliveries, and to start with a million that wait.
 
 use std::process::Command;
 
@@ -25,6 +25,8 @@ enum What {
     Neighbours(Rest),
     /// The cost of one call per plugin, with a fresh and with a reused instance
     Plugins(Rest),
+    /// How fast two versions of a filter are compared over 100,000 stored events
+    Backtest(Rest),
     /// The cost of finding the endpoints that want an event, among 10,000
     Matching(Rest),
     /// The cost of filtered pages, statistics and the live tail at a million deliveries
@@ -54,6 +56,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             build_shipped()?;
             build_guests()?;
             bench("plugins", rest)
+        }
+        What::Backtest(rest) => {
+            ensure_wasm_target()?;
+            build_guests()?;
+            bench("backtest", rest)
         }
         What::Matching(rest) => bench("matching", rest),
         What::Log(rest) => bench("log", rest),

@@ -13,6 +13,8 @@ mod attempt_view;
 mod audit;
 mod audit_view;
 mod audited;
+mod backtest;
+mod backtest_view;
 mod binding_input;
 mod binding_view;
 mod breaker_view;
@@ -75,6 +77,7 @@ pub use self::metrics::{Options as MetricsOptions, open_router};
 pub use self::stream::Streams;
 pub use self::topic_file::FileFormat;
 pub use self::topic_import::{import_topics, read_topics};
+use crate::backtest::Backtests;
 use crate::catalogue::Catalogue;
 use crate::clock::Clock;
 use crate::directory::Directory;
@@ -118,6 +121,8 @@ pub struct Api {
     pub resends: Resends,
     /// What shows events before they are sent.
     pub previews: Previews,
+    /// What shows what another version of a plugin would say.
+    pub backtests: Backtests,
     /// What the gateway counts.
     pub metrics: Metrics,
     /// Whether deliveries may go to a URL.

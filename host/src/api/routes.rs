@@ -4,9 +4,9 @@ use axum::routing::{delete, get, patch, post, put};
 use http::Method;
 
 use super::{
-    Api, activity, audit, deliveries, endpoints, event_list, events, health, keys, metrics, plugin_candidate,
-    plugin_install, plugin_logs, plugins, preview, recoveries, replay, retry, secrets, statistics, stream,
-    tenants, test_event, topics,
+    Api, activity, audit, backtest, deliveries, endpoints, event_list, events, health, keys, metrics,
+    plugin_candidate, plugin_install, plugin_logs, plugins, preview, recoveries, replay, retry, secrets,
+    statistics, stream, tenants, test_event, topics,
 };
 use crate::http::Route;
 
@@ -65,6 +65,7 @@ pub(super) const ROUTES: &[Route<Api>] = routes! {
     DELETE delete "/v1/plugins/{name}/candidate" => plugin_candidate::discard;
     POST post "/v1/plugins/{name}/candidate/promote" => plugin_candidate::promote;
     GET get "/v1/plugins/{name}/logs" => plugin_logs::list;
+    POST post "/v1/plugins/{name}/backtest" => backtest::start;
     GET get "/v1/keys" => keys::list;
     POST post "/v1/keys" => keys::create;
     GET get "/v1/keys/{id}" => keys::get;

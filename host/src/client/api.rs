@@ -5,14 +5,13 @@
 //! - Every request has a time limit.
 
 use std::fmt::Display;
-use std::io::Read;
 use std::time::Duration;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
-use ureq::http::{Method, Request, Response};
-use ureq::{Agent, Body};
+use ureq::http::{Method, Request, Response, request};
+use ureq::{Agent, AsSendBody, Body, BodyReader};
 use url::Url;
 
 use super::error::{Error, Problem};
@@ -135,10 +134,7 @@ impl Api {
         route: &Route,
         body: Option<(&str, String)>,
     ) -> Result<String, Error> {
-        let mut request = Request::builder().method(method).uri(route.0.as_str());
-        if let Some(key) = &self.key {
-            request = request.header("authorization", format!("Bearer {key}"));
-        }
+        let request = self.request(method, route);
         let answer = match body {
             Some((media, body)) => {
                 request.header("content-type", media).body(body).map(|request| self.agent.run(request))
@@ -160,11 +156,7 @@ impl Api {
         body: Option<(&str, Vec<u8>)>,
     ) -> Result<String, Error> {
         let (media, body) = body.unwrap_or(("application/octet-stream", Vec::new()));
-        let mut request = Request::builder().method(method).uri(route.0.as_str());
-        if let Some(key) = &self.key {
-            request = request.header("authorization", format!("Bearer {key}"));
-        }
-        let request = request.header("content-type", media).body(body);
+        let request = self.request(method, route).header("content-type", media).body(body);
         let request = request.map_err(|error| Error::Usage(format!("this cannot be sent: {error}")))?;
         let patience = self.timeout.max(PATIENCE);
         let request = self.agent.configure_request(request).timeout_global(Some(patience)).build();
@@ -180,23 +172,52 @@ impl Api {
         route: &Route,
         last_id: Option<&str>,
         silence: Duration,
-    ) -> Result<impl Read + use<>, Error> {
-        let mut request = Request::builder().method(Method::GET).uri(route.0.as_str());
-        if let Some(key) = &self.key {
-            request = request.header("authorization", format!("Bearer {key}"));
-        }
+    ) -> Result<BodyReader<'static>, Error> {
+        let mut request = self.request(Method::GET, route);
         if let Some(id) = last_id {
             request = request.header("last-event-id", id);
         }
-        let request =
-            request.body(()).map_err(|error| Error::Usage(format!("this cannot be sent: {error}")))?;
+        self.read_on(request.body(()), silence)
+    }
+
+    /// POST whose answer goes on, until nothing comes for so long; the body goes with its media type.
+    ///
+    /// # Errors
+    /// No answer, or a refusal.
+    pub(super) fn post_and_follow(
+        &self,
+        route: &Route,
+        body: Option<(String, Vec<u8>)>,
+        silence: Duration,
+    ) -> Result<BodyReader<'static>, Error> {
+        let request = self.request(Method::POST, route);
+        match body {
+            Some((media, bytes)) => self.read_on(request.header("content-type", media).body(bytes), silence),
+            None => self.read_on(request.body(()), silence),
+        }
+    }
+
+    fn request(&self, method: Method, route: &Route) -> request::Builder {
+        let request = Request::builder().method(method).uri(route.0.as_str());
+        match &self.key {
+            Some(key) => request.header("authorization", format!("Bearer {key}")),
+            None => request,
+        }
+    }
+
+    fn read_on(
+        &self,
+        request: Result<Request<impl AsSendBody>, ureq::http::Error>,
+        silence: Duration,
+    ) -> Result<BodyReader<'static>, Error> {
+        let request = request.map_err(|error| Error::Usage(format!("this cannot be sent: {error}")))?;
         let request = self.agent.configure_request(request);
         let request = request.timeout_global(None).timeout_per_read(Some(silence)).build();
         let answer = self.agent.run(request).map_err(|error| self.no_answer(&error))?;
         if answer.status().is_success() {
             return Ok(answer.into_body().into_reader());
         }
-        Err(self.read_answer(answer).err().unwrap_or_else(|| Error::Failed("no events came".to_owned())))
+        Err(self.read_answer(answer).err().unwrap_or_else(|| Error::Failed("nothing came".to_owned())))
     }
 
     fn read_answer(&self, answer: Response<Body>) -> Result<String, Error> {

@@ -49,7 +49,7 @@ use crate::clock::Clock;
 pub const EXIT_CODES: &str = "\
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 refused (no key, or not for this), 5 conflict with what is \
 stored, 6 no answer from the gateway, 7 a signature or the audit log is not what it should be, 8 something would change \
-(apply --exit-code)";
+(apply --exit-code) or is different (plugin backtest --fail-on-difference)";
 
 /// What is outside of the process.
 #[derive(Debug, Clone)]

@@ -1,6 +1,8 @@
 //! `hookway plugin`: what runs in the gateway, why what does not run does not, what it says, and its versions.
 
+mod backtest;
 mod candidate;
+mod dev;
 mod logs;
 mod push;
 mod versions;
@@ -8,6 +10,8 @@ mod versions;
 use clap::{Args, Subcommand};
 use serde::Deserialize;
 
+use self::backtest::BacktestArgs;
+use self::dev::DevArgs;
 use self::logs::LogArgs;
 use self::push::PushArgs;
 use self::versions::{DeleteArgs, RollbackArgs};
@@ -36,6 +40,16 @@ pub enum Command {
     Candidate(Remote<candidate::Command>),
     /// Delete one and its versions.
     Delete(Direct<DeleteArgs>),
+    /// Show what a version that is not live would have made of the events in the log, beside what the live one says.
+    ///
+    /// The gateway judges its newest events by both versions, for each endpoint that wants them and uses the plugin, and tells
+    /// each difference once. Nothing is stored or sent. Press Ctrl-C to end it.
+    Backtest(Box<Direct<BacktestArgs>>),
+    /// Build a plugin with every change of its source, try it, and show what it makes of the newest events of a gateway.
+    ///
+    /// The differences to the version that is live there are shown as `backtest` shows them. What cannot be built or fails is told, and
+    /// the next change is waited for. Press Ctrl-C to end it.
+    Dev(Box<Direct<DevArgs>>),
 }
 
 /// All of them.
@@ -104,5 +118,7 @@ pub(super) fn run(command: Command, world: World) -> Result<(), Error> {
         Command::Rollback(rollback) => rollback.run(world, versions::roll_back),
         Command::Candidate(remote) => remote.run(world, candidate::run),
         Command::Delete(delete) => delete.run(world, |args, session| versions::delete(&args, session)),
+        Command::Dev(dev) => dev.run(world, dev::run),
+        Command::Backtest(backtest) => backtest.run(world, backtest::run),
     }
 }

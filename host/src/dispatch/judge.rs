@@ -11,7 +11,7 @@ use super::plan::{self, Tried};
 use crate::clock::Clock;
 use crate::directory::{Directory, Tenant};
 use crate::json::{Rehearsal, Subject};
-use crate::model::{DeliveryState, Endpoint, EndpointId, Event, RetrySchedule, Subscription};
+use crate::model::{Binding, DeliveryState, Endpoint, EndpointId, Event, RetrySchedule, Subscription};
 use crate::ordering;
 use crate::plugins::{Blame, Decision, Judgement, PluginSet, Plugins};
 use crate::store::{NewDelivery, Verdict};
@@ -59,6 +59,24 @@ impl Trial {
     #[must_use]
     pub fn endpoints(&self) -> &[Arc<Endpoint>] {
         self.tenant.index().endpoints()
+    }
+
+    /// The event as filters and plugins look at it.
+    #[must_use]
+    pub const fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
+    /// Every use of a plugin by an endpoint: those of all endpoints of the tenant, then its own.
+    pub fn bindings<'a>(&'a self, endpoint: &'a Endpoint) -> impl Iterator<Item = &'a Binding> {
+        self.tenant.inherited().iter().chain(&endpoint.plugins)
+    }
+
+    /// Whether the filter of an endpoint lets the event through. One that cannot be read does not.
+    #[must_use]
+    pub fn passes_filter(&self, endpoint: &Arc<Endpoint>) -> bool {
+        let filter = self.tenant.filter(endpoint.id);
+        filter.is_none_or(|filter| filter.is_ok_and(|filter| filter.judge(&self.subject, endpoint).is_ok()))
     }
 
     fn event(&self) -> &Event {

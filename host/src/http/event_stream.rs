@@ -1,44 +1,24 @@
 //! Server-sent events (<https://html.spec.whatwg.org/multipage/server-sent-events.html>): an answer that goes on.
-//!
-//! One part waits for the socket at a time, so a client that reads slowly costs its part and what the connection buffers.
-//! One that takes nothing at all is cut off by the limit of every connection ([`super::Options::write_timeout`]).
 
-use std::convert::Infallible;
 use std::fmt::Write as _;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
-use axum::body::Body;
-use axum::response::{IntoResponse as _, Response};
-use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use hyper::body::Frame;
-use tokio::sync::mpsc;
+use axum::response::Response;
+
+use super::parts::{Gone, PartSender, in_parts};
 
 /// Where events go. Dropping it ends the answer.
 #[derive(Debug)]
-pub struct EventSender(mpsc::Sender<Bytes>);
-
-/// The client is gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Gone;
+pub struct EventSender(PartSender);
 
 /// Events that are sent together.
 #[derive(Debug, Default)]
 pub struct Events(String);
 
-struct Parts(mpsc::Receiver<Bytes>);
-
 /// An answer of events, and where they go.
 #[must_use]
 pub fn event_stream() -> (EventSender, Response) {
-    let (sender, receiver) = mpsc::channel(1);
-    let headers = [
-        (CONTENT_TYPE, "text/event-stream"),
-        // Proxies must neither keep nor change it.
-        (CACHE_CONTROL, "no-store, no-transform"),
-    ];
-    (EventSender(sender), (headers, Body::new(Parts(receiver))).into_response())
+    let (sender, response) = in_parts("text/event-stream");
+    (EventSender(sender), response)
 }
 
 impl EventSender {
@@ -47,10 +27,7 @@ impl EventSender {
     /// # Errors
     /// The client is gone.
     pub async fn send(&self, events: Events) -> Result<(), Gone> {
-        if events.0.is_empty() {
-            return Ok(());
-        }
-        self.0.send(events.0.into()).await.map_err(|_| Gone)
+        self.0.send(events.0.into()).await
     }
 
     /// Resolves when the client is gone.
@@ -89,20 +66,10 @@ impl Events {
     }
 }
 
-impl hyper::body::Body for Parts {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        self.0.poll_recv(context).map(|part| part.map(|bytes| Ok(Frame::data(bytes))))
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use http::header::CONTENT_TYPE;
+
     use super::*;
 
     #[tokio::test]
@@ -122,25 +89,5 @@ mod tests {
             "retry: 2000\n\nevent: delivery\nid: 7\ndata: {\"id\":1}\n\nevent: delivery\nid: 8\ndata: two\n\
              data: lines\ndata: \n\n: keep-alive\nid: 9\n\n"
         );
-    }
-
-    #[tokio::test]
-    async fn a_sender_learns_that_the_client_is_gone_and_waits_while_it_is_slow() {
-        let (sender, response) = event_stream();
-        let some = || {
-            let mut events = Events::default();
-            events.keep_alive(1);
-            events
-        };
-        sender.send(some()).await.unwrap();
-        let mut second = Box::pin(sender.send(some()));
-        tokio::select! {
-            biased;
-            _ = &mut second => panic!("the first part still waits"),
-            () = tokio::task::yield_now() => {}
-        }
-        drop(response);
-        assert_eq!(second.await, Err(Gone));
-        sender.closed().await;
     }
 }

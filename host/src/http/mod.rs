@@ -3,7 +3,7 @@
 //! - [`serve`]: connections, with the limits that keep slow and hostile clients from holding them.
 //! - [`Keys`], [`Caller`]: who may do what.
 //! - [`Json`], [`OptionalJson`], [`Query`], [`PathText`], [`Limit`], [`read_body`]: requests, read within limits.
-//! - [`event_stream`]: answers that go on.
+//! - [`event_stream`], [`in_parts`]: answers that go on.
 //! - [`uninterrupted`]: what must not stop half-way because a client hung up.
 //! - [`Route`], [`router`]: routes as tables.
 //! - [`Problem`]: every error.
@@ -21,6 +21,7 @@ mod heads;
 mod json;
 mod keys;
 mod object;
+mod parts;
 mod path;
 mod problem;
 mod query;
@@ -38,10 +39,11 @@ pub use self::auth::{Caller, Peer};
 pub use self::body::{broken_body, read_body, text};
 pub use self::content::{Media, is_media_type, media_type, refuse_encoding};
 pub use self::depth::{MAX_DEPTH, is_deeper_than};
-pub use self::event_stream::{EventSender, Events, Gone, event_stream};
+pub use self::event_stream::{EventSender, Events, event_stream};
 pub use self::json::{Json, OptionalJson, parse};
 pub use self::keys::{Keys, ensure_admin_key};
 pub use self::object::{Object, object, objects};
+pub use self::parts::{Gone, PartSender, in_parts};
 pub use self::path::PathText;
 pub use self::problem::Problem;
 pub use self::query::{Limit, Query};

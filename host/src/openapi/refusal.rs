@@ -97,6 +97,13 @@ pub const TOO_MANY_STREAMS: Refusal = Refusal::new(
     "as many streams are open as may be",
     "too many streams are open: at most 32 of one tenant and 256 of all; close one first",
 );
+/// As many backtests as there may be.
+pub const TOO_MANY_BACKTESTS: Refusal = Refusal::new(
+    StatusCode::TOO_MANY_REQUESTS,
+    "too_many_backtests",
+    "another backtest runs",
+    "another backtest runs, and there is one at a time: wait for its end, or end it by hanging up",
+);
 /// As much undelivered work as there may be.
 pub const BACKLOG_FULL: Refusal = Refusal::new(
     StatusCode::TOO_MANY_REQUESTS,

@@ -164,6 +164,16 @@ impl<'a> Trial<'a> {
         }
     }
 
+    /// A transform made this of the request.
+    pub(super) fn go_on_with(&mut self, custom: CustomRequest) {
+        self.custom = Some(Arc::new(custom));
+    }
+
+    /// The request as the transforms made it, if one did.
+    pub(super) fn into_custom(self) -> Option<Arc<CustomRequest>> {
+        self.custom
+    }
+
     async fn decide(&mut self) -> Decision {
         let bindings = std::mem::take(&mut self.bindings);
         if !self.set.has_candidates {
@@ -322,7 +332,7 @@ impl<'a> Trial<'a> {
             Ok(Answer::Pass) => (PluginRunOutcome::Passed, None),
             Ok(Answer::Unchanged) => (PluginRunOutcome::Unchanged, None),
             Ok(Answer::Replace(custom)) => {
-                self.custom = Some(Arc::new(custom));
+                self.go_on_with(custom);
                 (PluginRunOutcome::Replaced, None)
             }
             Ok(Answer::Drop(reason)) => {

@@ -35,7 +35,7 @@ pub(super) struct Keeper {
     pub(super) max_file_bytes: u64,
     clock: Clock,
     pub(super) registry: Arc<Registry>,
-    pub(super) loader: Loader,
+    pub(super) loader: Arc<Loader>,
     pub(super) history: Arc<History>,
     known: HashMap<PluginName, Known>,
     warned: HashSet<String>,
@@ -60,8 +60,7 @@ pub(super) enum Pass {
 impl Keeper {
     pub(super) fn new(
         (dir, max_file_bytes): (PathBuf, u64),
-        registry: Arc<Registry>,
-        loader: Loader,
+        (registry, loader): (Arc<Registry>, Arc<Loader>),
         history: Arc<History>,
         clock: Clock,
     ) -> Self {

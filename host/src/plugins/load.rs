@@ -134,7 +134,7 @@ impl Loader {
         let exported = Interfaces::of(&component, &self.runtime.engine)?;
         let pre = self.runtime.linker.instantiate_pre(&component).map_err(|error| wrong_types(&error))?;
         let blueprint = Blueprint::new(pre, &exported).map_err(|error| wrong_types(&error))?;
-        let id = self.ids.fetch_add(1, Ordering::Relaxed);
+        let id = self.next_id();
         let file = Content { plugin: plugin.clone(), hash, size, manifest, compiled_in };
         let version = Version::new(id, file, blueprint, granted, &self.runtime);
         let tried = self.try_out(&version, in_use).await;
@@ -143,6 +143,11 @@ impl Loader {
         }
         tried?;
         Ok(version)
+    }
+
+    /// A number that no version had.
+    pub(super) fn next_id(&self) -> u64 {
+        self.ids.fetch_add(1, Ordering::Relaxed)
     }
 
     fn manifest(&self, plugin: &PluginName, content: Option<&[u8]>) -> Result<Manifest, LoadError> {

@@ -29,6 +29,7 @@ pub(super) struct PluginLog {
     clock: Clock,
     ring: Arc<LogRing>,
     second: Mutex<Second>,
+    lines_per_second: u32,
     dropped: AtomicU64,
 }
 
@@ -64,7 +65,13 @@ struct LineWriter {
 
 impl PluginLog {
     pub(super) fn new(plugin: PluginName, version: Arc<str>, clock: Clock, ring: Arc<LogRing>) -> Self {
-        Self { plugin, version, clock, ring, second: Mutex::default(), dropped: AtomicU64::new(0) }
+        let (second, dropped) = (Mutex::default(), AtomicU64::new(0));
+        Self { plugin, version, clock, ring, second, lines_per_second: LINES_PER_SECOND, dropped }
+    }
+
+    /// One that keeps and writes nothing, for calls that are no events.
+    pub(super) fn mute(plugin: PluginName, version: Arc<str>, clock: Clock) -> Self {
+        Self { lines_per_second: 0, ..Self::new(plugin, version, clock, Arc::default()) }
     }
 
     /// How many lines were over a quota.
@@ -110,7 +117,7 @@ impl PluginLog {
             *second = Second { number: now, lines: 0 };
         }
         second.lines = second.lines.saturating_add(1);
-        second.lines <= LINES_PER_SECOND
+        second.lines <= self.lines_per_second
     }
 
     fn drop_line(&self) {

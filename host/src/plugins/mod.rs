@@ -45,6 +45,7 @@ pub mod manifest;
 mod matcher;
 mod options;
 mod output;
+mod pair;
 mod placing;
 mod pool;
 mod registry;
@@ -106,6 +107,7 @@ pub use self::log_ring::{KEPT as LOG_LINES_KEPT, LogFilter, LogLevel, LogLine, L
 pub use self::manifest::{Manifest, ManifestError};
 pub use self::options::Options;
 pub use self::output::IllegalOutput;
+pub use self::pair::{BothAnswers, Candidate, Timed, VersionPair};
 pub use self::registry::PluginSet;
 use self::registry::Registry;
 pub use self::samples::{SampleError, SampleOutcome};
@@ -151,6 +153,7 @@ pub struct Places {
 pub struct Plugins {
     runtime: Arc<Runtime>,
     registry: Arc<Registry>,
+    loader: Arc<Loader>,
     history: Arc<History>,
     keeper: Arc<Mutex<Keeper>>,
 }
@@ -179,9 +182,10 @@ impl Plugins {
         let cache = cache
             .filter(|_| cache_bytes > 0)
             .and_then(|cache| Cache::open(&cache, cache_bytes, &runtime.engine));
-        let loader = Loader::new(Arc::clone(&runtime), compiler, cache);
+        let loader = Arc::new(Loader::new(Arc::clone(&runtime), compiler, cache));
         let of = (plugins.clone(), max_file_bytes);
-        let mut keeper = Keeper::new(of, Arc::clone(&registry), loader, Arc::clone(&history), clock);
+        let live = (Arc::clone(&registry), Arc::clone(&loader));
+        let mut keeper = Keeper::new(of, live, Arc::clone(&history), clock);
         keeper.finish_what_was_begun().await;
         let keeper = Arc::new(Mutex::new(keeper));
         let (first_pass, small, all) = FirstPass::new();
@@ -191,7 +195,7 @@ impl Plugins {
         if timeout(START_SMALL, small).await.is_err() || timeout(START_LARGE, all).await.is_err() {
             info!("serving begins while plugins are still compiled; deliveries that need them wait");
         }
-        Ok(Self { runtime, registry, history, keeper })
+        Ok(Self { runtime, registry, loader, history, keeper })
     }
 
     /// The plugins as they are now: one consistent set for one event.

@@ -43,6 +43,7 @@ pub enum Capability {
 }
 
 /// A compiled and linked component, and where its exports are.
+#[derive(Clone)]
 pub(super) struct Blueprint {
     pub(super) pre: InstancePre<State>,
     lifecycle: Option<lifecycle::GuestIndices>,
@@ -173,6 +174,17 @@ impl Version {
             breakers: Breakers::new(runtime.clock),
             permits: Semaphore::new(runtime.options.concurrency),
         }
+    }
+
+    /// The same version for calls of which nothing follows. It shares its code and nothing else: it has instances, counts and
+    /// breakers of its own, says nothing and asks nobody.
+    pub(super) fn apart(&self, id: u64, runtime: &Runtime) -> Self {
+        let (plugin, hash) = (self.plugin.clone(), Arc::clone(&self.hash));
+        let log = PluginLog::mute(plugin.clone(), Arc::clone(&hash), runtime.clock);
+        let (size, manifest) = (self.size, self.manifest.clone());
+        let file = Content { plugin, hash, size, manifest, compiled_in: None };
+        let granted = Arc::new(self.granted.without_http());
+        Self { log: Arc::new(log), ..Self::new(id, file, self.blueprint.clone(), granted, runtime) }
     }
 
     /// The configuration of a binding that has this one of its own, or none.

@@ -1,7 +1,9 @@
 //! The command line: the nouns of the API, exit codes, profiles, and what is written where.
 
 mod authoring;
+mod backtest;
 mod declared;
+mod dev;
 mod local;
 mod nouns;
 mod plugins;

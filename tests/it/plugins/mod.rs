@@ -1,6 +1,7 @@
 //! Plugins in the running gateway: those that ship, those in other languages, those that misbehave, files that are no plugins,
 //! their manifests, and what they are bound to.
 
+mod backtest;
 mod bindings;
 mod candidates;
 mod compile;

@@ -64,18 +64,38 @@ impl FileArgs {
             (Some(path), false) => Some(read_bytes(&path)?),
             (None, false) => beside(&file)?,
         };
-        let Some(manifest) = manifest else { return Ok((name, "application/wasm".to_owned(), component)) };
-        let boundary = format!("hookway-{:032x}", rand::random::<u128>());
-        let form = form(&boundary, &[("component", &component), ("manifest", &manifest)]);
-        Ok((name, format!("multipart/form-data; boundary={boundary}"), form))
+        let (media, body) = body(component, manifest);
+        Ok((name, media, body))
     }
 }
 
 pub(super) fn run(args: PushArgs, session: &mut Session) -> Result<(), Error> {
     let (name, media, body) = args.files.read()?;
-    let route = session.api.at(&["plugins", &name]).with("dry_run", args.dry_run.then_some(true));
-    let json = session.api.call_patiently(Method::PUT, &route, Some((&media, body)))?;
-    say(&json, args.dry_run, session)
+    install(session, &name, (&media, body), args.dry_run)
+}
+
+/// Has a component with its manifest, if it has one, go live as a version of a plugin.
+pub(super) fn put(
+    session: &mut Session,
+    name: &str,
+    (component, manifest): (Vec<u8>, Option<Vec<u8>>),
+) -> Result<(), Error> {
+    let (media, body) = body(component, manifest);
+    install(session, name, (&media, body), false)
+}
+
+fn install(session: &mut Session, name: &str, body: (&str, Vec<u8>), is_dry_run: bool) -> Result<(), Error> {
+    let route = session.api.at(&["plugins", name]).with("dry_run", is_dry_run.then_some(true));
+    let json = session.api.call_patiently(Method::PUT, &route, Some(body))?;
+    say(&json, is_dry_run, session)
+}
+
+/// The files as a body, with its media type.
+pub(super) fn body(component: Vec<u8>, manifest: Option<Vec<u8>>) -> (String, Vec<u8>) {
+    let Some(manifest) = manifest else { return ("application/wasm".to_owned(), component) };
+    let boundary = format!("hookway-{:032x}", rand::random::<u128>());
+    let form = form(&boundary, &[("component", &component), ("manifest", &manifest)]);
+    (format!("multipart/form-data; boundary={boundary}"), form)
 }
 
 /// Says what is live.
@@ -104,13 +124,14 @@ fn with_extension(file: PathBuf) -> PathBuf {
     if file.extension().is_none() && !file.exists() { file.with_extension("wasm") } else { file }
 }
 
-fn stem(file: &Path) -> Result<String, Error> {
+/// What a plugin is called whose component is this file.
+pub(super) fn stem(file: &Path) -> Result<String, Error> {
     let stem = file.file_stem().and_then(|stem| stem.to_str()).map(str::to_owned);
     stem.ok_or_else(|| Error::Usage(format!("{}: give the plugin a name with --name", file.display())))
 }
 
 /// The manifest that lies beside the component.
-fn beside(file: &Path) -> Result<Option<Vec<u8>>, Error> {
+pub(super) fn beside(file: &Path) -> Result<Option<Vec<u8>>, Error> {
     let manifest = file.with_extension("toml");
     if !manifest.is_file() {
         return Ok(None);

@@ -69,6 +69,13 @@ pub(super) struct Granted {
     kv: Option<Arc<KvAccess>>,
 }
 
+impl Granted {
+    /// The same without requests to others.
+    pub(super) fn without_http(&self) -> Self {
+        Self { plugin: self.plugin.clone(), env: self.env.clone(), http: None, kv: self.kv.clone() }
+    }
+}
+
 impl Default for Means {
     fn default() -> Self {
         Self { outbound: Arc::new(Nothing), key_values: Arc::new(Nothing) }
