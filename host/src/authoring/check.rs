@@ -26,7 +26,8 @@ pub struct Args {
 pub(super) async fn run(args: Args, world: &World) -> Result<(), Error> {
     let project = args.which.find()?;
     let piece = project.read()?;
-    let checked = plugins::check(&piece, Compiler::this_program()?, Options::default(), Clock::system());
+    let compiler = Compiler::this_program()?;
+    let checked = plugins::check(&piece, compiler, world.cache(), Options::default(), Clock::system());
     let report = checked.await.map_err(Error::refused(&project.component))?;
     let mut out = Output::standard(&world.environment, args.json);
     if out.json {

@@ -52,6 +52,7 @@ impl Given {
     ) -> Result<Workbench, Error> {
         let tools = Tools {
             compiler: Compiler::this_program()?,
+            cache: world.cache(),
             options: Options::default(),
             means: if self.http { (world.means)().map_err(Error::Failed)? } else { Means::default() },
             env: self.env.into_iter().collect::<BTreeMap<_, _>>(),

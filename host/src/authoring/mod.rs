@@ -61,6 +61,19 @@ pub struct World {
     pub means: fn() -> Result<Means, String>,
 }
 
+impl World {
+    /// Where machine code is kept for the next command, by the XDG base directories
+    /// (<https://specifications.freedesktop.org/basedir/latest/>); none where nobody has a home.
+    fn cache(&self) -> Option<PathBuf> {
+        let of =
+            |name: &str| self.environment.iter().find(|(found, value)| found == name && !value.is_empty());
+        let path = |(_, value): &(String, String)| PathBuf::from(value);
+        let caches = of("XDG_CACHE_HOME").map(path).filter(|path| path.is_absolute());
+        let caches = caches.or_else(|| of("HOME").map(|home| path(home).join(".cache")));
+        caches.map(|caches| caches.join("hookway").join("plugins"))
+    }
+}
+
 /// Why it was not done.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -126,4 +139,26 @@ pub fn run(command: Command, world: World) -> Result<(), Error> {
 
 fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Error> {
     Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn machine_code_is_kept_where_caches_are() {
+        let cache = |environment: &[(&str, &str)]| {
+            let environment =
+                environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            World { environment: environment.collect(), means: || Ok(Means::default()) }.cache()
+        };
+        let home = ("HOME", "/home/ada");
+        assert_eq!(cache(&[]), None);
+        assert_eq!(cache(&[home, ("XDG_CACHE_HOME", "")]), Some("/home/ada/.cache/hookway/plugins".into()));
+        assert_eq!(
+            cache(&[home, ("XDG_CACHE_HOME", "not/absolute")]),
+            Some("/home/ada/.cache/hookway/plugins".into())
+        );
+        assert_eq!(cache(&[home, ("XDG_CACHE_HOME", "/c")]), Some("/c/hookway/plugins".into()));
+    }
 }

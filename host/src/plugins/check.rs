@@ -1,9 +1,11 @@
 //! What the gateway would say to a file, without a gateway: for authors.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::cache::Cache;
 use super::compile::{Compiler, to_component};
 use super::engine::Runtime;
 use super::grants::Consent;
@@ -86,13 +88,15 @@ pub struct Summary {
     pub samples: usize,
 }
 
-/// Loads a plugin as a gateway would that allows what the manifest asks for: up to the first instance, and the samples.
+/// Loads a plugin as a gateway would that allows what the manifest asks for: up to the first instance, and the samples. Machine
+/// code is kept in the folder `cache`.
 ///
 /// # Errors
 /// In a sentence: the engine does not start. A plugin that cannot be loaded is a report.
 pub async fn check(
     piece: &Workpiece,
     compiler: Compiler,
+    cache: Option<PathBuf>,
     mut options: Options,
     clock: Clock,
 ) -> Result<Report, String> {
@@ -107,7 +111,8 @@ pub async fn check(
         report.manifest = Some(Summary::of(&manifest, piece.has_manifest(), &options));
     }
     let runtime = Arc::new(Runtime::alone(options, clock).map_err(|error| error.to_string())?);
-    let loader = Loader::new(Arc::clone(&runtime), compiler, None);
+    let cache = cache.and_then(|dir| Cache::open(&dir, runtime.options.cache_bytes, &runtime.engine));
+    let loader = Loader::new(Arc::clone(&runtime), compiler, cache);
     let loaded = async {
         let version = loader.prepare(&piece.name, piece.files.clone(), None, &[]).await?;
         report.machine_code_size = Some(version.machine_code_size());

@@ -3,8 +3,9 @@
 //! The page is read, so that it cannot drift: a mistake that this test does not know fails it, and so does another message.
 
 use anyhow::{Context, Result, bail, ensure};
+use hookway_tests::command::Hookway;
 use hookway_tests::gateway::Setup;
-use hookway_tests::guests::{guest, plugin};
+use hookway_tests::guests::{guest, install, plugin};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
@@ -173,6 +174,8 @@ async fn in_binding(mistake: &str, gateway: &Gateway) -> Result<String> {
         _ if start("A plugin that is not there") => {
             gateway.unbindable(json!({ "plugins": [{ "plugin": "cel_filter" }] })).await
         }
+        _ if start("A new version that refuses") => gateway.refused_version().await,
+        _ if start("A plugin deleted") => gateway.kept().await,
         other => unknown(other),
     }
 }
@@ -258,6 +261,7 @@ impl Gateway {
                 .plugin("mqtt-topics", plugin("mqtt-topics")?)
                 .plugin("refuse-config", guest("refuse-config")?)
                 .plugin("spin-in-init", guest("spin-in-init")?)
+                .plugin("replaced", guest("one-field")?)
                 .plugin("asks", guest("env-reader")?)
                 .manifest("asks", "grants.env = [\"REGION\"]");
             Scene::with(setup).await
@@ -278,5 +282,21 @@ impl Gateway {
         let refused =
             scene.client.post("/v1/endpoints", &scene.described("/a", with)).await?.expect_refusal("")?;
         Ok(refused.body["detail"].as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Why a version that needs a configuration does not replace one that needs none.
+    async fn refused_version(&self) -> Result<String> {
+        let scene = self.scene().await?;
+        scene.endpoint("/replaced", json!({ "plugins": [{ "plugin": "replaced" }] })).await?;
+        install(&plugin("cel-filter")?, &scene.gateway.plugins_dir(), "replaced")?;
+        self.refusal("replaced").await
+    }
+
+    /// Why a plugin is not deleted.
+    async fn kept(&self) -> Result<String> {
+        let scene = self.scene().await?;
+        scene.endpoint("/kept", json!({ "matcher": "mqtt-topics", "topics": ["a"] })).await?;
+        let ran = Hookway::of(&scene.gateway).run(&["plugin", "delete", "mqtt-topics"]).await?.expect(5)?;
+        Ok(ran.err.trim().trim_start_matches("hookway: ").to_owned())
     }
 }

@@ -76,7 +76,68 @@ fn allowed(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
+    use quick_xml::Reader;
+
     use super::*;
+    use crate::authoring::test::samples::{Place, Test};
+    use crate::model::UnixMs;
+    use crate::plugins::manifest::SampleFile;
+    use crate::plugins::{LogLevel, LogLine, SampleOutcome, Spread, Tried};
+
+    const HOSTILE: &str = "]]> </failure> & \" \u{0}\u{1b}[31m\n<!-- ü";
+
+    fn ran(is_right: bool) -> Ran {
+        let sample = SampleFile::parse("s", br#"{"event": {"topic": "a", "data": 1}}"#).unwrap().sample;
+        let place = Place::File(PathBuf::from("samples/<s>.json"));
+        let line = LogLine {
+            number: 1,
+            at: UnixMs(1),
+            level: LogLevel::Info,
+            version: "v".into(),
+            tenant: None,
+            event: None,
+            message: HOSTILE.to_owned(),
+        };
+        let tried = Tried {
+            outcome: SampleOutcome::Unanswered(HOSTILE.to_owned()),
+            problem: None,
+            memory_bytes: 1,
+            instructions: None,
+            times: Spread::default(),
+            log: vec![line],
+            log_lines_dropped: 0,
+        };
+        let problems = if is_right { Vec::new() } else { vec![HOSTILE.to_owned()] };
+        let test = Test { name: HOSTILE.to_owned(), place, sample, is_open: false };
+        Ran { test, tried, problems, is_updated: false, is_of_transform: false }
+    }
+
+    #[test]
+    fn hostile_texts_stay_texts() {
+        let results = Results { plugin: "p".into(), version: "v".into(), ran: vec![ran(true), ran(false)] };
+        let document = String::from_utf8(document(&results).unwrap()).unwrap();
+        let mut reader = Reader::from_str(&document);
+        let (mut names, mut ends) = (Vec::new(), 0);
+        loop {
+            let event = reader.read_event().unwrap();
+            if let Event::Start(element) = &event {
+                names.push(String::from_utf8(element.name().as_ref().to_vec()).unwrap());
+                for attribute in element.attributes() {
+                    attribute.unwrap().unescape_value().unwrap();
+                }
+            }
+            ends += usize::from(matches!(event, Event::End(_)));
+            if event == Event::Eof {
+                break;
+            }
+        }
+        let case = ["testcase", "system-out", "testcase", "failure", "system-out"];
+        assert_eq!(names, [&["testsuites", "testsuite"], &case[..]].concat());
+        assert_eq!(ends, names.len(), "well-formed: {document}");
+        assert!(!document.contains('\u{0}') && !document.contains('\u{1b}'), "{document}");
+    }
 
     #[test]
     fn what_xml_cannot_say_is_replaced() {

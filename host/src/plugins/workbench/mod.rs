@@ -14,12 +14,14 @@ mod side;
 mod spread;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use self::call::{calls, time};
 use self::side::Side;
 pub use self::spread::Spread;
 use super::compile::Compiler;
+use super::engine::Runtime;
 use super::grants::{Consent, EnvSetting, EnvValue, Means};
 use super::log_ring::{KEPT, LogFilter, LogLine};
 use super::manifest::{Asked, EnvName, Manifest, Sample};
@@ -28,6 +30,7 @@ use super::samples::{Question, SampleOutcome, problem, set_of};
 use super::version::Capability;
 use super::workpiece::Workpiece;
 use crate::clock::Clock;
+use crate::shutdown::Shutdown;
 
 /// The deadline of calls whose instructions are counted, which are slower.
 const COUNTING_DEADLINE: Duration = Duration::from_secs(30);
@@ -37,6 +40,8 @@ const COUNTING_DEADLINE: Duration = Duration::from_secs(30);
 pub struct Tools {
     /// Who makes machine code.
     pub compiler: Compiler,
+    /// Where it is kept for the next time.
+    pub cache: Option<PathBuf>,
     /// What the operator of a gateway can set.
     pub options: Options,
     /// What grants are made of.
@@ -111,20 +116,22 @@ impl Workbench {
     /// # Errors
     /// In a sentence: why the gateway would not load it.
     pub async fn open(piece: &Workpiece, tools: Tools) -> Result<Self, String> {
-        let Tools { compiler, mut options, means, env, clock, counts_instructions } = tools;
+        let Tools { compiler, cache, mut options, means, env, clock, counts_instructions } = tools;
         let manifest = piece.manifest(&options).map_err(|error| error.to_string())?;
         let consent = consent(piece, &manifest, &env)?;
         options.grants.insert(piece.name.clone(), consent);
         options.instances = options.instances.min(side::INSTANCES);
-        let counting = async {
-            if !counts_instructions {
-                return Ok(None);
-            }
-            // The other one has shown by then that the compiler can be trusted with the file.
-            Side::counting(piece, options.clone(), means.clone(), clock).await.map(Some)
+        let (tasks, cache) = (Shutdown::new(), cache.as_deref());
+        let runtime = Runtime::start(options.clone(), means.clone(), clock, &tasks);
+        let gateway = Side::open(piece, runtime.map_err(|error| error.to_string())?, compiler, cache).await?;
+        let counting = if counts_instructions {
+            // Code that counts is another one, which the compiler of the gateway does not make. That one has shown by now that
+            // the file is none that takes too long to compile.
+            let runtime = Runtime::counting(options, means, clock).map_err(|error| error.to_string())?;
+            Some(Side::open(piece, runtime, Compiler::InProcess, cache).await?)
+        } else {
+            None
         };
-        let gateway = Side::open(piece, compiler, options.clone(), means.clone(), clock).await?;
-        let counting = counting.await?;
         Ok(Self { manifest, gateway, counting })
     }
 

@@ -1,18 +1,16 @@
 //! One engine with the plugin in it.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::COUNTING_DEADLINE;
-use crate::clock::Clock;
+use crate::plugins::cache::Cache;
 use crate::plugins::compile::Compiler;
 use crate::plugins::engine::Runtime;
-use crate::plugins::grants::Means;
 use crate::plugins::instructions::Instructions;
 use crate::plugins::load::Loader;
-use crate::plugins::options::Options;
 use crate::plugins::version::Version;
 use crate::plugins::workpiece::Workpiece;
-use crate::shutdown::Shutdown;
 
 /// Slots for instances: one call is made at a time.
 pub(super) const INSTANCES: usize = 8;
@@ -26,32 +24,17 @@ pub(super) struct Side {
 }
 
 impl Side {
-    /// The engine as a gateway has it.
+    /// Loads the plugin into an engine, with machine code from the cache or from this compiler.
     pub(super) async fn open(
         piece: &Workpiece,
+        runtime: Runtime,
         compiler: Compiler,
-        options: Options,
-        means: Means,
-        clock: Clock,
+        cache: Option<&Path>,
     ) -> Result<Self, String> {
-        let runtime = Runtime::start(options, means, clock, &Shutdown::new());
-        Self::load(piece, compiler, runtime.map_err(|error| error.to_string())?).await
-    }
-
-    /// One that counts instructions. The machine code is another one, which only its own compiler makes.
-    pub(super) async fn counting(
-        piece: &Workpiece,
-        options: Options,
-        means: Means,
-        clock: Clock,
-    ) -> Result<Self, String> {
-        let runtime = Runtime::counting(options, means, clock).map_err(|error| error.to_string())?;
-        Self::load(piece, Compiler::InProcess, runtime).await
-    }
-
-    async fn load(piece: &Workpiece, compiler: Compiler, runtime: Runtime) -> Result<Self, String> {
+        let cache_bytes = runtime.options.cache_bytes;
+        let cache = cache.and_then(|dir| Cache::open(dir, cache_bytes, &runtime.engine));
         let runtime = Arc::new(runtime);
-        let loader = Loader::new(Arc::clone(&runtime), compiler, None);
+        let loader = Loader::new(Arc::clone(&runtime), compiler, cache);
         let first = loader.prepare(&piece.name, piece.files.clone(), None, &[]).await;
         let first = first.map_err(|error| error.to_string())?;
         Ok(Self { runtime, loader, piece: piece.clone(), first })
