@@ -308,6 +308,7 @@ fn every_guest_has_a_test() -> Result<()> {
     /// Is there to be measured, not to misbehave.
     const MEASURED: &str = "one-field";
     let tests = [
+        include_str!("candidates.rs"),
         include_str!("hostile.rs"),
         include_str!("grants.rs"),
         include_str!("../ingest.rs"),
