@@ -33,7 +33,7 @@ use tokio::net::TcpListener;
 use tokio::time::Instant;
 use ureq::Agent;
 
-use self::times::{Times, percentiles, write_json};
+use self::times::{Times, argument, percentiles, write_json};
 
 type Fallible<T> = Result<T, Box<dyn Error>>;
 
@@ -72,7 +72,7 @@ struct Asked {
 }
 
 fn main() -> Fallible<()> {
-    let events = argument("--events")?.unwrap_or(EVENTS);
+    let events = argument("--events")?.map_or(Ok(EVENTS), |text| text.parse())?;
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let (live, candidate) = (std::fs::read(root.join(LIVE))?, std::fs::read(root.join(CANDIDATE))?);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
@@ -104,11 +104,6 @@ fn main() -> Fallible<()> {
         );
     }
     write_json(&rows)
-}
-
-fn argument(name: &str) -> Fallible<Option<usize>> {
-    let mut args = std::env::args().skip_while(|arg| arg != name);
-    Ok(args.nth(1).map(|value| value.parse()).transpose()?)
 }
 
 /// One endpoint uses the filter, and every event was delivered to it.

@@ -31,7 +31,7 @@ use tokio::net::TcpListener;
 use tokio::time::Instant;
 use ureq::Agent;
 
-use self::times::{Times, percentiles, write_json};
+use self::times::{Times, argument, percentiles, write_json};
 
 type Fallible<T> = Result<T, Box<dyn Error>>;
 
@@ -68,7 +68,7 @@ struct Asked {
 }
 
 fn main() -> Fallible<()> {
-    let events = argument("--events")?.unwrap_or(EVENTS);
+    let events = argument("--events")?.map_or(Ok(EVENTS), |text| text.parse())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let home = tempfile::tempdir()?;
     let path = home.path().join("store.redb");
@@ -86,11 +86,6 @@ fn main() -> Fallible<()> {
         println!("{request:<58} {rows:>5}  {:>8.2} {:>8.2}", times.p50, times.p99);
     }
     write_json(&rows)
-}
-
-fn argument(name: &str) -> Fallible<Option<usize>> {
-    let mut args = std::env::args().skip_while(|arg| arg != name);
-    Ok(args.nth(1).map(|value| value.parse()).transpose()?)
 }
 
 async fn fill(store: &dyn Store, now: UnixMs, events: usize) -> Fallible<()> {

@@ -40,7 +40,7 @@ use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
-use self::times::{Times, percentiles, write_json};
+use self::times::{Times, argument, percentiles, write_json};
 
 type Fallible<T> = Result<T, Box<dyn Error>>;
 
@@ -74,18 +74,14 @@ struct Found {
 
 fn main() -> Fallible<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    if let Some(home) = argument("--serve") {
+    if let Some(home) = argument("--serve")? {
         return runtime.block_on(serve(&settings(Path::new(&home))));
     }
-    let number = |name, default| argument(name).map_or(Ok(default), |text| text.parse::<usize>());
-    let (events, endpoints) = (number("--events", EVENTS)?, number("--endpoints", ENDPOINTS)?);
+    let events = argument("--events")?.map_or(Ok(EVENTS), |text| text.parse())?;
+    let endpoints = argument("--endpoints")?.map_or(Ok(ENDPOINTS), |text| text.parse())?;
     let found = runtime.block_on(measure(events, endpoints))?;
     println!("{found:#?}");
     write_json(&found)
-}
-
-fn argument(name: &str) -> Option<String> {
-    std::env::args().skip_while(|arg| arg != name).nth(1)
 }
 
 /// The same for the process that writes and the one that reads.

@@ -1,4 +1,4 @@
-//! What the benchmarks share: times as percentiles, and the rows of a table as a file.
+//! What the benchmarks share: times as percentiles, arguments, and the rows of a table as a file.
 
 use std::error::Error;
 use std::time::Duration;
@@ -24,10 +24,15 @@ pub(crate) fn percentiles(mut times: Vec<Duration>) -> Times {
 
 /// Writes the rows to the file that `--json FILE` names, if the command line does.
 pub(crate) fn write_json(rows: &impl Serialize) -> Result<(), Box<dyn Error>> {
-    let args: Vec<String> = std::env::args().collect();
-    if let Some(at) = args.iter().position(|arg| arg == "--json") {
-        let file = args.get(at + 1).ok_or("`--json` needs a file name")?;
+    if let Some(file) = argument("--json")? {
         std::fs::write(file, serde_json::to_vec_pretty(rows)?)?;
     }
     Ok(())
+}
+
+/// What the command line says after this flag, if it has it.
+pub(crate) fn argument(flag: &str) -> Result<Option<String>, Box<dyn Error>> {
+    let mut args = std::env::args().skip_while(|arg| arg != flag);
+    let is_there = args.next().is_some();
+    is_there.then(|| args.next().ok_or_else(|| format!("`{flag}` needs a value after it").into())).transpose()
 }

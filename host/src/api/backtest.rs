@@ -18,10 +18,10 @@ use super::Api;
 use super::backtest_view::{LineView, StartView, lines};
 use super::deliveries::{parsed, time};
 use super::plugin_upload;
-use super::plugins::no_such_plugin;
+use super::plugins::{named, no_such_plugin};
 use crate::backtest::{Extent, Report, Running};
 use crate::http::{Caller, Gone, PartSender, PathText, Problem, Query, in_parts};
-use crate::model::{EndpointId, PluginName, TenantId, Topic, UnixMs};
+use crate::model::{EndpointId, TenantId, Topic, UnixMs};
 use crate::openapi::Time;
 use crate::plugins::Candidate;
 use crate::store::EventFilter;
@@ -103,7 +103,7 @@ pub(super) async fn start(
     if let Some(id) = extent.endpoint {
         api.find(&caller, &id.to_string())?;
     }
-    let name: PluginName = name.parse().map_err(|_| no_such_plugin())?;
+    let name = named(&name)?;
     api.plugins.get(&name).ok_or_else(no_such_plugin)?;
     // The place first: loading takes as much as running.
     let place = api.backtests.enter().ok_or_else(another_runs)?;

@@ -12,7 +12,7 @@ use super::Api;
 use super::plugin_candidate_view::CandidateView;
 use super::plugin_install::{InstalledView, view as installed};
 use super::plugin_upload;
-use super::plugins::no_such_plugin;
+use super::plugins::{named, no_such_plugin};
 use crate::http::{Caller, Json as Input, PathText, Problem, Query, uninterrupted};
 use crate::model::{Percent, PluginName};
 use crate::plugins::Asked;
@@ -123,10 +123,6 @@ pub(super) async fn discard(
     let (plugins, asked) = (api.plugins.clone(), asked(&caller));
     uninterrupted(async move { plugins.discard(&plugin, &asked).await }).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-fn named(name: &str) -> Result<PluginName, Problem> {
-    name.parse().map_err(|_| no_such_plugin())
 }
 
 fn asked(caller: &Caller) -> Asked {

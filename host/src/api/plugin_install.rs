@@ -14,7 +14,7 @@ use super::dry_run::DryRun;
 use super::page::Page;
 use super::plugin_upload;
 use super::plugin_version_view::VersionView;
-use super::plugins::no_such_plugin;
+use super::plugins::{named, no_such_plugin};
 use crate::http::{Caller, PathText, Problem, Query, uninterrupted};
 use crate::model::PluginName;
 use crate::plugins::{Asked, InstallError, Installed};
@@ -51,7 +51,7 @@ pub(super) async fn install(
 ) -> Result<(StatusCode, Json<InstalledView>), Problem> {
     caller.must_be_admin()?;
     let Query(dry_run) = dry_run?;
-    let plugin = named(&name)?;
+    let plugin = new_name(&name)?;
     let files = plugin_upload::read(&api.plugins, request).await?;
     let asked = asked(&caller, dry_run);
     let (plugins, of) = (api.plugins.clone(), plugin.clone());
@@ -68,7 +68,7 @@ pub(super) async fn versions(
     PathText(name): PathText,
 ) -> Result<Json<Page<VersionView>>, Problem> {
     caller.must_be_admin()?;
-    let plugin: PluginName = name.parse().map_err(|_| no_such_plugin())?;
+    let plugin = named(&name)?;
     let versions = api.plugins.versions(&plugin).await.ok_or_else(no_such_plugin)?;
     let live = api.plugins.get(&plugin).and_then(|status| status.version);
     let view = |version| VersionView::new(version, live.as_deref());
@@ -84,7 +84,7 @@ pub(super) async fn roll_back(
 ) -> Result<Json<InstalledView>, Problem> {
     caller.must_be_admin()?;
     let Query(dry_run) = dry_run?;
-    let plugin: PluginName = name.parse().map_err(|_| no_such_plugin())?;
+    let plugin = named(&name)?;
     let asked = asked(&caller, dry_run);
     let (plugins, of) = (api.plugins.clone(), plugin.clone());
     let installed = uninterrupted(async move { plugins.roll_back(&of, &version, &asked).await }).await?;
@@ -100,7 +100,7 @@ pub(super) async fn delete(
 ) -> Result<StatusCode, Problem> {
     caller.must_be_admin()?;
     let Query(params) = params?;
-    let plugin: PluginName = name.parse().map_err(|_| no_such_plugin())?;
+    let plugin = named(&name)?;
     if !params.force
         && let Some(users) = api.users_of(&plugin)
     {
@@ -114,8 +114,8 @@ pub(super) async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// A name that a plugin may have.
-fn named(name: &str) -> Result<PluginName, Problem> {
+/// The name of a plugin that may be new: whoever sends one is told what is wrong with it.
+fn new_name(name: &str) -> Result<PluginName, Problem> {
     name.parse().map_err(|error| {
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_plugin_name", format!("{error}"))
     })

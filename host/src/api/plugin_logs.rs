@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Api;
 use super::deliveries::time;
-use super::plugins::no_such_plugin;
+use super::plugins::{named, no_such_plugin};
 use crate::http::{Caller, Limit, PathText, Problem, Query};
-use crate::model::{EventId, PluginName, TenantId, UnixMs};
+use crate::model::{EventId, TenantId, UnixMs};
 use crate::openapi::Time;
 use crate::plugins::{LogFilter, LogLevel, LogLine};
 
@@ -76,8 +76,7 @@ pub(super) async fn list(
     let Params { tenant, level, since, after, limit } = params;
     let tenant = caller.visible_tenant(tenant)?;
     let filter = LogFilter { tenant, level, since, after, limit: limit.get() };
-    let page = name.parse::<PluginName>().ok().and_then(|name| api.plugins.logs(&name, &filter));
-    let page = page.ok_or_else(no_such_plugin)?;
+    let page = api.plugins.logs(&named(&name)?, &filter).ok_or_else(no_such_plugin)?;
     Ok(Json(LogsView { data: page.lines.into_iter().map(LineView::from).collect(), last: page.last }))
 }
 

@@ -26,8 +26,13 @@ pub(super) async fn get(
     PathText(name): PathText,
 ) -> Result<Json<PluginView>, Problem> {
     caller.may_manage()?;
-    let status = name.parse::<PluginName>().ok().and_then(|name| api.plugins.get(&name));
-    status.map(|status| Json(seen_by(&caller, status).into())).ok_or_else(no_such_plugin)
+    let status = api.plugins.get(&named(&name)?).ok_or_else(no_such_plugin)?;
+    Ok(Json(seen_by(&caller, status).into()))
+}
+
+/// A name that a plugin may have; there is none of any other.
+pub(super) fn named(name: &str) -> Result<PluginName, Problem> {
+    name.parse().map_err(|_| no_such_plugin())
 }
 
 pub(super) fn no_such_plugin() -> Problem {
