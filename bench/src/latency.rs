@@ -39,9 +39,18 @@ pub(crate) struct Latency {
 /// The process does not come up, or an event is lost.
 pub(crate) async fn run(scenario: &Scenario, events: usize, rate: f64) -> Result<Latency> {
     let stage = Stage::start(scenario, events).await?;
+    let latency = of(&stage, events, rate).await?;
+    stage.stop().await?;
+    Ok(latency)
+}
+
+/// The same with a process that runs.
+///
+/// # Errors
+/// An event is lost.
+pub(crate) async fn of(stage: &Stage, events: usize, rate: f64) -> Result<Latency> {
     let posted = stage.load(events, Some(rate), true).await?;
     let arrivals = stage.arrivals.times()?;
-    stage.stop().await?;
     let answered = posted.iter().map(|post| post.answered - post.due).collect();
     let arrived: Option<Vec<Instant>> =
         posted.iter().map(|post| arrivals.get(post.number).copied()).collect();

@@ -13,6 +13,7 @@ mod arrivals;
 mod chart;
 mod compare;
 mod forwarder;
+mod growth;
 mod latency;
 mod neighbours;
 mod payload;

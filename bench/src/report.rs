@@ -8,6 +8,7 @@ use comfy_table::{CellAlignment, Table};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
 
+use crate::growth::{self, Reload, Start};
 use crate::latency::{self, Latency, Percentiles};
 use crate::round::{self, Sample};
 use crate::scenario::{self, Scenario, Target};
@@ -17,6 +18,10 @@ use crate::{chart, compare};
 const QUICK: usize = 10;
 /// Events of the latency at a quarter of the highest rate.
 const PACED: usize = 20_000;
+/// Events that are stored, or wait, in the long part.
+const MANY: usize = 1_000_000;
+/// Events a second while a plugin is replaced.
+const RELOAD_RATE: f64 = 2_000.0;
 /// What the latency is measured of.
 const LATENCY_OF: &str = "end_to_end";
 
@@ -26,14 +31,19 @@ pub(crate) struct Options {
     /// Rounds of each scenario; reported is the median
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// Only scenarios whose key contains this, and the bare forwarders that they are compared with
+    /// Only the scenario with this key, or those whose keys contain it, and the bare forwarders that they are compared with
     #[arg(long, value_name = "KEY")]
     only: Option<String>,
+    /// Also what takes minutes: memory with 100 thousand and a million events stored, a start with a million deliveries that
+    /// wait, a plugin that is replaced under load
+    #[arg(long)]
+    long: bool,
     /// One round with a tenth of the events: to see that it works, not to quote
     #[arg(long)]
     quick: bool,
     /// Writes all of it to a file: `ratios.end_to_end`, `ratios.filter_transform` and the rest are the events a second of a
-    /// scenario as a part of those of the bare forwarder; `scenarios.KEY` has every round; `latency` is in milliseconds
+    /// scenario as a part of those of the bare forwarder; `scenarios.KEY` has every round, with `cpu_us_per_event`, `cpu_us_by_thread.THREAD`, `written_per_event` and
+    /// `resident_mb`; `latency` is in milliseconds; with `--long`, `memory_mb.EVENTS`, `start` (seconds) and `reload`
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// Draws the ratios as a chart (SVG)
@@ -55,6 +65,15 @@ pub(crate) struct Results {
     pub(crate) scenarios: BTreeMap<String, Vec<Sample>>,
     /// At a quarter of the highest rate.
     pub(crate) latency: Option<Latency>,
+    /// Resident memory with so many events stored and delivered.
+    #[serde(default)]
+    pub(crate) memory_mb: BTreeMap<usize, f64>,
+    /// With deliveries that wait.
+    #[serde(default)]
+    pub(crate) start: Option<Start>,
+    /// Of events with `cel-filter`, which is replaced meanwhile.
+    #[serde(default)]
+    pub(crate) reload: Option<Reload>,
 }
 
 /// Measures, prints, writes.
@@ -67,6 +86,9 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     println!("{}", table(&scenarios, &results));
     if let Some(latency) = &results.latency {
         println!("\nat {:.0} events/s, a quarter of the highest rate:\n{}", latency.rate, latencies(latency));
+    }
+    if options.long {
+        println!("\n{}", long_table(&results));
     }
     if let Some(file) = &options.compare {
         println!("\n{}", compare::table(file, &results)?);
@@ -84,7 +106,9 @@ pub(crate) async fn run(options: Options) -> Result<()> {
 fn chosen(only: Option<&str>) -> Result<Vec<Scenario>> {
     let all = scenario::all();
     let Some(only) = only else { return Ok(all) };
-    let wanted: Vec<_> = all.iter().filter(|scenario| scenario.key.contains(only)).cloned().collect();
+    let is_exact = all.iter().any(|scenario| scenario.key == only);
+    let is_wanted = |key: &str| if is_exact { key == only } else { key.contains(only) };
+    let wanted: Vec<_> = all.iter().filter(|scenario| is_wanted(scenario.key)).cloned().collect();
     ensure!(!wanted.is_empty(), "no scenario has `{only}` in its key: {:?}", keys(&all));
     let is_needed = |scenario: &Scenario| {
         wanted.iter().any(|wanted| wanted.key == scenario.key || wanted.bare() == scenario.key)
@@ -119,7 +143,26 @@ async fn measure(options: &Options, scenarios: &[Scenario]) -> Result<Results> {
     if let (Some(scenario), Some(rate)) = (measured, results.rate(LATENCY_OF)) {
         results.latency = Some(latency::run(scenario, size(PACED), rate * latency::SHARE).await?);
     }
+    if options.long {
+        measure_long(&mut results, size).await?;
+    }
     Ok(results)
+}
+
+async fn measure_long(results: &mut Results, size: impl Fn(usize) -> usize) -> Result<()> {
+    let all = scenario::all();
+    let find = |key| all.iter().find(|scenario| scenario.key == key).context("the scenario is there");
+    let bar = progress(3);
+    bar.set_message("memory");
+    results.memory_mb = growth::memory(find("end_to_end")?, &[0, size(MANY / 10), size(MANY)]).await?;
+    bar.inc(1);
+    bar.set_message("start");
+    results.start = Some(growth::start(find("end_to_end")?, size(MANY)).await?);
+    bar.inc(1);
+    bar.set_message("reload");
+    results.reload = Some(growth::reload(find("filter")?, size(PACED), RELOAD_RATE).await?);
+    bar.finish_and_clear();
+    Ok(())
 }
 
 fn progress(rounds: usize) -> ProgressBar {
@@ -153,6 +196,7 @@ fn table(scenarios: &[Scenario], results: &Results) -> Table {
         "lowest - highest",
         "of bare",
         "CPU us/event",
+        "of it the writer",
         "written/event",
         "memory",
     ]);
@@ -168,6 +212,7 @@ fn table(scenarios: &[Scenario], results: &Results) -> Table {
             format!("{lowest:.0} - {highest:.0}"),
             if is_bare { String::new() } else { format!("{ratio:.2}") },
             format!("{:.0}", median(|sample| sample.cpu_us_per_event)),
+            if is_bare { String::new() } else { format!("{:.0}", median(Sample::writer_us)) },
             if is_bare {
                 String::new()
             } else {
@@ -178,6 +223,25 @@ fn table(scenarios: &[Scenario], results: &Results) -> Table {
     }
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+fn long_table(results: &Results) -> Table {
+    let mut table = Table::new();
+    for (events, mb) in &results.memory_mb {
+        table.add_row([format!("memory with {events} events"), format!("{mb:.0} MB")]);
+    }
+    if let Some(Start { pending, listening, delivering, resident_mb }) = results.start {
+        table.add_row([format!("start with {pending} deliveries"), format!("{listening:.2} s")]);
+        table.add_row(["first of them delivered after".to_owned(), format!("{delivering:.2} s")]);
+        table.add_row(["memory then".to_owned(), format!("{resident_mb:.0} MB")]);
+    }
+    if let Some(Reload { versions, latency: Latency { rate, arrived: Percentiles { p50, p99, .. }, .. } }) =
+        &results.reload
+    {
+        let title = format!("at its receiver, at {rate:.0} events/s and {versions} versions of a filter");
+        table.add_row([title, format!("p50 {p50:.2} ms, p99 {p99:.2} ms")]);
     }
     table
 }

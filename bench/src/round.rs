@@ -1,5 +1,7 @@
 //! One round of a scenario: start, warm up, load until everything has arrived, stop.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
@@ -22,10 +24,20 @@ pub(crate) struct Sample {
     pub(crate) deliveries_per_second: f64,
     /// Of the process, microseconds for each event.
     pub(crate) cpu_us_per_event: f64,
+    /// The same by the name of the threads: `tokio-rt-worker` takes, judges and delivers; `store-writer` writes.
+    #[serde(default)]
+    pub(crate) cpu_us_by_thread: BTreeMap<String, f64>,
     /// Bytes written to storage for each event.
     pub(crate) written_per_event: f64,
     /// Resident memory at the end, MB.
     pub(crate) resident_mb: f64,
+}
+
+impl Sample {
+    /// What the thread that writes used of it.
+    pub(crate) fn writer_us(&self) -> f64 {
+        self.cpu_us_by_thread.get("store-writer").copied().unwrap_or_default()
+    }
 }
 
 /// A scenario with its process, ready for load.
@@ -48,7 +60,16 @@ impl Stage {
         Ok(stage)
     }
 
-    async fn post(&self, first: usize, events: usize, pace: Option<f64>) -> Result<Vec<Posted>> {
+    /// The same without warming up.
+    pub(crate) async fn cold(scenario: &Scenario, events: usize) -> Result<Self> {
+        let payload = Payload::of_size(scenario.bytes)?;
+        let arrivals = Arrivals::start(events, scenario.target.copies()).await?;
+        let process = Process::start(&scenario.target, arrivals.address()).await?;
+        Ok(Self { process, arrivals, payload, warm_up: 0 })
+    }
+
+    /// Posts `events` events, the first of which has the number `first`.
+    pub(crate) async fn post(&self, first: usize, events: usize, pace: Option<f64>) -> Result<Vec<Posted>> {
         let (to, path, key) = (self.process.address()?, self.process.path(), self.process.key());
         post_all(Work { to, path, key, payload: self.payload.clone(), events, first, pace }).await
     }
@@ -86,7 +107,7 @@ async fn measure(scenario: &Scenario, events: usize) -> Result<Sample> {
     let stage = Stage::start(scenario, events).await?;
     let (before, start) = (stage.process.usage()?, Instant::now());
     stage.load(events, None, copies > 0).await?;
-    let (seconds, used) = (start.elapsed().as_secs_f64(), stage.process.usage()?.since(before));
+    let (seconds, used) = (start.elapsed().as_secs_f64(), stage.process.usage()?.since(&before));
     stage.stop().await?;
     let each = |total: f64| total / events as f64;
     Ok(Sample {
@@ -95,6 +116,12 @@ async fn measure(scenario: &Scenario, events: usize) -> Result<Sample> {
         events_per_second: events as f64 / seconds,
         deliveries_per_second: events as f64 * f64::from(copies) / seconds,
         cpu_us_per_event: each(used.cpu.as_secs_f64() * 1e6),
+        cpu_us_by_thread: used
+            .threads
+            .iter()
+            .map(|(name, cpu)| (name.clone(), each(cpu.as_secs_f64() * 1e6)))
+            .filter(|(_, us)| *us >= 0.05)
+            .collect(),
         written_per_event: each(used.written as f64),
         resident_mb: used.resident as f64 / 1e6,
     })

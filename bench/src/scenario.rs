@@ -36,10 +36,17 @@ pub(crate) enum Target {
         others: usize,
         /// The plugins of each endpoint.
         plugins: Value,
+        /// Attempts a second of each endpoint; 0 is no limit.
+        rate_limit: u32,
     },
 }
 
 impl Target {
+    /// One endpoint that gets its deliveries slowly.
+    pub(crate) fn slow(rate_limit: u32) -> Self {
+        Self::Gateway { copies: 1, others: 0, plugins: json!([]), rate_limit }
+    }
+
     /// How often each event arrives.
     pub(crate) const fn copies(&self) -> u32 {
         match self {
@@ -53,7 +60,7 @@ impl Target {
 pub(crate) fn all() -> Vec<Scenario> {
     let filter = || json!({ "plugin": "cel-filter", "config": { "expr": "data.total > 100.0" } });
     let redact = || json!({ "plugin": "redact", "config": { "mask": ["/data/customer/email"] } });
-    let gateway = |copies, others, plugins| Target::Gateway { copies, others, plugins };
+    let gateway = |copies, others, plugins| Target::Gateway { copies, others, plugins, rate_limit: 0 };
     let plain = || gateway(1, 0, json!([]));
     let scenario = |key, title, target, bytes, events| Scenario { key, title, target, bytes, events };
     vec![
@@ -89,8 +96,8 @@ impl Scenario {
 }
 
 /// An endpoint that gets every event.
-pub(crate) fn endpoint(url: &str, plugins: &Value) -> Value {
-    json!({ "url": url, "topics": [TOPIC], "plugins": plugins })
+pub(crate) fn endpoint(url: &str, plugins: &Value, rate_limit: u32) -> Value {
+    json!({ "url": url, "topics": [TOPIC], "plugins": plugins, "rate_limit": rate_limit })
 }
 
 /// An endpoint that gets none: of another tenant, or for other topics.

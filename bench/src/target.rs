@@ -4,13 +4,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Stdio;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use hookway_tests::client::Client;
 use hookway_tests::gateway::{Gateway, Setup};
 use hookway_tests::guests;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::forwarder::LISTENING;
 use crate::scenario::{self, Target};
@@ -35,7 +36,7 @@ impl Process {
     pub(crate) async fn start(target: &Target, receiver: SocketAddr) -> Result<Self> {
         match target {
             Target::Bare => start_forwarder(receiver).await,
-            Target::Gateway { copies, others, plugins } => {
+            Target::Gateway { copies, others, plugins, rate_limit } => {
                 let mut setup = Setup::default().binary(binary()?).set("log.level=warn").quiet();
                 for name in PLUGINS {
                     setup = setup.plugin(name, guests::plugin(name)?);
@@ -43,7 +44,7 @@ impl Process {
                 let gateway = setup.start().await?;
                 let url = |path: String| format!("http://{receiver}/{path}");
                 for copy in 0..*copies {
-                    let endpoint = scenario::endpoint(&url(format!("hook/{copy}")), plugins);
+                    let endpoint = scenario::endpoint(&url(format!("hook/{copy}")), plugins, *rate_limit);
                     gateway.client().create_endpoint(&endpoint).await?;
                 }
                 make_others(&gateway.client(), *others, &url).await?;
@@ -82,6 +83,15 @@ impl Process {
             Self::Bare { child, .. } => Usage::of(child.id().context("the forwarder has ended")?),
             Self::Gateway(gateway) => Usage::of(gateway.id()?),
         }
+    }
+
+    /// Kills it and starts it again; returns when it was started. It listens by now.
+    pub(crate) async fn restart_after_kill(&mut self) -> Result<Instant> {
+        let Self::Gateway(gateway) = self else { bail!("the forwarder keeps nothing") };
+        gateway.kill().await?;
+        let started = Instant::now();
+        gateway.restart().await?;
+        Ok(started)
     }
 
     /// Ends it.

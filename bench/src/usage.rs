@@ -1,5 +1,6 @@
 //! What a process has used of the machine, from `/proc`.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use anyhow::{Context as _, Result};
 const TICKS_PER_SECOND: u64 = 100;
 
 /// Since the process began.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Usage {
     /// In user and in kernel mode.
     pub(crate) cpu: Duration,
@@ -17,6 +18,8 @@ pub(crate) struct Usage {
     pub(crate) written: u64,
     /// Resident memory now.
     pub(crate) resident: u64,
+    /// The same time by the name of the threads that used it.
+    pub(crate) threads: BTreeMap<String, Duration>,
 }
 
 impl Usage {
@@ -30,17 +33,35 @@ impl Usage {
         };
         let resident = field(&read("status")?, "VmRSS:").context("`status` has VmRSS")? * 1024;
         let written = field(&read("io")?, "write_bytes:").context("`io` has write_bytes")?;
-        Ok(Self { cpu: cpu(&read("stat")?).context("`stat` has times")?, written, resident })
+        let cpu = cpu(&read("stat")?).context("`stat` has times")?;
+        Ok(Self { cpu, written, resident, threads: threads(pid)? })
     }
 
     /// What was used between two looks; the memory is that of the later one.
-    pub(crate) fn since(self, before: Self) -> Self {
+    pub(crate) fn since(mut self, before: &Self) -> Self {
+        for (name, cpu) in &mut self.threads {
+            *cpu = cpu.saturating_sub(before.threads.get(name).copied().unwrap_or_default());
+        }
         Self {
             cpu: self.cpu.saturating_sub(before.cpu),
             written: self.written.saturating_sub(before.written),
             resident: self.resident,
+            threads: self.threads,
         }
     }
+}
+
+/// Of the threads that run now. Those that end meanwhile are left out.
+fn threads(pid: u32) -> Result<BTreeMap<String, Duration>> {
+    let mut threads = BTreeMap::<String, Duration>::new();
+    for entry in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let path = entry?.path();
+        let read = |file: &str| fs::read_to_string(path.join(file)).ok();
+        if let (Some(name), Some(cpu)) = (read("comm"), read("stat").as_deref().and_then(cpu)) {
+            *threads.entry(name.trim().to_owned()).or_default() += cpu;
+        }
+    }
+    Ok(threads)
 }
 
 /// The number behind a name at the beginning of a line.
