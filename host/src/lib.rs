@@ -18,7 +18,7 @@
 //! - [`model`]: the words as types, pure.
 //! - [`vault`]: seals signing secrets before they are stored.
 //! - [`clock`], [`shutdown`], [`handoff`], [`telemetry`], [`metrics`]: what every stage needs.
-//! - [`store`]: durable state, one verb = one transaction; [`store::redb`] keeps it in one file.
+//! - [`store`]: durable state, one verb = one transaction; [`store::redb`] keeps it in one file and a log.
 //! - [`openapi`]: what is said of the routes, as one document.
 //! - [`http`]: what everything that speaks HTTP to producers and operators shares: connections, keys, bodies, problems.
 //! - [`ingest`]: events in over HTTP.

@@ -43,12 +43,12 @@ pub enum OrderingKeyError {
 }
 
 /// An order that an endpoint may ask for, as a number: equal for those that ask for the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct OrderId(u64);
 
 /// Deliveries of an endpoint that go one after another. Two values by which it is ordered may share a line, which orders
 /// more than was asked for and nothing less.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Line {
     /// The order that it is a line of.
     pub order: OrderId,

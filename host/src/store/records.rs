@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use crate::model::{
     Attempt, AttemptError, AuditEntry, CustomRequest, Delivery, DeliveryId, DeliveryState, DeliveryStatus,
@@ -14,7 +15,7 @@ use crate::store::BacklogFull;
 use crate::vault;
 
 /// An event as ingest hands it over; the store assigns key and acceptance.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewEvent {
     /// The producer's id, if it gave one: the key of deduplication and the `webhook-id`.
     pub id: Option<EventId>,
@@ -62,7 +63,7 @@ pub struct KvRead {
 }
 
 /// What dispatch decided about one event.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FanOut {
     /// The event.
     pub event: EventKey,
@@ -76,7 +77,7 @@ pub struct FanOut {
 }
 
 /// One delivery to create; its ordinal is its place in [`FanOut::deliveries`].
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewDelivery {
     /// Where it goes.
     pub endpoint: EndpointId,
@@ -87,7 +88,7 @@ pub struct NewDelivery {
 }
 
 /// What the plugins decided about one delivery.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
     /// `Pending`, `Filtered`, `Held` or `Failed`.
     pub state: DeliveryState,
@@ -97,7 +98,8 @@ pub struct Verdict {
     pub plugins: Vec<PluginRun>,
     /// What a transform made of the request.
     pub custom: Option<Arc<CustomRequest>>,
-    /// The operational event to accept with it. Its ids are not looked at.
+    /// The operational event to accept with it. Its ids are not looked at. Not stored.
+    #[serde(skip)]
     pub notice: Option<NewEvent>,
 }
 

@@ -7,6 +7,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use redb::ReadableTable as _;
 
 use super::backlogs::{Differences, Weight};
@@ -15,6 +16,7 @@ use super::failure::Failure;
 use super::ids::{self, Claim};
 use super::progress::next_key;
 use super::rows;
+use super::wal::Record;
 use super::writer::{Batch, Change};
 use crate::model::{EnvelopeCache, Event, EventId, EventKey};
 use crate::store::{Accepted, BacklogFull, Error, NewEvent, Refused};
@@ -34,7 +36,7 @@ struct Plan {
     /// The claims of this call, new ones only, with the event that has them and its content.
     claims: HashMap<Claim, (Arc<Event>, u128)>,
     /// The new events, by rising key, each with the header of its row.
-    created: Vec<(Arc<Event>, Vec<u8>)>,
+    created: Vec<(Arc<Event>, Bytes)>,
     /// Keys that producers chose and that we must not assign.
     reserved: BTreeSet<EventKey>,
     /// What the new events add to the undelivered work.
@@ -50,6 +52,10 @@ impl Change for Accept {
     type Output = Vec<Accepted>;
 
     fn is_urgent(&self) -> bool {
+        true
+    }
+
+    fn is_logged(&self) -> bool {
         true
     }
 
@@ -70,6 +76,10 @@ impl Change for AcceptEach {
         true
     }
 
+    fn is_logged(&self) -> bool {
+        true
+    }
+
     fn bytes(&self) -> usize {
         bytes(&self.0)
     }
@@ -77,6 +87,7 @@ impl Change for AcceptEach {
     fn apply(self, batch: &mut Batch<'_>) -> Result<Self::Output, Failure> {
         let mut plan = Plan::new(batch, self.0.len());
         let answers = self.0.into_iter().map(|new| plan.add(batch, new)).collect::<Result<_, _>>()?;
+        plan.log(batch);
         plan.write(batch)?;
         Ok(answers)
     }
@@ -143,6 +154,7 @@ impl Plan {
                 Refused::BacklogFull(full) => Error::BacklogFull { index, full },
             })?);
         }
+        self.log(batch);
         self.write(batch)?;
         Ok(answers)
     }
@@ -239,7 +251,7 @@ impl Plan {
             test_of: new.test_of,
             envelope: EnvelopeCache::default(),
         };
-        let header = codec::event_header(&event, own_id, own_timestamp);
+        let header = codec::event_header(&event, own_id, own_timestamp).into();
         let event = Arc::new(event);
         self.backlog.accepted(event.tenant.as_str(), event.data.len());
         self.created.push((Arc::clone(&event), header));
@@ -254,6 +266,22 @@ impl Plan {
         }
         self.last = key;
         Ok(key)
+    }
+
+    /// Has the log repeat what [`Plan::write`] does.
+    fn log(&self, batch: &mut Batch<'_>) {
+        let records = &mut batch.records;
+        for (event, header) in &self.created {
+            records.add(|| Record::Event(event.key.as_u128(), header.clone(), event.data.clone()));
+        }
+        for (claim, (event, hash)) in &self.claims {
+            let (kind, text, tenant) = claim.row();
+            let of = event.key.as_u128();
+            records.add(|| Record::Id(kind, text.to_owned(), tenant.to_owned(), of, *hash));
+        }
+        for key in &self.reserved {
+            records.add(|| Record::Reserved(key.as_u128()));
+        }
     }
 
     fn write(self, batch: &mut Batch<'_>) -> Result<(), Failure> {

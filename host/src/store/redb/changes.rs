@@ -1,4 +1,4 @@
-//! The journal: each change of the state of a delivery and each attempt, in the order of the commits, one row a commit.
+//! The journal: each change of the state of a delivery and each attempt, in the order of the commits, one row a commit or a page.
 //!
 //! It is what statistics are folded from ([`super::statistics`]) and what a live tail reads. Only the newest part is kept.
 //! A row is appended, so it costs the same whatever changed; that is why what is counted goes here first.
@@ -12,6 +12,8 @@ use super::schema::{CHANGES, Tables, delivery_id};
 use crate::model::{DeliveryId, DeliveryStatus, EndpointId, UnixMs};
 
 const VERSION: u8 = 1;
+/// A row takes no more changes from this many bytes on: the longest change and a page hold it.
+const FULL: usize = 3_500;
 /// Changes that are kept, at least: some megabytes, and minutes of a busy gateway.
 pub(super) const KEPT: u64 = 65_536;
 
@@ -47,9 +49,12 @@ pub(super) struct AttemptNote {
     pub(super) took_us: u64,
 }
 
-/// What the open transaction changed, not yet in its row.
+/// What the open transaction changed, not yet in the table.
 #[derive(Debug, Default)]
-pub(super) struct Journal {
+pub(super) struct Journal(Vec<Row>);
+
+#[derive(Debug)]
+struct Row {
     bytes: Vec<u8>,
     count: u64,
 }
@@ -108,20 +113,21 @@ impl Journal {
     }
 
     fn push(&mut self, change: &Change<'_>) {
-        if self.bytes.is_empty() {
-            self.bytes.push(VERSION);
+        if self.0.last().is_none_or(|row| row.bytes.len() >= FULL) {
+            self.0.push(Row { bytes: vec![VERSION], count: 0 });
         }
-        let bytes = std::mem::take(&mut self.bytes);
-        self.bytes = postcard::to_extend(change, bytes).expect("a change has nothing that postcard refuses");
-        self.count += 1;
+        let Some(row) = self.0.last_mut() else { return };
+        let bytes = std::mem::take(&mut row.bytes);
+        row.bytes = postcard::to_extend(change, bytes).expect("a change has nothing that postcard refuses");
+        row.count += 1;
     }
 }
 
 #[cfg(test)]
 impl Journal {
-    /// The row so far.
+    /// The last row so far.
     pub(super) fn row(&self) -> Vec<u8> {
-        self.bytes.clone()
+        self.0.last().map(|row| row.bytes.clone()).unwrap_or_default()
     }
 }
 
@@ -186,12 +192,12 @@ pub(super) fn visit(
 
 impl Tables<'_> {
     /// Stores what the open transaction changed, from the number `next` on; returns the number that comes next then.
-    pub(super) fn store_changes(&mut self, next: u64) -> Result<u64, Failure> {
-        let Journal { bytes, count } = std::mem::take(&mut self.noted.journal);
-        if count > 0 {
+    pub(super) fn store_changes(&mut self, mut next: u64) -> Result<u64, Failure> {
+        for Row { bytes, count } in std::mem::take(&mut self.noted.journal).0 {
             self.changes.insert(next, bytes.as_slice())?;
+            next += count;
         }
-        Ok(next + count)
+        Ok(next)
     }
 
     /// Removes what is older than the newest changes, unless it is not folded yet.

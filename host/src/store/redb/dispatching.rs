@@ -7,6 +7,7 @@ use super::codec::DeliveryRow;
 use super::failure::Failure;
 use super::rows;
 use super::schema::{Tables, delivery_key};
+use super::wal::Record;
 use super::writer::{Batch, Change};
 use crate::model::{CustomRequest, DeliveryId, UnixMs};
 use crate::store::redb::codec;
@@ -22,6 +23,15 @@ impl Change for FanOut {
         self.durable
     }
 
+    /// Operational events get keys of their own when they are accepted, so the log could not repeat them.
+    fn is_logged(&self) -> bool {
+        self.durable && self.deliveries.iter().all(|new| new.verdict.notice.is_none())
+    }
+
+    fn can_be_redone(&self) -> bool {
+        !self.durable
+    }
+
     fn bytes(&self) -> usize {
         self.deliveries.iter().filter_map(|new| new.verdict.custom.as_ref()).map(size).sum()
     }
@@ -32,6 +42,9 @@ impl Change for FanOut {
         }
         let Some(weight) = batch.progress.dispatch(self.event) else { return Ok(()) };
         batch.tables.noted.backlog.dispatched(&weight);
+        if self.is_logged() {
+            batch.records.add(|| Record::FanOut(Box::new(self.clone())));
+        }
         let mut notices = Vec::new();
         // Due since the event came, so that what waits is in the order of acceptance, however long plugins took.
         // Never in the future: keys run ahead of a clock that was set back.

@@ -29,7 +29,8 @@ broken_by!(
     redb::TableError,
     redb::TransactionError,
     redb::CommitError,
-    redb::SetDurabilityError
+    redb::SetDurabilityError,
+    std::io::Error
 );
 
 impl From<Error> for Failure {

@@ -6,11 +6,13 @@
 //!
 //! - `schema`: the tables and what each row costs; `codec`, `endpoint_row`: rows and bytes; `rows`, `ids`: rows by what
 //!   they mean.
-//! - `writer`: the thread; `accept`, `dispatching`, `delivering`, `managing`, `tenants`, `topics`: the verbs that write; `audit`: what
+//! - `writer`: the thread; `queue`: what waits for it; `wal`: the log of what is answered before it is committed.
+//! - `accept`, `dispatching`, `delivering`, `managing`, `tenants`, `topics`: the verbs that write; `audit`: what
 //!   is written down with them; `ordered`: the index of ordered endpoints.
 //! - `kv`: what plugins keep.
 //! - `resending`, `recovering`: what is sent again, one at a time and by a job.
-//! - `progress`: which events wait for dispatch; `waiting`, `log`, `events`: the verbs that read.
+//! - `progress`: which events wait for dispatch; `open`, `replaying`: how a run begins.
+//! - `waiting`, `log`, `events`: the verbs that read.
 //! - `upkeep`: what is done with every commit; `changes`: the journal; `blocks`: what lists are filtered by; `statistics`:
 //!   what is counted; `backlogs`: undelivered work.
 
@@ -38,7 +40,9 @@ mod options;
 mod ordered;
 mod plugins;
 mod progress;
+mod queue;
 mod recovering;
+mod replaying;
 mod resending;
 mod rows;
 mod schema;
@@ -48,10 +52,11 @@ mod topics;
 mod upkeep;
 mod verbs;
 mod waiting;
+mod wal;
 mod writer;
 
 use std::path::Path;
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
@@ -62,12 +67,17 @@ use self::backlogs::Backlogs;
 use self::failure::Failure;
 pub use self::options::Options;
 use self::progress::Undispatched;
-use self::writer::{Change, Command, Writer};
+use self::queue::Queue;
+use self::wal::Wal;
+use self::writer::{Batch, Change, Writer};
 use super::{Error, StoreFuture};
 use crate::clock::Clock;
 use crate::vault::Vault;
 
-/// All state in one file.
+/// Of the file of the write-ahead log, which lies beside that of the tables and has its name otherwise.
+const WAL_EXTENSION: &str = "wal";
+
+/// All state in one file, and for some milliseconds in the log beside it.
 pub struct RedbStore {
     clock: Clock,
     vault: Vault,
@@ -76,16 +86,19 @@ pub struct RedbStore {
     backlogs: Arc<Backlogs>,
     /// The number of the last change that is committed.
     latest_change: Arc<watch::Sender<u64>>,
-    writer: Mutex<Option<WriterHandle>>,
+    queue: Arc<Queue>,
+    writer: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// The database, until it is closed. Whoever uses it holds the lock for reading, so that closing waits for them.
-struct Shared(RwLock<Option<Database>>);
-
-struct WriterHandle {
-    commands: mpsc::Sender<Box<dyn Command>>,
-    thread: JoinHandle<()>,
+struct Shared {
+    database: RwLock<Option<Database>>,
+    /// Whether something was answered that is not committed.
+    ahead: AtomicBool,
 }
+
+/// Has everything before it committed: what was answered by then can be read.
+struct Flush;
 
 impl RedbStore {
     /// Whether the secrets in this file, if there is one, open with these keys. Changes nothing, unlike opening. A store
@@ -106,7 +119,8 @@ impl RedbStore {
     pub fn open(path: &Path, vault: Vault, clock: Clock, options: &Options) -> Result<Self, Error> {
         open::check_keys(path, &vault, options)?;
         let database = open::file(path, options)?;
-        Self::start(database, vault, clock, options)
+        let wal = open::wal(&path.with_extension(WAL_EXTENSION))?;
+        Self::start(database, Some(wal), vault, clock, options)
     }
 
     /// Opens the store that this backend holds. Blocks.
@@ -120,24 +134,34 @@ impl RedbStore {
         options: &Options,
     ) -> Result<Self, Error> {
         let database = open::backend(backend, options)?;
-        Self::start(database, vault, clock, options)
+        Self::start(database, None, vault, clock, options)
     }
 
-    fn start(mut database: Database, vault: Vault, clock: Clock, options: &Options) -> Result<Self, Error> {
-        let (progress, upkeep) = open::prepare(&mut database, &vault)?;
+    fn start(
+        mut database: Database,
+        mut wal: Option<Wal>,
+        vault: Vault,
+        clock: Clock,
+        options: &Options,
+    ) -> Result<Self, Error> {
+        let (progress, upkeep) = open::prepare(&mut database, wal.as_mut(), &vault)?;
         let undispatched = Arc::clone(progress.undispatched());
         let backlogs = Arc::clone(progress.backlogs());
         let latest_change = upkeep.latest();
-        let shared = Arc::new(Shared(RwLock::new(Some(database))));
-        let (commands, receiver) = mpsc::channel();
+        let shared =
+            Arc::new(Shared { database: RwLock::new(Some(database)), ahead: AtomicBool::new(false) });
+        let queue = Arc::new(Queue::default());
         let linger = options.linger();
-        let writer = Writer { shared: Arc::clone(&shared), progress, upkeep, commands: receiver, linger };
+        // Where each batch is committed, the log would only add to that.
+        let wal = wal.filter(|_| !linger.is_zero());
+        let writer =
+            Writer { shared: Arc::clone(&shared), progress, upkeep, wal, queue: Arc::clone(&queue), linger };
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || writer.run())
             .map_err(|error| Error::Storage(Arc::new(error)))?;
-        let writer = Mutex::new(Some(WriterHandle { commands, thread }));
-        Ok(Self { clock, vault, shared, undispatched, backlogs, latest_change, writer })
+        let writer = Mutex::new(Some(thread));
+        Ok(Self { clock, vault, shared, undispatched, backlogs, latest_change, queue, writer })
     }
 
     /// Commits what was called before, waits for reads in progress, and closes the file. Later calls get
@@ -147,13 +171,11 @@ impl RedbStore {
     /// [`Error::Storage`] if the file could not be closed cleanly; all that was answered is in it all the same.
     pub fn close(&self) -> Result<(), Error> {
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(WriterHandle { commands, thread }) = writer {
-            drop(commands);
-            if thread.join().is_err() {
-                tracing::error!("the store's writer thread panicked");
-            }
+        self.queue.close();
+        if writer.is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the store's writer thread panicked");
         }
-        let database = self.shared.0.write().unwrap_or_else(PoisonError::into_inner).take();
+        let database = self.shared.database.write().unwrap_or_else(PoisonError::into_inner).take();
         match database.map(Database::close) {
             Some(Err(error)) => Err(Error::Storage(Arc::new(error))),
             Some(Ok(())) | None => Ok(()),
@@ -163,20 +185,36 @@ impl RedbStore {
     /// Queues a change; the future resolves after its commit.
     fn write<C: Change>(&self, change: C) -> StoreFuture<'_, C::Output> {
         let (command, answer) = writer::command(change);
-        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let sent = writer.as_ref().is_some_and(|writer| writer.commands.send(command).is_ok());
-        drop(writer);
+        let sent = self.queue.put(command);
         Box::pin(async move { if sent { writer::answered(answer).await } else { Err(Error::Closed) } })
     }
 
-    /// Reads from a snapshot of what is committed when the read starts.
+    /// Reads from a snapshot that has all that was answered when this was called.
     fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&ReadTransaction) -> Result<T, Failure> + Send + 'static,
     ) -> StoreFuture<'_, T> {
-        let shared = Arc::clone(&self.shared);
+        self.read_beside(|_| (), |transaction, ()| read(transaction))
+    }
+
+    /// The same with a look at what waits for dispatch, taken before the snapshot: the fan-outs of all other events are in it.
+    fn read_beside<L, T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Undispatched) -> L + Send + 'static,
+        read: impl FnOnce(&ReadTransaction, L) -> Result<T, Failure> + Send + 'static,
+    ) -> StoreFuture<'_, T> {
+        let (shared, undispatched) = (Arc::clone(&self.shared), Arc::clone(&self.undispatched));
+        let flushed = shared.ahead.load(Ordering::Acquire).then(|| self.write(Flush));
         Box::pin(async move {
-            let reading = move || shared.with(|database| read(&database.begin_read()?));
+            if let Some(flushed) = flushed {
+                flushed.await?;
+            }
+            let reading = move || {
+                shared.with(|database| {
+                    let looked = look(&undispatched);
+                    read(&database.begin_read()?, looked)
+                })
+            };
             let joined = tokio::task::spawn_blocking(reading).await;
             joined.map_err(|error| Error::Storage(Arc::new(error)))?
         })
@@ -185,6 +223,18 @@ impl RedbStore {
 
 #[cfg(test)]
 impl RedbStore {
+    /// The same as [`RedbStore::with_backend`], with a log in another backend.
+    fn with_backends(
+        tables: impl StorageBackend,
+        log: impl StorageBackend,
+        vault: Vault,
+        clock: Clock,
+        options: &Options,
+    ) -> Result<Self, Error> {
+        let wal = Wal::new(log).map_err(|error| Error::Storage(Arc::new(error)))?;
+        Self::start(open::backend(tables, options)?, Some(wal), vault, clock, options)
+    }
+
     /// A store that is gone with its owner, with a key of its own.
     pub(crate) fn in_memory(clock: Clock, options: &Options) -> Self {
         let vault = Vault::new(crate::vault::KeyRing::random());
@@ -201,9 +251,31 @@ impl Drop for RedbStore {
     }
 }
 
+impl Change for Flush {
+    type Output = ();
+
+    fn is_urgent(&self) -> bool {
+        true
+    }
+
+    fn apply(self, _: &mut Batch<'_>) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
 impl Shared {
+    /// Something will be answered before it is committed.
+    fn is_ahead(&self) {
+        self.ahead.store(true, Ordering::Release);
+    }
+
+    /// All that was answered is committed, or will never be.
+    fn caught_up(&self) {
+        self.ahead.store(false, Ordering::Release);
+    }
+
     fn with<T>(&self, work: impl FnOnce(&Database) -> Result<T, Failure>) -> Result<T, Error> {
-        let database = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
         Ok(work(database.as_ref().ok_or(Error::Closed)?)?)
     }
 }

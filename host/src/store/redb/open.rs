@@ -1,8 +1,11 @@
 //! Opening: the file, its format, and where the last run stopped.
 
 use std::fmt::Display;
+use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 
+use redb::backends::FileBackend;
 use redb::{
     Builder, Database, DatabaseError, ReadableDatabase as _, ReadableTable, StorageBackend, StorageError,
     TableHandle as _, WriteTransaction,
@@ -12,9 +15,11 @@ use super::Options;
 use super::failure::Failure;
 use super::managing;
 use super::progress::Progress;
-use super::schema::{ENDPOINTS, FORMAT, FORMAT_1, FORMAT_2, FORMAT_3, META, META_FORMAT};
+use super::replaying;
+use super::schema::{ENDPOINTS, FORMAT, FORMAT_1, FORMAT_2, FORMAT_3, FORMAT_4, META, META_FORMAT};
 use super::statistics;
 use super::upkeep::Upkeep;
+use super::wal::Wal;
 use super::writer::begin;
 use crate::store::Error;
 use crate::vault::Vault;
@@ -29,6 +34,14 @@ pub(super) fn backend(backend: impl StorageBackend, options: &Options) -> Result
     builder(options).create_with_backend(backend).map_err(|error| explain(error, &"the given backend"))
 }
 
+/// The log in a file, which is created if it is not there.
+pub(super) fn wal(path: &Path) -> Result<Wal, Error> {
+    let file = File::options().read(true).write(true).create(true).truncate(false).open(path);
+    let backend = file.map_err(DatabaseError::from).and_then(FileBackend::new);
+    let backend = backend.map_err(|error| explain(error, &path.display()))?;
+    Wal::new(backend).map_err(|error| Error::Storage(Arc::new(error)))
+}
+
 /// See [`super::RedbStore::check_keys`]. What cannot be opened for reading is explained when it is opened for good.
 pub(super) fn check_keys(path: &Path, vault: &Vault, options: &Options) -> Result<(), Error> {
     let Ok(database) = builder(options).open_read_only(path) else { return Ok(()) };
@@ -36,7 +49,10 @@ pub(super) fn check_keys(path: &Path, vault: &Vault, options: &Options) -> Resul
         let transaction = database.begin_read()?;
         let has_meta = transaction.list_tables()?.any(|table| table.name() == META.name());
         if has_meta
-            && matches!(stored_format(&transaction.open_table(META)?)?, Some(FORMAT | FORMAT_3 | FORMAT_2))
+            && matches!(
+                stored_format(&transaction.open_table(META)?)?,
+                Some(FORMAT | FORMAT_4 | FORMAT_3 | FORMAT_2)
+            )
         {
             managing::endpoints(&transaction, vault)?;
         }
@@ -45,9 +61,14 @@ pub(super) fn check_keys(path: &Path, vault: &Vault, options: &Options) -> Resul
     Ok(check()?)
 }
 
-/// Makes sure of the format and of the keys, creates the tables of a new store, and finds out what waits for dispatch.
-pub(super) fn prepare(database: &mut Database, vault: &Vault) -> Result<(Progress, Upkeep), Error> {
-    let (prepared, was_clear) = try_prepare(database, vault)?;
+/// Makes sure of the format and of the keys, creates the tables of a new store, repeats what the log has, and finds out what
+/// waits for dispatch.
+pub(super) fn prepare(
+    database: &mut Database,
+    wal: Option<&mut Wal>,
+    vault: &Vault,
+) -> Result<(Progress, Upkeep), Error> {
+    let (prepared, was_clear) = try_prepare(database, wal, vault)?;
     if was_clear {
         // What was freed lies in the file until it is written over; most of it goes away with the space.
         if let Err(error) = database.compact() {
@@ -61,7 +82,11 @@ pub(super) fn prepare(database: &mut Database, vault: &Vault) -> Result<(Progres
 }
 
 /// The flag says that secrets were stored in clear until now.
-fn try_prepare(database: &Database, vault: &Vault) -> Result<((Progress, Upkeep), bool), Failure> {
+fn try_prepare(
+    database: &Database,
+    wal: Option<&mut Wal>,
+    vault: &Vault,
+) -> Result<((Progress, Upkeep), bool), Failure> {
     let transaction = begin(database)?;
     let is_new = transaction.list_tables()?.next().is_none();
     let is_ours = transaction.list_tables()?.any(|table| table.name() == META.name());
@@ -78,12 +103,14 @@ fn try_prepare(database: &Database, vault: &Vault) -> Result<((Progress, Upkeep)
     if before.is_some_and(|before| before < FORMAT_3) {
         managing::begin_orders(&transaction)?;
     }
-    if before.is_some_and(|before| before < FORMAT) {
+    if before.is_some_and(|before| before < FORMAT_4) {
         statistics::begin(&transaction)?;
     }
     managing::check(&transaction.open_table(ENDPOINTS)?, vault)?;
-    let progress = Progress::load(&transaction)?;
-    let upkeep = Upkeep::load(&transaction, &progress)?;
+    let (progress, upkeep) = match wal {
+        Some(wal) => replaying::replay(&transaction, wal)?,
+        None => replaying::load(&transaction)?,
+    };
     transaction.commit()?;
     Ok(((progress, upkeep), was_clear))
 }
@@ -95,7 +122,7 @@ fn check_format(transaction: &WriteTransaction, is_new: bool) -> Result<Option<u
     let found = stored_format(&meta)?;
     match found {
         Some(FORMAT) => return Ok(found),
-        Some(FORMAT_1 | FORMAT_2 | FORMAT_3) => {}
+        Some(FORMAT_1 | FORMAT_2 | FORMAT_3 | FORMAT_4) => {}
         None if is_new => {}
         found => return Err(Error::Unusable(unknown_format(found)).into()),
     }
@@ -142,6 +169,6 @@ fn explain(error: DatabaseError, place: &dyn Display) -> Error {
         DatabaseError::Storage(StorageError::Io(error)) => Error::Unusable(format!(
             "{place} cannot be opened as a store ({error}): check that it is a file of Hookway, and its permissions"
         )),
-        other => Error::Storage(std::sync::Arc::new(other)),
+        other => Error::Storage(Arc::new(other)),
     }
 }

@@ -109,9 +109,9 @@ impl Progress {
         waiting.last = self.last;
     }
 
-    /// Whether an event waits for dispatch, as far as is committed.
+    /// Whether an event waits for dispatch, also after what the open transaction has done so far.
     pub(super) fn is_undispatched(&self, key: EventKey) -> bool {
-        self.undispatched.contains(key)
+        self.undispatched.contains(key) && !self.dispatching.contains(&key)
     }
 
     /// Takes note that the open transaction dispatches an event; `None` if it is dispatched already.

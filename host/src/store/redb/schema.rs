@@ -37,8 +37,10 @@ use super::upkeep::{Noted, sealed_below};
 use crate::model::{DeliveryId, EventKey};
 
 /// The format that this version writes, and the newest that it reads.
-pub(super) const FORMAT: u128 = 4;
-/// The format before: the log had no blocks, journal and statistics.
+pub(super) const FORMAT: u128 = 5;
+/// The format before: there was no write-ahead log, so an older Hookway would forget what is in it.
+pub(super) const FORMAT_4: u128 = 4;
+/// The format before that: the log had no blocks, journal and statistics.
 pub(super) const FORMAT_3: u128 = 3;
 /// The format before that: ordered endpoints had no index.
 pub(super) const FORMAT_2: u128 = 2;
@@ -52,6 +54,9 @@ pub(super) const META_DISPATCHED_BELOW: &str = "dispatched_below";
 pub(super) const META_FOLDED_BELOW: &str = "folded_below";
 /// `meta`: every change below this number is in `backlog`.
 pub(super) const META_COUNTED_BELOW: &str = "counted_below";
+
+/// `meta`: the generation of the write-ahead log up to which all of it is in the tables.
+pub(super) const META_LOGGED: &str = "logged";
 
 /// [`DeliveryId`] as a key.
 pub(super) type DeliveryKey = (u128, u16);

@@ -1,6 +1,8 @@
 //! The rules of every store, in memory and in a file; then what is particular to this one: what a failing or forgetful
 //! disk leaves, and the file's format.
 
+mod logged;
+
 use std::collections::BTreeSet;
 
 use redb::backends::InMemoryBackend;
@@ -61,8 +63,11 @@ mod memory {
     conformance::for_every_rule!(run);
 }
 
+/// With a log, as it runs.
 mod file {
-    use super::{OPTIONS, RedbStore, clock, conformance, vault};
+    use super::{OPTIONS, Options, RedbStore, clock, conformance, vault};
+
+    const LOGGED: Options = Options { linger_ms: 5, ..OPTIONS };
 
     macro_rules! run {
         ($($group:ident::$rule:ident,)*) => {
@@ -70,7 +75,7 @@ mod file {
             async fn $rule() {
                 let directory = tempfile::tempdir().unwrap();
                 let path = directory.path().join("store.redb");
-                let store = RedbStore::open(&path, vault(), clock(), &OPTIONS).unwrap();
+                let store = RedbStore::open(&path, vault(), clock(), &LOGGED).unwrap();
                 conformance::$group::$rule(&store).await;
             })*
         };
@@ -306,11 +311,11 @@ fn a_newer_format_is_refused_with_what_to_do() {
     on(&disk).unwrap().close().unwrap();
     let database = Database::builder().create_with_backend(disk.clone()).unwrap();
     let transaction = database.begin_write().unwrap();
-    transaction.open_table(META).unwrap().insert("format", 5).unwrap();
+    transaction.open_table(META).unwrap().insert("format", 6).unwrap();
     transaction.commit().unwrap();
     database.close().unwrap();
     let sentence = unusable(on(&disk));
-    assert!(sentence.contains("newer Hookway") && sentence.contains("format 4"), "{sentence}");
+    assert!(sentence.contains("newer Hookway") && sentence.contains("format 5"), "{sentence}");
 }
 
 #[test]

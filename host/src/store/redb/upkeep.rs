@@ -76,6 +76,11 @@ impl Upkeep {
         Arc::clone(&self.latest)
     }
 
+    /// Counts undelivered work as it is with what the open transaction has so far: whoever is answered sees his own.
+    pub(super) fn count(&mut self, tables: &mut Tables<'_>) {
+        self.counting.finish(std::mem::take(&mut tables.noted.backlog));
+    }
+
     /// Does what the commands of the open transaction left to be done.
     pub(super) fn finish(
         &mut self,
@@ -83,7 +88,7 @@ impl Upkeep {
         dispatched_below: EventKey,
     ) -> Result<(), Failure> {
         self.next_change = tables.store_changes(self.next_change)?;
-        self.counting.finish(std::mem::take(&mut tables.noted.backlog));
+        self.count(tables);
         tables.restate()?;
         tables.regrow()?;
         self.unsealed += tables.noted.entries;

@@ -15,6 +15,7 @@ use super::managing::{
 };
 use super::ordered::{self, IndexOrder, SetLines};
 use super::plugins::{self, SetPlugin};
+use super::progress::Undispatched;
 use super::recovering::{self, CancelRecovery, CreateRecovery};
 use super::resending::Cancel;
 use super::tenants::{self, SetTenant};
@@ -59,8 +60,8 @@ impl Store for RedbStore {
     }
 
     fn undispatched(&self, after: Option<EventKey>, limit: usize) -> StoreFuture<'_, Vec<Arc<Event>>> {
-        let keys = self.undispatched.after(after, limit);
-        self.read(move |transaction| waiting::events(transaction, &keys))
+        let look = move |undispatched: &Undispatched| undispatched.after(after, limit);
+        self.read_beside(look, |transaction, keys| waiting::events(transaction, &keys))
     }
 
     fn fan_out(&self, fan_out: FanOut) -> StoreFuture<'_, ()> {
@@ -100,9 +101,7 @@ impl Store for RedbStore {
         now: UnixMs,
         limit: usize,
     ) -> StoreFuture<'_, DueInOrder> {
-        // Looked at before the snapshot is taken: the fan-outs of all events below it are in the snapshot.
-        let dispatched_below = self.undispatched.dispatched_below();
-        self.read(move |transaction| {
+        self.read_beside(Undispatched::dispatched_below, move |transaction, dispatched_below| {
             ordered::due(transaction, endpoint, lookout, (now, limit), dispatched_below)
         })
     }
@@ -182,9 +181,10 @@ impl Store for RedbStore {
     }
 
     fn candidates(&self, recovery: Recovery, limit: usize) -> StoreFuture<'_, Candidates> {
-        // Looked at before the snapshot is taken: the fan-outs of all events below it are in the snapshot.
-        let undispatched = self.undispatched.after(None, 1).first().copied();
-        self.read(move |transaction| recovering::candidates(transaction, &recovery, limit, undispatched))
+        let look = |undispatched: &Undispatched| undispatched.after(None, 1).first().copied();
+        self.read_beside(look, move |transaction, undispatched| {
+            recovering::candidates(transaction, &recovery, limit, undispatched)
+        })
     }
 
     fn advance_recovery(&self, step: RecoveryStep) -> StoreFuture<'_, Recovery> {
@@ -197,7 +197,7 @@ impl Store for RedbStore {
 
     fn is_writable(&self) -> bool {
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        writer.as_ref().is_some_and(|writer| !writer.thread.is_finished())
+        writer.as_ref().is_some_and(|thread| !thread.is_finished())
     }
 
     fn create_endpoint(&self, endpoint: Endpoint, audit: AuditEntry) -> StoreFuture<'_, ()> {
@@ -326,8 +326,8 @@ impl Store for RedbStore {
         let found = self.read(move |transaction| log::find(transaction, &tenant, &id));
         Box::pin(async move {
             let Some(key) = found.await? else { return Ok(None) };
-            let waited = self.undispatched.contains(key);
-            self.read(move |transaction| log::event(transaction, key, waited)).await
+            let look = move |undispatched: &Undispatched| undispatched.contains(key);
+            self.read_beside(look, move |transaction, waited| log::event(transaction, key, waited)).await
         })
     }
 
@@ -346,10 +346,12 @@ impl Store for RedbStore {
         cursor: Option<EventKey>,
         limit: usize,
     ) -> StoreFuture<'_, EventPage> {
-        let keys = self.undispatched.after(None, log::MAX_SCANNED);
-        let unknown_from = keys.last().copied().filter(|_| keys.len() == log::MAX_SCANNED);
-        let undispatched = events::Undispatched { keys: keys.into_iter().collect(), unknown_from };
-        self.read(move |transaction| events::list(transaction, &filter, cursor, limit, &undispatched))
+        let look = |undispatched: &Undispatched| undispatched.after(None, log::MAX_SCANNED);
+        self.read_beside(look, move |transaction, keys| {
+            let unknown_from = keys.last().copied().filter(|_| keys.len() == log::MAX_SCANNED);
+            let undispatched = events::Undispatched { keys: keys.into_iter().collect(), unknown_from };
+            events::list(transaction, &filter, cursor, limit, &undispatched)
+        })
     }
 
     fn changed(&self, filter: DeliveryFilter, after: u64, limit: usize) -> StoreFuture<'_, Changed> {

@@ -1,17 +1,18 @@
-//! The one thread that writes: it drains what waits into one transaction, commits it, and answers.
+//! The one thread that writes: it takes what waits into a transaction, and commits it.
 //!
-//! - While a commit waits for the disk, the next commands queue up and share the next one: that is group commit, and
-//!   why the cost per event falls as load rises.
-//! - A batch with an urgent command is committed at once. A batch without one waits for a little while, so that it can
-//!   ride along with an urgent one.
-//! - Every commit is on stable storage, in two phases, before anyone is answered: redb keeps non-durable commits in
-//!   the memory of the process, so a kill would take them back after they were seen.
+//! - A transaction stays open for some milliseconds and takes what comes meanwhile: that is group commit, and why the cost
+//!   per event falls as load rises. What must be on stable storage before then goes into the log ([`super::wal`]): all that
+//!   waits, in one write and one sync.
+//! - A command that is urgent and not logged is committed at once, with all before it. So is everything when there is no log.
+//! - What is answered before its commit can be seen by no reader yet: whoever reads has it committed first
+//!   ([`super::RedbStore`]).
+//! - Every commit is on stable storage, in two phases, before those are answered who wait for it: redb keeps non-durable
+//!   commits in the memory of the process, so a kill would take them back after they were seen.
 //! - A command is checked before it writes, so one that is refused leaves the others of its batch alone.
 //! - After a storage error nothing is known about what the disk holds (a failed fsync is not repeated by the kernel), so
 //!   the thread ends, and with it all writing, until the store is opened again.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::Duration;
 
 use redb::{Database, Durability, WriteTransaction};
@@ -21,14 +22,20 @@ use tokio::time::Instant;
 use super::Shared;
 use super::failure::Failure;
 use super::progress::Progress;
-use super::schema::Tables;
+use super::queue::Queue;
+use super::schema::{META_LOGGED, Tables};
 use super::upkeep::Upkeep;
+use super::wal::{Records, Wal};
 use crate::store::Error;
 
-/// Commands per commit. Far more than wait at any time under a steady load; bounds the memory of a burst.
+/// Commands that are answered together: those of as many callers as wait at any time under a steady load.
 const MAX_BATCH: usize = 1024;
-/// Payload per commit, so that a burst of large events does not hold all others up for seconds.
-const MAX_BATCH_BYTES: usize = 16 << 20;
+/// Commands of one transaction. Bounds how long its commit holds up those who come then.
+const MAX_OPEN: usize = 16 * MAX_BATCH;
+/// Payload of one batch that is logged. Where there is more, the second writing would cost more than a commit.
+const MAX_LOGGED_BYTES: usize = 256 << 10;
+/// Payload of one transaction, so that a burst of large events does not hold all others up for seconds.
+const MAX_OPEN_BYTES: usize = 16 << 20;
 
 /// One verb of the store: a change of rows inside a transaction.
 pub(super) trait Change: Send + 'static {
@@ -43,6 +50,17 @@ pub(super) trait Change: Send + 'static {
         0
     }
 
+    /// Whether it is urgent and adds to [`Batch::records`] all that it takes to repeat it: stable storage is then that of the
+    /// log, and its caller does not wait for the commit.
+    fn is_logged(&self) -> bool {
+        false
+    }
+
+    /// Whether its caller waits for neither: whoever called it does it again after a crash.
+    fn can_be_redone(&self) -> bool {
+        false
+    }
+
     /// Checks everything that can be refused, then writes.
     fn apply(self, batch: &mut Batch<'_>) -> Result<Self::Output, Failure>;
 }
@@ -51,12 +69,31 @@ pub(super) trait Change: Send + 'static {
 pub(super) struct Batch<'t> {
     pub(super) tables: Tables<'t>,
     pub(super) progress: &'t mut Progress,
+    /// What goes into the log before anyone is answered.
+    pub(super) records: Records,
+}
+
+/// What a caller waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Awaited {
+    /// Nothing but its turn.
+    Turn,
+    /// That the log has it.
+    Log,
+    /// The commit, whenever it comes.
+    Commit,
+    /// The commit, at once.
+    CommitNow,
 }
 
 /// A change and its caller, whatever their types.
 pub(super) trait Command: Send {
-    /// See [`Change::is_urgent`].
-    fn is_urgent(&self) -> bool;
+    /// What its caller waits for.
+    fn awaited(&self) -> Awaited;
+    /// Whether the writer is to be woken for it.
+    fn is_urgent(&self) -> bool {
+        matches!(self.awaited(), Awaited::Log | Awaited::CommitNow)
+    }
     /// See [`Change::bytes`].
     fn bytes(&self) -> usize;
     /// Applies the change and keeps the answer. Fails only if the whole batch must be given up.
@@ -71,7 +108,13 @@ pub(super) type Answer<T> = oneshot::Receiver<Result<T, Error>>;
 /// Makes a command of a change; the other end gets the answer.
 pub(super) fn command<C: Change>(change: C) -> (Box<dyn Command>, Answer<C::Output>) {
     let (caller, answer) = oneshot::channel();
-    (Box::new(Pending { change: Some(change), outcome: None, caller }), answer)
+    let awaited = match () {
+        () if change.is_logged() => Awaited::Log,
+        () if change.is_urgent() => Awaited::CommitNow,
+        () if change.can_be_redone() => Awaited::Turn,
+        () => Awaited::Commit,
+    };
+    (Box::new(Pending { awaited, change: Some(change), outcome: None, caller }), answer)
 }
 
 /// Waits for the answer to a command.
@@ -88,6 +131,7 @@ pub(super) async fn answered<T: Send + 'static>(answer: Answer<T>) -> Result<T, 
 }
 
 struct Pending<C: Change> {
+    awaited: Awaited,
     change: Option<C>,
     outcome: Option<Result<C::Output, Error>>,
     caller: oneshot::Sender<Result<C::Output, Error>>,
@@ -98,48 +142,41 @@ pub(super) struct Writer {
     pub(super) shared: Arc<Shared>,
     pub(super) progress: Progress,
     pub(super) upkeep: Upkeep,
-    pub(super) commands: Receiver<Box<dyn Command>>,
+    /// `None`: each batch that somebody waits for is committed.
+    pub(super) wal: Option<Wal>,
+    pub(super) queue: Arc<Queue>,
     pub(super) linger: Duration,
+}
+
+/// What the open transaction has.
+#[derive(Default)]
+struct Open {
+    /// Commands that are not answered: first those that wait for the commit alone, then the newest batch.
+    waiting: Vec<Box<dyn Command>>,
+    /// Where the newest batch begins.
+    newest: usize,
+    newest_bytes: usize,
+    /// Applied since it was opened.
+    commands: usize,
+    bytes: usize,
 }
 
 impl Writer {
     /// Works until every sender is gone and everything they sent is committed, or until the storage fails.
     pub(super) fn run(mut self) {
-        while let Some(batch) = self.next_batch() {
-            if !self.process(batch) {
-                return;
+        while let Some(first) = self.queue.first() {
+            if !self.transact(first) {
+                break;
             }
         }
     }
 
-    fn next_batch(&self) -> Option<Vec<Box<dyn Command>>> {
-        let first = self.commands.recv().ok()?;
-        let until = Instant::now() + self.linger;
-        let (mut urgent, mut bytes, mut batch) = (first.is_urgent(), first.bytes(), vec![first]);
-        while batch.len() < MAX_BATCH && bytes < MAX_BATCH_BYTES {
-            let Some(next) = self.next_command(urgent, until) else { break };
-            urgent |= next.is_urgent();
-            bytes += next.bytes();
-            batch.push(next);
-        }
-        Some(batch)
-    }
-
-    fn next_command(&self, urgent: bool, until: Instant) -> Option<Box<dyn Command>> {
-        match self.commands.try_recv() {
-            Ok(command) => Some(command),
-            Err(TryRecvError::Empty) if !urgent => {
-                self.commands.recv_timeout(until.saturating_duration_since(Instant::now())).ok()
-            }
-            Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
-        }
-    }
-
-    /// Commits a batch and answers it; false if nothing can be written any more.
-    fn process(&mut self, mut batch: Vec<Box<dyn Command>>) -> bool {
-        let committed = self
-            .shared
-            .with(|database| Self::commit(database, &mut self.progress, &mut self.upkeep, &mut batch));
+    /// Commits this command and what comes with it; false if nothing can be written any more.
+    fn transact(&mut self, first: Box<dyn Command>) -> bool {
+        let mut open = Open::default();
+        open.take(first);
+        let shared = Arc::clone(&self.shared);
+        let committed = shared.with(|database| self.fill(database, &mut open));
         match &committed {
             Ok(()) => {
                 self.progress.committed();
@@ -147,31 +184,103 @@ impl Writer {
             }
             Err(error) => tracing::error!(
                 error = error as &dyn std::error::Error,
-                commands = batch.len(),
+                commands = open.waiting.len(),
                 "the store failed and takes no more writes until it is opened again"
             ),
         }
-        for command in batch {
+        shared.caught_up();
+        for command in open.waiting {
             command.answer(committed.clone());
         }
         committed.is_ok()
     }
 
-    fn commit(
-        database: &Database,
-        progress: &mut Progress,
-        upkeep: &mut Upkeep,
-        commands: &mut [Box<dyn Command>],
-    ) -> Result<(), Failure> {
+    /// Opens a transaction, applies what comes until it is time, and commits it.
+    fn fill(&mut self, database: &Database, open: &mut Open) -> Result<(), Failure> {
+        let Self { shared, progress, upkeep, wal, queue, linger } = self;
+        let until = Instant::now() + *linger;
         let transaction = begin(database)?;
-        let mut batch = Batch { tables: Tables::open(&transaction)?, progress };
-        for command in commands {
-            command.apply(&mut batch)?;
+        let records = Records::kept(true);
+        let mut batch = Batch { tables: Tables::open(&transaction)?, progress, records };
+        let mut is_last = linger.is_zero();
+        loop {
+            open.gather(queue);
+            let is_logged = wal.is_some() && open.newest_bytes <= MAX_LOGGED_BYTES;
+            batch.records.keep(is_logged);
+            open.apply(&mut batch)?;
+            if is_last || open.must_commit(is_logged) {
+                break;
+            }
+            if let Some(wal) = wal {
+                wal.append(&mut batch.records)?;
+            }
+            upkeep.count(&mut batch.tables);
+            shared.is_ahead();
+            open.answer_early();
+            is_last = queue.sleep(until);
         }
         let dispatched_below = batch.progress.store(&mut batch.tables)?;
         upkeep.finish(&mut batch.tables, dispatched_below)?;
+        if let Some(generation) = wal.as_ref().and_then(Wal::generation_in_use) {
+            batch.tables.meta.insert(META_LOGGED, u128::from(generation))?;
+        }
         drop(batch);
-        Ok(transaction.commit()?)
+        transaction.commit()?;
+        if let Some(wal) = wal {
+            wal.begin_next();
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Writer {
+    /// Whatever ended it: nobody waits for an answer that does not come.
+    fn drop(&mut self) {
+        self.queue.abandon();
+    }
+}
+
+impl Open {
+    fn take(&mut self, command: Box<dyn Command>) {
+        self.commands += 1;
+        self.bytes += command.bytes();
+        self.newest_bytes += command.bytes();
+        self.waiting.push(command);
+    }
+
+    fn is_full(&self) -> bool {
+        self.commands >= MAX_OPEN || self.bytes >= MAX_OPEN_BYTES
+    }
+
+    /// Takes what waits already.
+    fn gather(&mut self, queue: &Queue) {
+        let end = self.newest + MAX_BATCH;
+        while self.waiting.len() < end && !self.is_full() {
+            let Some(next) = queue.next() else { return };
+            self.take(next);
+        }
+    }
+
+    fn apply(&mut self, batch: &mut Batch<'_>) -> Result<(), Error> {
+        self.waiting[self.newest..].iter_mut().try_for_each(|command| command.apply(batch))
+    }
+
+    fn must_commit(&self, is_logged: bool) -> bool {
+        let mut newest = self.waiting[self.newest..].iter().map(|command| command.awaited());
+        self.is_full()
+            || newest.any(|awaited| match awaited {
+                Awaited::CommitNow => true,
+                Awaited::Log => !is_logged,
+                Awaited::Turn | Awaited::Commit => false,
+            })
+    }
+
+    /// Answers those who do not wait for the commit.
+    fn answer_early(&mut self) {
+        let is_early = |command: &mut Box<dyn Command>| command.awaited() < Awaited::Commit;
+        self.waiting.extract_if(self.newest.., is_early).for_each(|command| command.answer(Ok(())));
+        self.newest = self.waiting.len();
+        self.newest_bytes = 0;
     }
 }
 
@@ -186,8 +295,8 @@ pub(super) fn begin(database: &Database) -> Result<WriteTransaction, Failure> {
 }
 
 impl<C: Change> Command for Pending<C> {
-    fn is_urgent(&self) -> bool {
-        self.change.as_ref().is_some_and(C::is_urgent)
+    fn awaited(&self) -> Awaited {
+        self.awaited
     }
 
     fn bytes(&self) -> usize {

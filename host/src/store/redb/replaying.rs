@@ -1,0 +1,76 @@
+//! What the write-ahead log has that the tables lack, into the tables, when the store is opened.
+//!
+//! Events first, as rows, since what waits for dispatch is found from those; then what was decided about them, by the verb.
+
+use redb::WriteTransaction;
+
+use super::failure::Failure;
+use super::progress::Progress;
+use super::rows;
+use super::schema::{META_LOGGED, Tables};
+use super::upkeep::Upkeep;
+use super::wal::{Record, Records, Wal};
+use super::writer::{Batch, Change as _};
+use crate::model::EventKey;
+use crate::store::FanOut;
+
+/// Where the last run stopped, as the tables say.
+pub(super) fn load(transaction: &WriteTransaction) -> Result<(Progress, Upkeep), Failure> {
+    let progress = Progress::load(transaction)?;
+    let upkeep = Upkeep::load(transaction, &progress)?;
+    Ok((progress, upkeep))
+}
+
+/// Repeats what the log has, and begins it anew. Says where the last run stopped.
+pub(super) fn replay(transaction: &WriteTransaction, wal: &mut Wal) -> Result<(Progress, Upkeep), Failure> {
+    let mut tables = Tables::open(transaction)?;
+    let logged = tables.meta(META_LOGGED)?.and_then(|generation| u64::try_from(generation).ok());
+    // None yet: a number that no other log is likely to have, and the next is not the first.
+    let logged = logged.unwrap_or_else(rand::random);
+    let next = logged.wrapping_add(1);
+    let mut fan_outs = Vec::new();
+    for record in wal.records(next)? {
+        match record {
+            Record::FanOut(fan_out) => fan_outs.push(*fan_out),
+            row @ (Record::Event(..) | Record::Id(..) | Record::Reserved(_)) => insert(&mut tables, row)?,
+        }
+    }
+    tables.meta.insert(META_LOGGED, u128::from(next))?;
+    drop(tables);
+    wal.begin(next.wrapping_add(1));
+    let (mut progress, mut upkeep) = load(transaction)?;
+    fan_out(transaction, &mut progress, &mut upkeep, fan_outs)?;
+    Ok((progress, upkeep))
+}
+
+fn insert(tables: &mut Tables<'_>, row: Record) -> Result<(), Failure> {
+    match row {
+        Record::Event(key, header, data) => {
+            rows::insert_event(&mut tables.events, EventKey::from_u128(key), &header, &data)?;
+        }
+        Record::Id(kind, text, tenant, event, hash) => {
+            tables.ids.insert((kind, text.as_str(), tenant.as_str()), (event, hash))?;
+        }
+        Record::Reserved(key) => {
+            tables.reserved.insert(key, ())?;
+        }
+        Record::FanOut(_) => {}
+    }
+    Ok(())
+}
+
+fn fan_out(
+    transaction: &WriteTransaction,
+    progress: &mut Progress,
+    upkeep: &mut Upkeep,
+    fan_outs: Vec<FanOut>,
+) -> Result<(), Failure> {
+    let mut batch = Batch { tables: Tables::open(transaction)?, progress, records: Records::kept(false) };
+    for fan_out in fan_outs {
+        fan_out.apply(&mut batch)?;
+    }
+    let dispatched_below = batch.progress.store(&mut batch.tables)?;
+    upkeep.finish(&mut batch.tables, dispatched_below)?;
+    batch.progress.committed();
+    Ok(())
+}

@@ -1,0 +1,278 @@
+//! The write-ahead log: what was answered before its transaction was committed, so that a crash takes none of it back.
+//!
+//! A commit of the tables costs two syncs and rewrites the path to each page that changed. So the writer keeps its transaction
+//! open for some milliseconds, and what must be on stable storage sooner is appended here and synced: once, one file, in its
+//! order. The transaction commits what the log has with the rest; from then on the log begins anew, over its old bytes.
+//!
+//! - The log is a run of *frames*, each written and synced as a whole: length (4 bytes), CRC-32 of all that follows (4),
+//!   generation (8), all little endian, then records.
+//! - The tables name the generation that they contain. Frames of the next one are repeated when the store is opened; the
+//!   first frame that is not of it, or not whole, ends the log. A frame that is not whole was never answered.
+//! - A generation is never used twice, whichever store the file lies beside: the first of a store is random.
+//! - To repeat what is in the tables already changes nothing.
+
+use std::io;
+
+use bytes::Bytes;
+use redb::StorageBackend;
+use serde::{Deserialize, Serialize};
+
+use super::codec::Corrupt;
+use crate::store::FanOut;
+
+/// Length, checksum, generation.
+const HEAD: usize = 16;
+/// What the checksum is not over: length and itself.
+const BEFORE_CHECKED: usize = 8;
+/// The file grows by this much. What is written over costs less than what is new.
+const GROWTH: u64 = 4 << 20;
+/// Of the records of a frame.
+const VERSION: u8 = 1;
+
+/// What has to be repeated after a crash.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Record {
+    /// A row of `events`: key, header, `data`.
+    Event(u128, Bytes, Bytes),
+    /// A row of `ids`: kind, text, tenant; event, content hash.
+    Id(u8, String, String, u128, u128),
+    /// A row of `reserved`.
+    Reserved(u128),
+    /// The verb, whose bytes a plugin made and might make differently the next time.
+    FanOut(Box<FanOut>),
+}
+
+/// The records of changes that are applied and not yet in the log.
+#[derive(Debug)]
+pub(super) struct Records {
+    /// The frame that they make, its head not filled in yet; empty without a record.
+    frame: Vec<u8>,
+    is_kept: bool,
+}
+
+/// The log.
+#[derive(Debug)]
+pub(super) struct Wal {
+    file: Box<dyn StorageBackend>,
+    generation: u64,
+    /// Where the next frame begins.
+    at: u64,
+    length: u64,
+}
+
+impl Records {
+    /// None yet; `is_kept` says whether there is a log that they are for.
+    pub(super) const fn kept(is_kept: bool) -> Self {
+        Self { frame: Vec::new(), is_kept }
+    }
+
+    /// Says whether those that are added from now on are for the log.
+    pub(super) const fn keep(&mut self, is_kept: bool) {
+        self.is_kept = is_kept;
+    }
+
+    /// Adds one.
+    pub(super) fn add(&mut self, record: impl FnOnce() -> Record) {
+        if !self.is_kept {
+            return;
+        }
+        let mut frame = std::mem::take(&mut self.frame);
+        if frame.is_empty() {
+            frame.extend_from_slice(&[0; HEAD]);
+            frame.push(VERSION);
+        }
+        let added = postcard::to_extend(&record(), frame);
+        self.frame = added.expect("a record has nothing that postcard refuses");
+    }
+}
+
+impl Wal {
+    /// The log in this file, which may be empty.
+    ///
+    /// # Errors
+    /// Its length cannot be read.
+    pub(super) fn new(file: impl StorageBackend) -> io::Result<Self> {
+        let length = file.len()?;
+        Ok(Self { file: Box::new(file), generation: 0, at: 0, length })
+    }
+
+    /// The records of this generation, in their order.
+    ///
+    /// # Errors
+    /// The file cannot be read, or a whole frame has records that this version does not know.
+    pub(super) fn records(&self, generation: u64) -> io::Result<Vec<Record>> {
+        let mut records = Vec::new();
+        let mut at = 0;
+        while let Some(frame) = self.frame(at, generation)? {
+            at += (HEAD + frame.len()) as u64;
+            records.extend(parse(&frame).collect::<Result<Vec<_>, _>>().map_err(io::Error::other)?);
+        }
+        Ok(records)
+    }
+
+    /// The records of the frame that begins here, if it is whole and of this generation.
+    fn frame(&self, at: u64, generation: u64) -> io::Result<Option<Vec<u8>>> {
+        let left = self.length - at;
+        if left <= HEAD as u64 {
+            return Ok(None);
+        }
+        let mut head = [0; HEAD];
+        self.file.read(at, &mut head)?;
+        let number = |from: usize| u32::from_le_bytes(std::array::from_fn(|n| head[from + n]));
+        let (length, checksum) = (number(0), number(4));
+        if length == 0 || u64::from(length) > left - HEAD as u64 {
+            return Ok(None);
+        }
+        let mut records = vec![0; length as usize];
+        self.file.read(at + HEAD as u64, &mut records)?;
+        let is_whole = head[BEFORE_CHECKED..] == generation.to_le_bytes()
+            && checksum == crc([&head[BEFORE_CHECKED..], &records]);
+        Ok(is_whole.then_some(records))
+    }
+
+    /// Begins anew with this generation: all before it is in the tables.
+    pub(super) const fn begin(&mut self, generation: u64) {
+        self.generation = generation;
+        self.at = 0;
+    }
+
+    /// The generation, if it has a frame.
+    pub(super) fn generation_in_use(&self) -> Option<u64> {
+        (self.at > 0).then_some(self.generation)
+    }
+
+    /// All that was appended is in the tables.
+    pub(super) fn begin_next(&mut self) {
+        if self.at > 0 {
+            self.begin(self.generation.wrapping_add(1));
+        }
+    }
+
+    /// Appends these records as a frame. They are on stable storage once this returns.
+    ///
+    /// # Errors
+    /// The storage failed; what it holds is not known.
+    pub(super) fn append(&mut self, records: &mut Records) -> io::Result<()> {
+        let frame = &mut records.frame;
+        if frame.is_empty() {
+            return Ok(());
+        }
+        let length = u32::try_from(frame.len() - HEAD).map_err(io::Error::other)?;
+        frame[..4].copy_from_slice(&length.to_le_bytes());
+        frame[BEFORE_CHECKED..HEAD].copy_from_slice(&self.generation.to_le_bytes());
+        let checksum = crc([&frame[BEFORE_CHECKED..]]);
+        frame[4..BEFORE_CHECKED].copy_from_slice(&checksum.to_le_bytes());
+        let end = self.at + frame.len() as u64;
+        if end > self.length {
+            let length = end.next_multiple_of(GROWTH);
+            self.file.set_len(length)?;
+            self.length = length;
+        }
+        self.file.write(self.at, frame)?;
+        self.file.sync_data()?;
+        self.at = end;
+        frame.clear();
+        Ok(())
+    }
+}
+
+/// The records of a frame.
+fn parse(frame: &[u8]) -> impl Iterator<Item = Result<Record, Corrupt>> {
+    let mut rest = frame
+        .strip_prefix(&[VERSION])
+        .ok_or(Corrupt::Version { table: "the write-ahead log", version: frame.first().copied() });
+    std::iter::from_fn(move || match std::mem::replace(&mut rest, Ok(&[])) {
+        Err(corrupt) => Some(Err(corrupt)),
+        Ok([]) => None,
+        Ok(bytes) => match postcard::take_from_bytes(bytes) {
+            Ok((record, left)) => {
+                rest = Ok(left);
+                Some(Ok(record))
+            }
+            Err(source) => Some(Err(Corrupt::Postcard { table: "the write-ahead log", source })),
+        },
+    })
+}
+
+fn crc<const N: usize>(parts: [&[u8]; N]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    parts.iter().for_each(|part| hasher.update(part));
+    hasher.finalize()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::redb::faults::Disk;
+
+    fn records(numbers: &[u128]) -> Records {
+        let mut records = Records::kept(true);
+        numbers.iter().for_each(|number| records.add(|| Record::Reserved(*number)));
+        records
+    }
+
+    fn read(disk: Vec<u8>, generation: u64) -> Vec<Record> {
+        Wal::new(Disk::holding(disk)).unwrap().records(generation).unwrap()
+    }
+
+    fn reserved(numbers: &[u128]) -> Vec<Record> {
+        numbers.iter().copied().map(Record::Reserved).collect()
+    }
+
+    #[test]
+    fn what_was_appended_is_read_in_its_order_after_a_power_loss() {
+        let disk = Disk::default();
+        let mut wal = Wal::new(disk.clone()).unwrap();
+        wal.begin(7);
+        wal.append(&mut records(&[1, 2])).unwrap();
+        wal.append(&mut records(&[])).unwrap();
+        wal.append(&mut records(&[3])).unwrap();
+        assert_eq!(read(disk.after_power_loss(), 7), reserved(&[1, 2, 3]));
+        assert_eq!(read(disk.after_power_loss(), 8), []);
+        assert_eq!(read(Vec::new(), 7), []);
+    }
+
+    #[test]
+    fn a_new_generation_is_not_followed_by_what_is_left_of_the_old_one() {
+        let disk = Disk::default();
+        let mut wal = Wal::new(disk.clone()).unwrap();
+        for (generation, numbers) in [(7, [1, 2, 3]), (8, [4, 5, 6])] {
+            wal.begin(generation);
+            let frames = if generation == 7 { 3 } else { 1 };
+            numbers[..frames].iter().for_each(|number| wal.append(&mut records(&[*number])).unwrap());
+        }
+        assert_eq!(read(disk.after_kill(), 8), reserved(&[4]));
+        assert_eq!(read(disk.after_kill(), 7), [], "its beginning is written over");
+    }
+
+    #[test]
+    fn a_frame_that_is_cut_off_or_changed_ends_the_log() {
+        let disk = Disk::default();
+        let mut wal = Wal::new(disk.clone()).unwrap();
+        wal.begin(7);
+        wal.append(&mut records(&[1])).unwrap();
+        let whole = usize::try_from(wal.at).unwrap();
+        wal.append(&mut records(&[2, 3])).unwrap();
+        let (bytes, end) = (disk.after_kill(), usize::try_from(wal.at).unwrap());
+        for cut in whole..end {
+            assert_eq!(read(bytes[..cut].to_vec(), 7), reserved(&[1]), "cut at {cut}");
+        }
+        for changed in whole..end {
+            let mut bytes = bytes.clone();
+            bytes[changed] ^= 1;
+            assert_eq!(read(bytes, 7), reserved(&[1]), "changed at {changed}");
+        }
+    }
+
+    #[test]
+    fn a_version_that_is_not_known_is_an_error_and_not_the_end() {
+        let disk = Disk::default();
+        let mut wal = Wal::new(disk.clone()).unwrap();
+        wal.begin(7);
+        let mut newer = records(&[1]);
+        newer.frame[HEAD] = VERSION + 1;
+        wal.append(&mut newer).unwrap();
+        let error = Wal::new(Disk::holding(disk.after_kill())).unwrap().records(7).unwrap_err();
+        assert!(error.to_string().contains("the write-ahead log"), "{error}");
+    }
+}
