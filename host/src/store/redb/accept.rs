@@ -59,6 +59,10 @@ impl Change for Accept {
         true
     }
 
+    fn is_of_flow(&self) -> bool {
+        true
+    }
+
     fn bytes(&self) -> usize {
         bytes(&self.0)
     }
@@ -77,6 +81,10 @@ impl Change for AcceptEach {
     }
 
     fn is_logged(&self) -> bool {
+        true
+    }
+
+    fn is_of_flow(&self) -> bool {
         true
     }
 

@@ -61,6 +61,13 @@ pub(super) struct Weight {
     pub(super) bytes: usize,
 }
 
+impl Weight {
+    /// The tenant and the size.
+    pub(super) fn of(&self) -> (&str, usize) {
+        (self.tenant.as_str(), self.bytes)
+    }
+}
+
 impl Sum {
     fn one(bytes: usize) -> Self {
         Self { count: 1, bytes: i64::try_from(bytes).unwrap_or(i64::MAX) }
@@ -109,20 +116,20 @@ impl Differences {
         self.add(event.tenant.as_str(), Tenant { events, ..Tenant::default() });
     }
 
-    /// A delivery of this event changes its state.
+    /// A delivery of an event of this tenant and size changes its state.
     pub(super) fn changed(
         &mut self,
-        event: &EventRow<'_>,
+        (tenant, bytes): (&str, usize),
         before: Option<DeliveryStatus>,
         after: DeliveryStatus,
     ) {
-        let one = Sum::one(event.data_len());
+        let one = Sum::one(bytes);
         let deliveries = match (before.is_some_and(waits), waits(after)) {
             (false, true) => one,
             (true, false) => one.negative(),
             (true, true) | (false, false) => return,
         };
-        self.add(event.tenant(), Tenant { deliveries, ..Tenant::default() });
+        self.add(tenant, Tenant { deliveries, ..Tenant::default() });
     }
 
     fn add(&mut self, tenant: &str, difference: Tenant) {
@@ -289,7 +296,8 @@ impl Tables<'_> {
         let mut differences = Differences::default();
         for (event, before, after) in changed {
             if let Some(row) = self.events.get(event.as_u128())? {
-                differences.changed(&EventRow::parse(row.value())?, before, after);
+                let event = EventRow::parse(row.value())?;
+                differences.changed((event.tenant(), event.data_len()), before, after);
             }
         }
         Ok(differences)
@@ -310,7 +318,8 @@ impl Tables<'_> {
         for id in waiting {
             let after = rows::indexed_delivery(&self.deliveries, id)?.state.status();
             if let Some(row) = self.events.get(id.event.as_u128())? {
-                counted.changed(&EventRow::parse(row.value())?, None, after);
+                let event = EventRow::parse(row.value())?;
+                counted.changed((event.tenant(), event.data_len()), None, after);
             }
         }
         Ok(counted)

@@ -68,7 +68,7 @@ struct EventHeader<'a> {
 }
 
 /// A delivery's row.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct DeliveryRow {
     pub(super) endpoint: EndpointId,
     pub(super) state: DeliveryState,

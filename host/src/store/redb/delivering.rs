@@ -20,10 +20,14 @@ impl Change for FinishedAttempt {
         false
     }
 
+    fn is_of_flow(&self) -> bool {
+        true
+    }
+
     fn apply(self, batch: &mut Batch<'_>) -> Result<Self::Output, Failure> {
         let id = self.delivery;
         let tables = &mut batch.tables;
-        let Some(mut row) = rows::delivery(&tables.deliveries, id)? else { return Ok(Recorded::default()) };
+        let Some(mut row) = tables.attempted(id)? else { return Ok(Recorded::default()) };
         let was_over = row.state.is_final();
         let ended = self.attempt.as_ref().map(|attempt| attempt.outcome.is_success());
         let is_recorded = self.attempt.as_ref().is_none_or(|attempt| attempt.number <= row.attempts);

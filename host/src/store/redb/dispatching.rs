@@ -9,7 +9,7 @@ use super::rows;
 use super::schema::{Tables, delivery_key};
 use super::wal::Record;
 use super::writer::{Batch, Change};
-use crate::model::{CustomRequest, DeliveryId, UnixMs};
+use crate::model::{CustomRequest, DeliveryId, DeliveryState, UnixMs};
 use crate::store::redb::codec;
 use crate::store::{Error, FanOut, NewDelivery, Verdict};
 
@@ -32,6 +32,10 @@ impl Change for FanOut {
         !self.durable
     }
 
+    fn is_of_flow(&self) -> bool {
+        true
+    }
+
     fn bytes(&self) -> usize {
         self.deliveries.iter().filter_map(|new| new.verdict.custom.as_ref()).map(size).sum()
     }
@@ -52,7 +56,12 @@ impl Change for FanOut {
         for (ordinal, mut new) in (0..=u16::MAX).zip(self.deliveries) {
             notices.extend(new.verdict.notice.take());
             let id = DeliveryId { event: self.event, ordinal };
-            batch.tables.create_delivery(id, new, due_at, self.at)?;
+            if new.line.is_none() && new.verdict.state == DeliveryState::Pending {
+                let row = batch.tables.begin_delivery(id, new, due_at, self.at)?;
+                batch.tables.keep_unwritten(id, row, weight.clone());
+            } else {
+                batch.tables.create_delivery(id, new, due_at, self.at)?;
+            }
         }
         accept::notices(batch, notices)
     }
@@ -67,12 +76,28 @@ impl Tables<'_> {
         due_at: UnixMs,
         at: UnixMs,
     ) -> Result<DeliveryRow, Failure> {
+        let line = new.line;
+        let row = self.begin_delivery(id, new, due_at, at)?;
+        self.insert_delivery(id, &row, line)?;
+        Ok(row)
+    }
+
+    /// The row of a new delivery. Stores the request that a transform made of it, if one did.
+    fn begin_delivery(
+        &mut self,
+        id: DeliveryId,
+        new: NewDelivery,
+        due_at: UnixMs,
+        at: UnixMs,
+    ) -> Result<DeliveryRow, Failure> {
         let Verdict { state, due_at: held_until, plugins, custom, notice: _ } = new.verdict;
         let mut row = DeliveryRow::new(new.endpoint, at);
         row.plugins = plugins;
         row.has_custom = custom.is_some();
         row.enter(state, Some(held_until.unwrap_or(due_at)), at);
-        self.insert_delivery(id, &row, custom.as_deref(), new.line)?;
+        if let Some(custom) = &custom {
+            self.custom.insert(delivery_key(id), codec::encode(custom.as_ref()).as_slice())?;
+        }
         Ok(row)
     }
 

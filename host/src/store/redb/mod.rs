@@ -7,6 +7,7 @@
 //! - `schema`: the tables and what each row costs; `codec`, `endpoint_row`: rows and bytes; `rows`, `ids`: rows by what
 //!   they mean.
 //! - `writer`: the thread; `queue`: what waits for it; `wal`: the log of what is answered before it is committed.
+//! - `unwritten`: deliveries that are not written before they are over or the transaction is.
 //! - `accept`, `dispatching`, `delivering`, `managing`, `tenants`, `topics`: the verbs that write; `audit`: what
 //!   is written down with them; `ordered`: the index of ordered endpoints.
 //! - `kv`: what plugins keep.
@@ -49,6 +50,7 @@ mod schema;
 mod statistics;
 mod tenants;
 mod topics;
+mod unwritten;
 mod upkeep;
 mod verbs;
 mod waiting;
@@ -255,6 +257,10 @@ impl Change for Flush {
     type Output = ();
 
     fn is_urgent(&self) -> bool {
+        true
+    }
+
+    fn is_of_flow(&self) -> bool {
         true
     }
 

@@ -69,6 +69,7 @@ fn fan_out(
     for fan_out in fan_outs {
         fan_out.apply(&mut batch)?;
     }
+    batch.tables.write_deliveries()?;
     let dispatched_below = batch.progress.store(&mut batch.tables)?;
     upkeep.finish(&mut batch.tables, dispatched_below)?;
     batch.progress.committed();

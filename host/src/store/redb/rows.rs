@@ -75,26 +75,41 @@ impl Tables<'_> {
         &mut self,
         id: DeliveryId,
         row: &DeliveryRow,
-        custom: Option<&CustomRequest>,
         line: Option<Line>,
     ) -> Result<(), Failure> {
-        let (event, ordinal) = delivery_key(id);
-        self.endpoint_log.insert((row.endpoint.as_u128(), event, ordinal), ())?;
-        self.noted.entries += 1;
-        if id.event.as_u128() < self.noted.sealed_below {
-            self.noted.regrown.insert(id.event.as_u128());
-        }
-        if let Some(custom) = custom {
-            self.custom.insert(delivery_key(id), codec::encode(custom).as_slice())?;
-        }
+        self.index_delivery(id, row)?;
         if let Some(line) = line {
             self.put_in_line(id, row, line)?;
         }
         self.store_delivery(id, row)
     }
 
+    /// Stores by what a new delivery is found, and notes that there is one more.
+    pub(super) fn index_delivery(&mut self, id: DeliveryId, row: &DeliveryRow) -> Result<(), Failure> {
+        let (event, ordinal) = delivery_key(id);
+        self.endpoint_log.insert((row.endpoint.as_u128(), event, ordinal), ())?;
+        self.noted.entries += 1;
+        if event < self.noted.sealed_below {
+            self.noted.regrown.insert(event);
+        }
+        Ok(())
+    }
+
     /// Stores a delivery whose row was taken out with [`Tables::stop_waiting`], or a new one.
     pub(super) fn store_delivery(&mut self, id: DeliveryId, row: &DeliveryRow) -> Result<(), Failure> {
+        if self.change_unwritten(id, row) {
+            return Ok(());
+        }
+        let before = self.write_row(id, row)?;
+        self.note_change(id, before.as_ref(), row)
+    }
+
+    /// Stores a delivery's row and where it waits; returns the row before.
+    pub(super) fn write_row(
+        &mut self,
+        id: DeliveryId,
+        row: &DeliveryRow,
+    ) -> Result<Option<DeliveryRow>, Failure> {
         let (event, ordinal) = delivery_key(id);
         let endpoint = row.endpoint.as_u128();
         match row.waits() {
@@ -109,11 +124,10 @@ impl Tables<'_> {
         }
         self.keep_in_line(id, row)?;
         let before = self.deliveries.insert((event, ordinal), codec::encode_delivery(row).as_slice())?;
-        let before = before.map(|row| codec::decode_delivery(row.value())).transpose()?;
-        self.note_change(id, before.as_ref(), row)
+        Ok(before.map(|row| codec::decode_delivery(row.value())).transpose()?)
     }
 
-    /// Notes what changed of a delivery, for journal, blocks and statistics.
+    /// Notes what changed of a delivery, for journal, blocks and statistics, and counts it.
     fn note_change(
         &mut self,
         id: DeliveryId,
@@ -131,14 +145,26 @@ impl Tables<'_> {
         }
         if let Some(event) = self.events.get(id.event.as_u128())? {
             let event = EventRow::parse(event.value())?;
-            self.noted.backlog.changed(&event, before.map(|before| before.state.status()), status);
+            let of = (event.tenant(), event.data_len());
+            self.noted.backlog.changed(of, before.map(|before| before.state.status()), status);
             self.noted.journal.note(id, before, after, &event);
+        }
+        Ok(())
+    }
+
+    /// Notes a new delivery in the journal that is counted already.
+    pub(super) fn note_in_journal(&mut self, id: DeliveryId, new: &DeliveryRow) -> Result<(), Failure> {
+        if let Some(event) = self.events.get(id.event.as_u128())? {
+            self.noted.journal.note(id, None, new, &EventRow::parse(event.value())?);
         }
         Ok(())
     }
 
     /// Removes the rows that say where a delivery waits.
     pub(super) fn stop_waiting(&mut self, id: DeliveryId, row: &DeliveryRow) -> Result<(), Failure> {
+        if self.is_unwritten(id) {
+            return Ok(());
+        }
         let (event, ordinal) = delivery_key(id);
         let endpoint = row.endpoint.as_u128();
         match row.waits() {

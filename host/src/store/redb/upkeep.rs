@@ -18,6 +18,7 @@ use super::codec::{self, Corrupt, EventRow};
 use super::failure::Failure;
 use super::progress::Progress;
 use super::schema::{DeliveryKey, META_FOLDED_BELOW, Tables};
+use super::unwritten::Unwritten;
 use crate::model::{DeliveryStatus, EventKey};
 
 /// Changes that are folded at once: rows of statistics are rewritten as seldom as that, and never more is read to answer for
@@ -30,6 +31,8 @@ pub(super) struct Noted {
     pub(super) journal: Journal,
     /// What it changes of the undelivered work.
     pub(super) backlog: Differences,
+    /// New deliveries that are not written yet.
+    pub(super) unwritten: BTreeMap<DeliveryKey, Unwritten>,
     /// Every event from this key on is in no block.
     pub(super) sealed_below: u128,
     /// Events and deliveries that are new.

@@ -61,6 +61,11 @@ pub(super) trait Change: Send + 'static {
         false
     }
 
+    /// Whether it knows that new deliveries may not be written yet ([`super::unwritten`]).
+    fn is_of_flow(&self) -> bool {
+        false
+    }
+
     /// Checks everything that can be refused, then writes.
     fn apply(self, batch: &mut Batch<'_>) -> Result<Self::Output, Failure>;
 }
@@ -219,6 +224,7 @@ impl Writer {
             open.answer_early();
             is_last = queue.sleep(until);
         }
+        batch.tables.write_deliveries()?;
         let dispatched_below = batch.progress.store(&mut batch.tables)?;
         upkeep.finish(&mut batch.tables, dispatched_below)?;
         if let Some(generation) = wal.as_ref().and_then(Wal::generation_in_use) {
@@ -304,7 +310,13 @@ impl<C: Change> Command for Pending<C> {
     }
 
     fn apply(&mut self, batch: &mut Batch<'_>) -> Result<(), Error> {
-        match self.change.take().map(|change| change.apply(batch)) {
+        let apply = |change: C| {
+            if !change.is_of_flow() {
+                batch.tables.write_deliveries()?;
+            }
+            change.apply(batch)
+        };
+        match self.change.take().map(apply) {
             Some(Err(Failure::Broken(error))) => return Err(error),
             Some(Err(Failure::Refused(error))) => self.outcome = Some(Err(error)),
             Some(Ok(output)) => self.outcome = Some(Ok(output)),
