@@ -1,11 +1,21 @@
 //! The lane of one endpoint: what the schedule knows of it, and what follows from that alone.
 
 use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
 
 use super::lines::Lines;
 use super::window::Window;
 use crate::model::{DeliveryId, Job, Line, OrderId, TenantId, UnixMs};
 use crate::store::Lookout;
+
+/// Rounds of attempts that a load brings: those that wait long wait in the store, and leave the memory to others.
+const ROUNDS: usize = 4;
+/// The same for a lane that is fast: a read of the store costs a commit of all that was answered.
+const MOST_ROUNDS: usize = 64;
+/// What a load brings should last for so long at least.
+const SHORT: Duration = Duration::from_millis(200);
+/// The part of a load that may wait when the next one begins, so that the lane does not stand still meanwhile.
+const LEFT: usize = 4;
 
 /// What waits for one endpoint in memory, and what of it is under way.
 #[derive(Debug, Default)]
@@ -30,6 +40,8 @@ pub(super) struct Lane {
     pub(super) stored: Option<UnixMs>,
     /// Whether the store is being read for it.
     pub(super) loading: bool,
+    /// How much it reads at a time.
+    pub(super) appetite: Appetite,
     /// Whether it is among the turns.
     pub(super) has_turn: bool,
     /// The order that it goes by, if it has one.
@@ -40,7 +52,40 @@ pub(super) struct Lane {
     pub(super) paced: Option<UnixMs>,
 }
 
+/// How much a lane reads from the store at a time, learnt from how long that lasts.
+#[derive(Debug, Default)]
+pub(super) struct Appetite {
+    rounds: usize,
+    /// Deliveries that the last load was for, and when.
+    last: Option<(usize, UnixMs)>,
+}
+
+impl Appetite {
+    /// How many deliveries the next load is for, which is wanted now: some rounds of `round`, at least one and at most `most`.
+    pub(super) fn next(&mut self, round: usize, most: usize, now: UnixMs) -> usize {
+        self.rounds = match self.last {
+            Some((_, at)) if now.since(at) < SHORT => (self.rounds * 2).min(MOST_ROUNDS),
+            Some(_) => (self.rounds / 2).max(ROUNDS),
+            None => ROUNDS,
+        };
+        let limit = (self.rounds * round).min(most).max(1);
+        self.last = Some((limit, now));
+        limit
+    }
+
+    /// So many that wait are few.
+    fn is_low(&self, waiting: usize) -> bool {
+        waiting <= self.last.map_or(0, |(limit, _)| limit / LEFT)
+    }
+}
+
 impl Lane {
+    /// Whether what it has in memory is soon used up. One with an order waits for the end of that: only what is recorded says
+    /// what comes next.
+    pub(super) fn has_room_to_load(&self) -> bool {
+        self.ready.is_empty() || self.order.is_none() && self.appetite.is_low(self.ready.len())
+    }
+
     /// Whether it has something to give and may: with fewer than `most` in flight, and not before its rate lets it.
     pub(super) fn can_use_a_turn(&self, most: usize) -> bool {
         !self.has_turn

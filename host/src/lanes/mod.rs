@@ -377,7 +377,7 @@ impl Default for Options {
         Self {
             max_in_flight: 2048,
             max_in_flight_per_endpoint: 64,
-            lane_buffer: 256,
+            lane_buffer: 4096,
             buffer_bytes: 64 << 20,
             // Some of those that fail together when a receiver restarts, and not a few that it could not handle.
             breaker_failures: 10,

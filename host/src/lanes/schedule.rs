@@ -91,7 +91,9 @@ impl Schedule {
         }
         let free_bytes = self.free_bytes();
         let lane = self.lanes.entry(endpoint).or_default();
-        let older_waits = lane.loading || lane.stored.is_some_and(|due| due <= now);
+        // What comes while the store is read joins what is found there. Were it refused, the lane would have to read again, and
+        // a busy one for ever.
+        let older_waits = lane.stored.is_some_and(|due| due <= now);
         let full = lane.ready.len() >= self.options.lane_buffer || lane.bytes >= free_bytes;
         if older_waits && !is_down || full || lane.known.contains_key(&job.delivery) {
             return false;
@@ -336,7 +338,7 @@ impl Schedule {
             lane.has_turn = true;
             self.turns.push(&tenant, endpoint);
         }
-        if let (true, Some(due_at)) = (lane.ready.is_empty(), lane.stored) {
+        if let (true, Some(due_at)) = (lane.has_room_to_load(), lane.stored) {
             self.timers.insert((due_at, endpoint));
         }
     }

@@ -9,9 +9,6 @@ use super::{Schedule, size};
 
 /// Reads of the store at the same time: each holds what it reads, and a thread.
 const MAX_LOADS: usize = 32;
-/// What a lane reads beyond what it may start at once, in rounds or seconds: those that wait long wait in the store, and leave
-/// the memory to others.
-const ROUNDS: usize = 4;
 /// The part of the free bytes that one load may take.
 const SHARE_OF_BYTES: usize = 2;
 
@@ -56,7 +53,7 @@ impl Schedule {
         let leave = self.leave(endpoint, now);
         let room = self.free_bytes() / SHARE_OF_BYTES / self.usual_size;
         let lane = self.lanes.get_mut(&endpoint)?;
-        if lane.loading || !lane.ready.is_empty() || lane.has_others_in_flight() {
+        if lane.loading || !lane.has_room_to_load() || lane.has_others_in_flight() {
             return None;
         }
         if leave != Leave::Now {
@@ -65,9 +62,9 @@ impl Schedule {
         }
         lane.loading = true;
         lane.stored = None;
-        let soon = ROUNDS * if rate > 0 { lane.window.size().min(rate as usize) } else { lane.window.size() };
-        let soon = if self.breakers.is_tripped(endpoint) { 1 } else { soon };
-        let limit = room.min(soon).min(self.options.lane_buffer).max(1);
+        let round = if rate > 0 { lane.window.size().min(rate as usize) } else { lane.window.size() };
+        let most = if self.breakers.is_tripped(endpoint) { 1 } else { self.options.lane_buffer };
+        let limit = lane.appetite.next(round, room.min(most), now);
         self.loads.insert(endpoint, limit * self.usual_size);
         let Some(order) = lane.order else { return Some(Step::Load(endpoint, limit + lane.known.len())) };
         let lookout = lane.lookout(order, now);

@@ -63,6 +63,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
 use redb::{Database, ReadTransaction, ReadableDatabase as _, StorageBackend};
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use self::backlogs::Backlogs;
@@ -156,8 +157,15 @@ impl RedbStore {
         let linger = options.linger();
         // Where each batch is committed, the log would only add to that.
         let wal = wal.filter(|_| !linger.is_zero());
-        let writer =
-            Writer { shared: Arc::clone(&shared), progress, upkeep, wal, queue: Arc::clone(&queue), linger };
+        let writer = Writer {
+            shared: Arc::clone(&shared),
+            progress,
+            upkeep,
+            wal,
+            queue: Arc::clone(&queue),
+            linger,
+            runtime: Handle::try_current().ok(),
+        };
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || writer.run())

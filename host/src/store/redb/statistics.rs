@@ -46,6 +46,20 @@ struct Differences {
     standing: [i64; 3],
 }
 
+/// What changes have in common that count in the same scopes.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Together {
+    tenant: Box<str>,
+    topic: Box<str>,
+    endpoint: EndpointId,
+}
+
+impl Together {
+    fn of(change: &Change<'_>) -> Self {
+        Self { tenant: change.tenant.into(), topic: change.topic.into(), endpoint: change.endpoint }
+    }
+}
+
 impl Stretch {
     /// When the stretch begins that this time is in.
     const fn beginning(self, at: UnixMs) -> u64 {
@@ -90,6 +104,15 @@ impl Differences {
                 tally.last_error = tally.last_error.max(Some(LastError { attempt: attempt.number, ..error }));
             }
         });
+    }
+
+    fn add(&mut self, others: &Self) {
+        for (stretch, tally) in &others.tallies {
+            self.tallies.entry(*stretch).or_default().add(tally);
+        }
+        for (standing, other) in self.standing.iter_mut().zip(others.standing) {
+            *standing += other;
+        }
     }
 
     fn end(&mut self, status: DeliveryStatus, at: UnixMs, difference: i64) {
@@ -164,15 +187,19 @@ fn counts_in(change: &Change<'_>, scope: &StatisticsScope) -> bool {
 impl Tables<'_> {
     /// Adds all changes from this number on to what is counted.
     pub(super) fn fold(&mut self, from: u64) -> Result<(), Failure> {
-        let mut scopes: HashMap<Vec<u8>, Differences> = HashMap::new();
+        let mut together: HashMap<Together, Differences> = HashMap::new();
         let mut now = UnixMs(0);
         changes::visit(&self.changes, from, |_, change| {
-            for key in keys_of(change.tenant, change.topic, change.endpoint) {
-                scopes.entry(key).or_default().apply(change);
-            }
+            together.entry(Together::of(change)).or_default().apply(change);
             now = now.max(change.at);
             true
         })?;
+        let mut scopes: HashMap<Vec<u8>, Differences> = HashMap::new();
+        for (Together { tenant, topic, endpoint }, differences) in together {
+            for key in keys_of(&tenant, &topic, endpoint) {
+                scopes.entry(key).or_default().add(&differences);
+            }
+        }
         let mut tallies = BTreeMap::new();
         for (scope, Differences { tallies: of_scope, standing }) in scopes {
             self.add_standing(&scope, standing)?;

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redb::{Database, Durability, WriteTransaction};
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -151,6 +152,8 @@ pub(super) struct Writer {
     pub(super) wal: Option<Wal>,
     pub(super) queue: Arc<Queue>,
     pub(super) linger: Duration,
+    /// Where answers are given: each of them wakes a task, which from a thread of its own costs a system call.
+    pub(super) runtime: Option<Handle>,
 }
 
 /// What the open transaction has.
@@ -194,15 +197,14 @@ impl Writer {
             ),
         }
         shared.caught_up();
-        for command in open.waiting {
-            command.answer(committed.clone());
-        }
-        committed.is_ok()
+        let is_ok = committed.is_ok();
+        answer(self.runtime.as_ref(), open.waiting, committed);
+        is_ok
     }
 
     /// Opens a transaction, applies what comes until it is time, and commits it.
     fn fill(&mut self, database: &Database, open: &mut Open) -> Result<(), Failure> {
-        let Self { shared, progress, upkeep, wal, queue, linger } = self;
+        let Self { shared, progress, upkeep, wal, queue, linger, runtime } = self;
         let until = Instant::now() + *linger;
         let transaction = begin(database)?;
         let records = Records::kept(true);
@@ -221,7 +223,7 @@ impl Writer {
             }
             upkeep.count(&mut batch.tables);
             shared.is_ahead();
-            open.answer_early();
+            answer(runtime.as_ref(), open.take_early(), Ok(()));
             is_last = queue.sleep(until);
         }
         batch.tables.write_deliveries()?;
@@ -281,12 +283,22 @@ impl Open {
             })
     }
 
-    /// Answers those who do not wait for the commit.
-    fn answer_early(&mut self) {
+    /// Takes out those who do not wait for the commit.
+    fn take_early(&mut self) -> Vec<Box<dyn Command>> {
         let is_early = |command: &mut Box<dyn Command>| command.awaited() < Awaited::Commit;
-        self.waiting.extract_if(self.newest.., is_early).for_each(|command| command.answer(Ok(())));
+        let early = self.waiting.extract_if(self.newest.., is_early).collect();
         self.newest = self.waiting.len();
         self.newest_bytes = 0;
+        early
+    }
+}
+
+/// Answers all of these, in their order.
+fn answer(runtime: Option<&Handle>, commands: Vec<Box<dyn Command>>, committed: Result<(), Error>) {
+    let all = move || commands.into_iter().for_each(|command| command.answer(committed.clone()));
+    match runtime {
+        Some(runtime) => drop(runtime.spawn(async move { all() })),
+        None => all(),
     }
 }
 
