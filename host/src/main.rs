@@ -22,10 +22,16 @@ use hookway::plugins::{self, Compiler};
 use hookway::shutdown::Shutdown;
 use hookway::store::redb::RedbStore;
 use hookway::{authoring, telemetry, vault};
+use tikv_jemallocator::Jemalloc;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::cli::{Cli, Command, PluginCommand, ServeArgs};
+
+/// Most memory is freed by another thread than took it, since one thread writes what all others bring. With the allocator of
+/// glibc they wait for each other then: a fifth fewer events were delivered.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 /// Something that is shown to the person who started the command.
 type Failure = Box<dyn std::error::Error>;

@@ -135,6 +135,51 @@ fn what_does_not_fit_is_loaded_when_the_lane_is_empty_and_nothing_is_sent_twice(
 }
 
 #[test]
+fn what_comes_while_the_store_is_read_joins_what_is_found_there() {
+    let mut schedule = schedule(100, 100, 100);
+    let lane = endpoint(1);
+    schedule.stored(lane, NOW);
+    assert!(matches!(schedule.next(NOW, unlimited), Step::Load(..)));
+    assert!(schedule.offer(job(lane, 2), NOW, false));
+    assert_eq!(runs(&mut schedule), [(1, 2)]);
+    // The read found it too.
+    schedule.loaded(lane, Due { jobs: vec![job(lane, 1), job(lane, 2)], next: None });
+    assert_eq!(runs(&mut schedule), [(1, 1)]);
+    assert!(schedule.offer(job(lane, 3), NOW, false), "and the lane goes on in memory");
+}
+
+#[test]
+fn a_fast_lane_reads_more_at_a_time_and_before_it_has_nothing_left() {
+    let mut schedule = schedule(10_000, 16, 1_000);
+    let lane = endpoint(1);
+    schedule.stored(lane, NOW);
+    let (mut events, mut limits) = (1.., Vec::new());
+    let mut waiting = 0;
+    while limits.len() < 6 {
+        match schedule.next(NOW, unlimited) {
+            Step::Load(_, limit) => {
+                // Those that wait here are found too.
+                let new = limit - waiting;
+                assert!(waiting <= new / 4, "{waiting} of {new}");
+                limits.push(new);
+                let jobs: Vec<_> = events.by_ref().take(new).map(|n| job(lane, n)).collect();
+                waiting += jobs.len();
+                schedule.loaded(lane, Due { jobs, next: Some(NOW) });
+            }
+            Step::Run(job) => {
+                waiting -= 1;
+                sent(&mut schedule, lane, job.delivery, true);
+                schedule.settled(lane, job.delivery, None);
+            }
+            Step::LoadInOrder(..) | Step::Wait(_) => panic!("there is something to do"),
+        }
+    }
+    assert_eq!(limits[0], 64);
+    assert!(limits.is_sorted(), "{limits:?}");
+    assert_eq!(limits[5], 1_000, "and no more than may wait in memory");
+}
+
+#[test]
 fn however_many_lanes_wait_few_are_read_at_a_time_and_none_while_memory_is_full() {
     let options = Options { max_in_flight: 100_000, buffer_bytes: 64 << 10, ..Options::default() };
     let mut schedule = Schedule::new(options);

@@ -11,6 +11,7 @@
 //! | ... to an endpoint with an order | +1 | `ordered`, so that its lines are read without their events |
 //! | finish an attempt | 3 | `queue` -1 (and +1 if it is retried), `deliveries` replaced, `attempts` +1 |
 //! | ... to an endpoint with an order | +1 | `ordered` -1, or replaced |
+//! | fan out and finish in one transaction | 3 | `deliveries`, `endpoint_log`, `attempts`: nothing waits, nothing is replaced |
 //! | ... the first failure of an endpoint, or the first success after one | +1 or -1 | `failing` |
 //! | a commit | at most 2 | `meta`, the low watermark of dispatch; `changes`, appended |
 //! | a key that a plugin sets or deletes | 2 | `kv`, `kv_usage`; +1 for one that expires, `kv_expiry` |

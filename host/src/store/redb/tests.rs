@@ -2,6 +2,7 @@
 //! disk leaves, and the file's format.
 
 mod logged;
+mod unwritten;
 
 use std::collections::BTreeSet;
 

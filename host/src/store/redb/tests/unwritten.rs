@@ -1,0 +1,93 @@
+//! Deliveries that are made and end in one transaction: written once, and the same for whoever asks as if they had waited.
+
+use super::*;
+use crate::store::redb::schema::{DELIVERIES, ENDPOINT_LOG, QUEUE};
+use crate::store::{Backlog, FinishedAttempt};
+
+/// A store that commits practically never by itself.
+fn lingering(disk: &Disk) -> RedbStore {
+    let options = Options { linger_ms: 3_600_000, ..OPTIONS };
+    RedbStore::with_backends(disk.clone(), Disk::default(), vault(), clock(), &options).unwrap()
+}
+
+/// Fans an event out to an endpoint and finishes attempts of it, all in one transaction.
+async fn in_one_transaction(
+    store: &RedbStore,
+    attempts: impl FnOnce(EventKey) -> Vec<FinishedAttempt>,
+) -> EventKey {
+    let event = accept(store, new_event()).await.key;
+    let deliveries = vec![pending(endpoint_id(1))];
+    let fanned_out = store.fan_out(FanOut { event, at: T0, deliveries, durable: false });
+    let finished: Vec<_> = attempts(event).into_iter().map(|attempt| store.finish_attempt(attempt)).collect();
+    // Whoever asks has all before it committed.
+    let _committed = store.event(&TenantId::default(), &event.into()).await.unwrap();
+    fanned_out.await.unwrap();
+    for recorded in finished {
+        recorded.await.unwrap();
+    }
+    event
+}
+
+/// How many rows there are of deliveries, of what waits and of what an endpoint got.
+fn rows(disk: &Disk) -> [u64; 3] {
+    use redb::{ReadableDatabase as _, ReadableTableMetadata as _};
+    let database = Database::builder().create_with_backend(Disk::holding(disk.after_power_loss())).unwrap();
+    let transaction = database.begin_read().unwrap();
+    let deliveries = transaction.open_table(DELIVERIES).unwrap().len().unwrap();
+    let queue = transaction.open_table(QUEUE).unwrap().len().unwrap();
+    let of_endpoint = transaction.open_table(ENDPOINT_LOG).unwrap().len().unwrap();
+    [deliveries, queue, of_endpoint]
+}
+
+async fn changes(store: &RedbStore) -> Vec<&'static str> {
+    let changed = store.changed(DeliveryFilter::default(), 0, 100).await.unwrap();
+    changed.rows.iter().map(|(_, row)| row.delivery.state.name()).collect()
+}
+
+#[tokio::test]
+async fn one_that_ends_at_once_never_waits_and_is_one_change() {
+    let disk = Disk::default();
+    let store = lingering(&disk);
+    let event = in_one_transaction(&store, |event| vec![delivered(nth(event, 0), 1)]).await;
+    assert_eq!(rows(&disk), [1, 0, 1]);
+    assert_eq!(*store.latest_change().borrow(), 1);
+    assert_eq!(changes(&store).await, ["delivered"]);
+    let record = store.delivery(nth(event, 0)).await.unwrap().unwrap();
+    assert_eq!(record.attempts.len(), 1);
+    let counted = store.statistics(StatisticsScope::All, T0).await.unwrap();
+    assert_eq!(counted.standing, Standing::default());
+    let (_, _, hour) = &counted.windows[0];
+    assert_eq!((hour.created, hour.delivered), (1, 1));
+    assert_eq!(store.backlog(&TenantId::default()), Backlog::default());
+}
+
+#[tokio::test]
+async fn one_that_is_tried_again_waits_when_the_transaction_ends_and_each_attempt_is_a_change() {
+    let disk = Disk::default();
+    let store = lingering(&disk);
+    let twice = |event| vec![retrying(nth(event, 0), 1, T0), retrying(nth(event, 0), 2, T0)];
+    let event = in_one_transaction(&store, twice).await;
+    assert_eq!(rows(&disk), [1, 1, 1]);
+    assert_eq!(*store.latest_change().borrow(), 2, "the first attempt is not lost behind the second");
+    let due = store.due(endpoint_id(1), T0, 9).await.unwrap();
+    assert_eq!((due.jobs.len(), due.jobs[0].attempts), (1, 2));
+    assert_eq!(store.delivery(nth(event, 0)).await.unwrap().unwrap().attempts.len(), 2);
+    assert_eq!(store.backlog(&TenantId::default()).deliveries, 1);
+}
+
+#[tokio::test]
+async fn whoever_changes_what_waits_finds_it() {
+    let disk = Disk::default();
+    let store = lingering(&disk);
+    let event = accept(&store, new_event()).await.key;
+    let deliveries = vec![pending(endpoint_id(1)); 2];
+    let fanned_out = store.fan_out(FanOut { event, at: T0, deliveries, durable: false });
+    let cancelled = store.cancel_waiting(endpoint_id(1), T0, 9);
+    let late = store.finish_attempt(delivered(nth(event, 0), 1));
+    // Whoever asks has all before it committed.
+    assert_eq!(changes(&store).await, ["cancelled", "delivered"]);
+    fanned_out.await.unwrap();
+    assert_eq!(cancelled.await.unwrap(), 2);
+    assert!(late.await.unwrap().was_over);
+    assert_eq!(rows(&disk), [2, 0, 2]);
+}
