@@ -110,6 +110,8 @@ async fn after_a_restart_the_first_attempt_is_a_probe() -> Result<()> {
     let mut scene = Scene::with(setup("1h")).await?;
     let (endpoint, ids, _) = down(&scene, 10).await?;
     let before = scene.receiver.requests("/a").len();
+    // Whoever reads has all before it committed: that the receiver fails is known after the restart.
+    scene.client.deliveries(&format!("endpoint={}", endpoint.id)).await?;
     scene.gateway.kill().await?;
     scene.gateway.restart().await?;
     let open = breaker_is(&scene, &endpoint, "open").await?;
