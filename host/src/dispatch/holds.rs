@@ -2,6 +2,7 @@
 //! replaced.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinSet;
@@ -15,7 +16,7 @@ use crate::store::{Error, PluginHold};
 const PAGE: usize = 64;
 
 /// Releases holds until it is time to stop.
-pub(super) async fn run(stage: Dispatch, shutdown: Shutdown) {
+pub(super) async fn run(stage: Arc<Dispatch>, shutdown: Shutdown) {
     let mut swaps = stage.judge.plugins.swaps();
     loop {
         let next = stage.store.next_plugin_hold().await.unwrap_or_else(|error| {
@@ -43,7 +44,7 @@ pub(super) async fn run(stage: Dispatch, shutdown: Shutdown) {
 
 impl Dispatch {
     /// Judges the holds of a plugin again, due or not; or of all plugins, those that are due.
-    async fn release(&self, plugin: Option<PluginName>) -> Result<(), Error> {
+    async fn release(self: &Arc<Self>, plugin: Option<PluginName>) -> Result<(), Error> {
         // One that is held again is due later, so it is met again in this pass, and not judged twice.
         let mut seen = HashSet::<DeliveryId>::new();
         let mut after = None;
@@ -53,13 +54,13 @@ impl Dispatch {
             after = Some(last.place);
             let mut judging = JoinSet::new();
             for hold in page.into_iter().filter(|hold| seen.insert(hold.delivery.id)) {
-                judging.spawn(self.clone().release_one(hold));
+                judging.spawn(Arc::clone(self).release_one(hold));
             }
             judging.join_all().await.into_iter().collect::<Result<(), Error>>()?;
         }
     }
 
-    async fn release_one(self, hold: PluginHold) -> Result<(), Error> {
+    async fn release_one(self: Arc<Self>, hold: PluginHold) -> Result<(), Error> {
         let PluginHold { place: (due_at, _), delivery, event } = hold;
         if delivery.state.judged_times().is_none() {
             return Ok(());

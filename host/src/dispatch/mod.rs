@@ -53,8 +53,7 @@ pub trait Outbox: Send + Sync + 'static {
     fn dispatched(&self);
 }
 
-/// The stage with all it needs. Clones share everything.
-#[derive(Clone)]
+/// The stage with all it needs.
 pub struct Dispatch {
     options: Options,
     store: Arc<dyn Store>,
@@ -62,7 +61,7 @@ pub struct Dispatch {
     outbox: Arc<dyn Outbox>,
     notices: Notices,
     clock: Clock,
-    under_way: Arc<Mutex<HashSet<EventKey>>>,
+    under_way: Mutex<HashSet<EventKey>>,
     /// Rings when a delivery was held.
     held: Arc<Notify>,
 }
@@ -84,7 +83,7 @@ impl Dispatch {
             outbox,
             notices,
             clock,
-            under_way: Arc::default(),
+            under_way: Mutex::default(),
             held: Arc::default(),
         }
     }
@@ -97,9 +96,10 @@ impl Dispatch {
 
     /// Dispatches events until it is time to stop. What is not dispatched then waits in the store.
     pub async fn run(self, mut events: Receiver<Arc<Event>>, shutdown: Shutdown) {
-        shutdown.spawn(holds::run(self.clone(), shutdown.clone()));
-        let permits = Arc::new(Semaphore::new(self.options.max_in_flight));
-        let mut caught_up_to = self.catch_up(None, &permits, &shutdown).await;
+        let stage = Arc::new(self);
+        shutdown.spawn(holds::run(Arc::clone(&stage), shutdown.clone()));
+        let permits = Arc::new(Semaphore::new(stage.options.max_in_flight));
+        let mut caught_up_to = stage.catch_up(None, &permits, &shutdown).await;
         loop {
             let received = tokio::select! {
                 received = events.receive() => received,
@@ -108,8 +108,8 @@ impl Dispatch {
             match received {
                 // Whatever the store had up to there was taken from it.
                 Received::Item(event) if caught_up_to.is_some_and(|key| event.key <= key) => {}
-                Received::Item(event) => self.start(event, &permits, &shutdown).await,
-                Received::Missed => caught_up_to = self.catch_up(caught_up_to, &permits, &shutdown).await,
+                Received::Item(event) => stage.start(event, &permits, &shutdown).await,
+                Received::Missed => caught_up_to = stage.catch_up(caught_up_to, &permits, &shutdown).await,
                 Received::Closed => return,
             }
         }
@@ -117,7 +117,7 @@ impl Dispatch {
 
     /// Takes all events from the store that are not dispatched and not under way; returns the last key it saw.
     async fn catch_up(
-        &self,
+        self: &Arc<Self>,
         caught_up_to: Option<EventKey>,
         permits: &Arc<Semaphore>,
         shutdown: &Shutdown,
@@ -152,16 +152,16 @@ impl Dispatch {
     }
 
     /// Dispatches an event in a task of its own, as soon as there is a permit, unless that is under way already.
-    async fn start(&self, event: Arc<Event>, permits: &Arc<Semaphore>, shutdown: &Shutdown) {
+    async fn start(self: &Arc<Self>, event: Arc<Event>, permits: &Arc<Semaphore>, shutdown: &Shutdown) {
         if !self.under_way().insert(event.key) {
             return;
         }
         let Ok(permit) = Arc::clone(permits).acquire_owned().await else { return };
-        let stage = self.clone();
+        let stage = Arc::clone(self);
         shutdown.spawn(async move { stage.dispatch(event, permit).await });
     }
 
-    async fn dispatch(self, event: Arc<Event>, _permit: OwnedSemaphorePermit) {
+    async fn dispatch(self: Arc<Self>, event: Arc<Event>, _permit: OwnedSemaphorePermit) {
         let deliveries = self.judge.all(&event).await;
         self.fan_out(&event, deliveries).await;
         self.under_way().remove(&event.key);

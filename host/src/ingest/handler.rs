@@ -60,9 +60,12 @@ pub(super) enum Taken {
 
 impl Ingest {
     /// Stores events, all or none, then hands on those that are new.
-    pub(super) async fn accept(&self, events: Vec<NewEvent>) -> Result<Vec<Accepted>, store::Error> {
+    pub(super) async fn accept(
+        self: &Arc<Self>,
+        events: Vec<NewEvent>,
+    ) -> Result<Vec<Accepted>, store::Error> {
         self.refuse_early(&events)?;
-        let ingest = self.clone();
+        let ingest = Arc::clone(self);
         // Even if the producer hangs up in between.
         uninterrupted(async move {
             let accepted = ingest.store.accept(events).await?;
@@ -74,10 +77,10 @@ impl Ingest {
 
     /// The same for events that do not need each other.
     pub(super) async fn accept_each(
-        &self,
+        self: &Arc<Self>,
         events: Vec<NewEvent>,
     ) -> Result<Vec<Result<Accepted, Refused>>, store::Error> {
-        let ingest = self.clone();
+        let ingest = Arc::clone(self);
         uninterrupted(async move {
             let answers = ingest.store.accept_each(events).await?;
             ingest.hand_on(answers.iter().flatten());
@@ -121,7 +124,7 @@ impl From<Vec<Accepted>> for Many {
 
 /// Takes one event or many.
 pub(super) async fn post_events(
-    State(ingest): State<Ingest>,
+    State(ingest): State<Arc<Ingest>>,
     caller: Caller,
     Query(params): Query<Params>,
     request: Request,
@@ -140,7 +143,7 @@ pub(super) async fn post_events(
 }
 
 async fn one(
-    ingest: &Ingest,
+    ingest: &Arc<Ingest>,
     caller: &Caller,
     form: Single,
     headers: &HeaderMap,

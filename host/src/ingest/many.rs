@@ -1,6 +1,7 @@
 //! Many events in one request: all or none, or with `?partial=true` those that can be taken, each with a result of its own.
 
 use std::fmt;
+use std::sync::Arc;
 
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
@@ -30,7 +31,7 @@ pub(super) enum Place {
 
 /// The events of a body, each not read yet.
 pub(super) struct Batch<'a> {
-    ingest: &'a Ingest,
+    ingest: &'a Arc<Ingest>,
     caller: &'a Caller,
     form: Plural,
     body: &'a Bytes,
@@ -94,7 +95,7 @@ impl<'a> Batch<'a> {
     /// # Errors
     /// 400 for a body that is not of this form, 413 for too many events.
     pub(super) fn read(
-        ingest: &'a Ingest,
+        ingest: &'a Arc<Ingest>,
         caller: &'a Caller,
         form: Plural,
         body: &'a Bytes,

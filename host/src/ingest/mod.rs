@@ -71,8 +71,7 @@ pub enum UnknownTopics {
     Refuse,
 }
 
-/// What ingest needs. Cheap to clone.
-#[derive(Clone)]
+/// What ingest needs.
 pub struct Ingest {
     /// Where events are kept.
     pub store: Arc<dyn Store>,
@@ -89,7 +88,7 @@ pub struct Ingest {
 }
 
 /// The routes of ingest.
-const ROUTES: &[Route<Ingest>] = &[Route {
+const ROUTES: &[Route<Arc<Ingest>>] = &[Route {
     method: Method::POST,
     path: "/v1/events",
     handler: || post(handler::post_events),
@@ -98,7 +97,7 @@ const ROUTES: &[Route<Ingest>] = &[Route {
 
 /// The router of ingest.
 pub fn router(ingest: Ingest) -> Router {
-    http::router(ROUTES, ingest)
+    http::router(ROUTES, Arc::new(ingest))
 }
 
 /// What is said of every route.
@@ -139,8 +138,8 @@ impl Options {
     }
 }
 
-impl FromRef<Ingest> for Keys {
-    fn from_ref(ingest: &Ingest) -> Self {
+impl FromRef<Arc<Ingest>> for Keys {
+    fn from_ref(ingest: &Arc<Ingest>) -> Self {
         ingest.keys.clone()
     }
 }
