@@ -1,26 +1,30 @@
 //! The composition root: the only place that knows all stages.
 //!
-//! [`App::start`] opens what has to be open before the first request: keys, endpoints, plugins, lanes. [`App::run`] serves
-//! until it is told to stop and then lets everything that is under way end. Listener, store, compiler, clock and stop
-//! signal come from outside.
+//! [`App::start`] opens what has to be open before the first request: keys, endpoints, plugins, lanes. [`App::serve`] serves
+//! until it is told to stop, or the store fails, and then lets everything that is under way end. Listener, store, compiler, clock
+//! and stop signal come from outside.
 
 mod global_plugins;
+mod live;
 mod plugin_records;
 mod plugin_requests;
 mod plugin_values;
+mod readiness;
 mod reseal;
+mod serving;
 mod topics_file;
+mod uses;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use serde_json::Value;
-use tokio::net::TcpListener;
 
+pub use self::live::Live;
 use self::plugin_records::StoredRecords;
 use self::plugin_requests::PluginRequests;
 use self::plugin_values::PluginValues;
+pub use self::serving::{Ended, Serving};
 use crate::api::Api;
 use crate::backtest::Backtests;
 use crate::catalogue::Catalogue;
@@ -29,26 +33,27 @@ use crate::config::Settings;
 use crate::deliver::{Attempts, Client, Deliver, HttpTransport, Transport};
 use crate::directory::Directory;
 use crate::dispatch::{Dispatch, Judge, Outbox};
-use crate::http::{Keys, Problem};
+use crate::free_space::FreeSpace;
+use crate::http::{Front, Keys, Problem};
 use crate::ingest::Ingest;
 use crate::lanes::Lanes;
 use crate::metrics::Metrics;
-use crate::model::{ApiKey, Binding, EndpointId, Event, Job, PluginName, TenantId, UnixMs};
+use crate::model::{ApiKey, EndpointId, Event, Job, UnixMs};
 use crate::notices::Notices;
 use crate::openapi::{Described, document};
 use crate::operations::Operations;
-use crate::plugins::{Compiler, InUse, Means, Places, Plugins};
+use crate::plugins::{Compiler, Means, Places, Plugins};
 use crate::preview::Previews;
 use crate::reference::Reference;
 use crate::replay::Resends;
 use crate::shutdown::Shutdown;
 use crate::store::Store;
-use crate::{api, catalogue, deliver, handoff, http, ingest, operations, plugins, reference, store};
+use crate::{
+    api, catalogue, deliver, free_space, handoff, http, ingest, operations, plugins, reference, store,
+};
 
 /// Events that wait in memory for dispatch; more wait in the store.
 const HANDOFF_EVENTS: usize = 4096;
-/// How long the stages may take to end what is under way: the longest attempt fits in twice.
-const DRAIN: Duration = Duration::from_secs(30);
 
 /// The gateway, ready to serve.
 pub struct App {
@@ -66,6 +71,7 @@ pub struct App {
     events: handoff::Receiver<Arc<Event>>,
     notices: Notices,
     metrics: Metrics,
+    live: Live,
     clock: Clock,
     shutdown: Shutdown,
 }
@@ -111,7 +117,6 @@ impl App {
         }
         let admin_key = http::ensure_admin_key(&*store, &clock).await?;
         let keys = Keys::load(&*store, clock).await?;
-        store.limit_backlog(settings.ingest.backlog_limits());
         let (accepted, events) = handoff::channel(HANDOFF_EVENTS);
         let notices = Notices::new(&settings.operations, clock, accepted.clone());
         let directory =
@@ -130,8 +135,10 @@ impl App {
         };
         let plugins = Plugins::start(places, settings.plugins.clone(), clock, &shutdown).await?;
         let users = directory.clone();
-        plugins.set_in_use(move |plugin| uses(&users, plugin));
-        let metrics = Metrics::default();
+        plugins.set_in_use(move |plugin| uses::of(&users, plugin));
+        let (metrics, least) = (Metrics::default(), settings.ingest.min_free_bytes);
+        let free_space = FreeSpace::new(free_space::of_disk(&settings.data_dir), least);
+        let live = Live::new(settings.ingest.clone(), free_space, Arc::clone(&store));
         plugins.count_in(&metrics);
         global_plugins::check(&plugins, directory.global()).await;
         let lanes = Lanes::start(
@@ -156,6 +163,7 @@ impl App {
             events,
             notices,
             metrics,
+            live,
             clock,
             shutdown,
         })
@@ -167,27 +175,31 @@ impl App {
         self.admin_key.as_ref()
     }
 
-    /// Serves until the stop signal, then ends what is under way. True if all of it ended in time; what did not is in
-    /// the store and goes on after the next start. A listener for metrics answers without a key, and serves nothing else.
-    pub async fn run(self, listener: TcpListener, for_metrics: Option<TcpListener>) -> bool {
+    /// What can be set while it runs.
+    #[must_use]
+    pub fn live(&self) -> Live {
+        self.live.clone()
+    }
+
+    /// Serves from now on. What is in front for metrics answers without a key, and serves nothing else.
+    pub fn serve(self, front: &Front, for_metrics: Option<&Front>) -> Serving {
         let (deliver, dispatch) = (self.deliver(), self.dispatch());
         let resends = self.resends(&dispatch);
         let router = self.router(&resends);
         operations::start(&self.operations(), &self.shutdown);
-        let Self { settings, keys, store, directory, events, metrics, clock, shutdown, .. } = self;
-        if let Some(listener) = for_metrics {
-            let router = api::open_router(metrics);
-            shutdown.spawn(http::serve(listener, router, settings.http.clone(), shutdown.clone()));
-        }
+        let Self { settings, keys, store, directory, events, metrics, live, clock, shutdown, .. } = self;
+        shutdown.spawn(live.free_space.watch(shutdown.clone()));
         shutdown.spawn(reseal::run(Arc::clone(&store), shutdown.clone()));
         shutdown.spawn(plugin_values::sweep(Arc::clone(&store), directory, clock, shutdown.clone()));
         shutdown.spawn(deliver::run(deliver, shutdown.clone()));
         shutdown.spawn(dispatch.run(events, shutdown.clone()));
         shutdown.spawn(resends.go_on());
         shutdown.spawn(keys.clone().keep_noting(Arc::clone(&store), shutdown.clone()));
-        http::serve(listener, router, settings.http, shutdown.clone()).await;
-        keys.note_uses(&*store).await;
-        shutdown.finished(DRAIN).await
+        front.open(router);
+        if let Some(front) = for_metrics {
+            front.open(api::open_router(metrics));
+        }
+        Serving { front: front.clone(), keys, store, shutdown, for_work: settings.shutdown.for_work() }
     }
 
     fn router(&self, resends: &Resends) -> Router {
@@ -218,7 +230,8 @@ impl App {
             catalogue: self.catalogue.clone(),
             clock: self.clock,
             accepted: self.accepted.clone(),
-            options: self.settings.ingest.clone(),
+            free_space: self.live.free_space.clone(),
+            options: Arc::clone(&self.live.ingest),
         }
     }
 
@@ -260,6 +273,8 @@ impl App {
     fn api(&self, resends: &Resends) -> Api {
         let policy = self.settings.deliver.policy();
         let (store, shutdown) = (Arc::clone(&self.store), self.shutdown.clone());
+        let readiness = readiness::started(store, self.live.free_space.clone(), shutdown);
+        let ingest = Arc::clone(&self.live.ingest);
         Api {
             store: Arc::clone(&self.store),
             keys: self.keys.clone(),
@@ -273,9 +288,9 @@ impl App {
             backtests: Backtests::new(Arc::clone(&self.store), self.judge()),
             metrics: self.metrics.clone(),
             target_check: Arc::new(move |url| deliver::check_target(url, &policy).map_err(|e| e.to_string())),
-            readiness: Arc::new(move || readiness(&*store, &shutdown)),
+            readiness,
             accepted: self.accepted.clone(),
-            max_event_bytes: self.settings.ingest.max_event_bytes,
+            max_event_bytes: Arc::new(move || ingest.load().max_event_bytes),
             shutdown: self.shutdown.clone(),
             streams: api::Streams::default(),
         }
@@ -303,40 +318,9 @@ pub fn openapi() -> Value {
     document::<Problem>(&described())
 }
 
-/// How a plugin is used, so that a new version is tried with that before it replaces the old one.
-fn uses(directory: &Directory, plugin: &PluginName) -> Vec<InUse> {
-    let mut uses = Vec::new();
-    let mut bound = |tenant: Option<&TenantId>, whose: &str, bindings: &[Binding]| {
-        for binding in bindings.iter().filter(|binding| binding.plugin == *plugin) {
-            let (tenant, whose, config) = (tenant.cloned(), whose.to_owned(), binding.config.clone());
-            uses.push(InUse::Binding { tenant, whose, config });
-        }
-    };
-    bound(None, "`plugins.bindings` of the configuration", directory.global());
-    for settings in directory.all_settings() {
-        let whose = format!("all endpoints of tenant `{}`", settings.tenant);
-        bound(Some(&settings.tenant), &whose, &settings.plugins);
-    }
-    let endpoints = directory.list();
-    for endpoint in &endpoints {
-        bound(Some(&endpoint.tenant), &format!("tenant `{}`", endpoint.tenant), &endpoint.plugins);
-    }
-    for endpoint in &endpoints {
-        if endpoint.subscription.matcher() == Some(plugin) {
-            uses.push(InUse::Patterns(endpoint.subscription.patterns()));
-        }
-    }
-    uses
-}
-
-fn readiness(store: &dyn Store, shutdown: &Shutdown) -> Result<(), String> {
-    if shutdown.is_requested() {
-        return Err("the gateway is stopping".to_owned());
-    }
-    if !store.is_writable() {
-        return Err("the store cannot be written; see the log for the first error, then restart".to_owned());
-    }
-    Ok(())
+/// What is served while there is no gateway, and why there is none.
+pub fn early_router(why: &str, shutdown: &Shutdown) -> Router {
+    api::early_router(readiness::early(why.to_owned(), shutdown.clone()))
 }
 
 /// Dispatch does not know lanes; this is where the two meet.

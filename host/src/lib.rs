@@ -17,7 +17,7 @@
 //!
 //! - [`model`]: the words as types, pure.
 //! - [`vault`]: seals signing secrets before they are stored.
-//! - [`clock`], [`shutdown`], [`handoff`], [`telemetry`], [`metrics`]: what every stage needs.
+//! - [`clock`], [`shutdown`], [`handoff`], [`telemetry`], [`metrics`], [`free_space`], [`failpoint`]: what every stage needs.
 //! - [`store`]: durable state, one verb = one transaction; [`store::redb`] keeps it in one file and a log.
 //! - [`openapi`]: what is said of the routes, as one document.
 //! - [`http`]: what everything that speaks HTTP to producers and operators shares: connections, keys, bodies, problems.
@@ -51,7 +51,9 @@ pub mod config;
 pub mod deliver;
 pub mod directory;
 pub mod dispatch;
+pub mod failpoint;
 pub mod filter;
+pub mod free_space;
 pub mod handoff;
 pub mod http;
 pub mod ingest;

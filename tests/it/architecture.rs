@@ -11,7 +11,7 @@ use hookway_tests::workspace;
 
 /// The production part of a file: what a reader can hold in mind.
 const MAX_LINES: usize = 400;
-const BASE: &[&str] = &["clock", "shutdown", "handoff", "telemetry", "metrics"];
+const BASE: &[&str] = &["clock", "shutdown", "handoff", "telemetry", "metrics", "free_space", "failpoint"];
 
 /// Which modules each module may import besides `model` and itself, in the order of the flow. `BASE` stands for all of
 /// the base.
@@ -23,7 +23,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("handoff", &[]),
     ("telemetry", &[]),
     ("metrics", &[]),
-    ("store", &["clock", "vault"]),
+    ("free_space", &["shutdown"]),
+    ("failpoint", &[]),
+    ("store", &["clock", "failpoint", "vault"]),
     ("openapi", &[]),
     ("http", &["BASE", "store", "openapi"]),
     ("matching", &[]),
@@ -69,6 +71,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("cli", &["config", "client", "plugins", "authoring"]),
     ("core_dumps", &[]),
     ("open_files", &[]),
+    ("signals", &["shutdown"]),
+    ("reload", &["app", "config", "telemetry"]),
+    ("serve", &["ALL"]),
     ("app", &["ALL"]),
     ("main", &["ALL"]),
     ("lib", &[]),

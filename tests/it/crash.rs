@@ -1,9 +1,11 @@
 //! `kill -9` in the middle of everything: what was answered with 202 is delivered, with the same id and bytes each time.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use hookway_tests::gateway::Setup;
 use hookway_tests::guests::guest;
 use hookway_tests::receiver::Answer;
+use hookway_tests::soak::failpoints::{self, Step};
+use hookway_tests::{events, soak};
 use serde_json::{Value, json};
 
 use crate::load::{Load, all_arrive, same_bytes_each_time};
@@ -53,5 +55,31 @@ async fn endpoints_and_keys_survive_kill_9() -> Result<()> {
     let id = scene.client.send("a", &json!(1)).await?;
     assert_eq!(scene.receiver.wait_for("/a", 1).await?[0].id(), id);
     scene.client.delivery_in(&id, &endpoint.id, &["delivered"]).await?;
+    Ok(())
+}
+
+/// The short form of `cargo xtask soak kill`, each time with another seed; a failure names it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn again_and_again_nothing_is_lost_and_each_repeat_is_explained() -> Result<()> {
+    let options = soak::Options { seed: rand::random(), kills: 8, events: 1_200, producers: 8, early: false };
+    let report = soak::kill(&options, &events::recorded(), |_, _| {}).await?;
+    ensure!(report.is_clean(), "{report}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_that_count_as_accepted_before_they_are_written_are_lost() -> Result<()> {
+    let options = soak::Options { seed: 1, kills: 1, events: 100, producers: 8, early: true };
+    let report = soak::kill(&options, &events::recorded(), |_, _| {}).await?;
+    ensure!(!report.verdict.lost.is_empty(), "the test above would not notice a loss: {report}");
+    Ok(())
+}
+
+/// Each once; `cargo xtask soak failpoints` has each a hundred times.
+#[tokio::test]
+async fn wherever_the_process_dies_the_next_one_goes_on_as_promised() -> Result<()> {
+    for step in Step::ALL {
+        failpoints::dies_at(step).await?;
+    }
     Ok(())
 }

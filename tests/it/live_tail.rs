@@ -101,7 +101,7 @@ async fn a_tenant_is_told_its_own_and_a_revoked_key_nothing_more() -> Result<()>
 
 #[tokio::test]
 async fn a_stop_ends_streams_and_does_not_wait_for_them() -> Result<()> {
-    let mut scene = Scene::with(Setup::default().set(r#"http.shutdown_timeout="1h""#)).await?;
+    let mut scene = Scene::with(Setup::default().set("shutdown.timeout=1h")).await?;
     let mut tail = scene.client.tail("", None).await?;
     scene.gateway.stop().await?;
     ensure!(tail.next().await?.is_none(), "it ends");

@@ -7,6 +7,7 @@
 //! - [`client`]: the HTTP API. [`command`]: the command line over it.
 //! - [`receiver`]: a scripted receiver that records every request.
 //! - [`guests`]: the built components. [`events`]: something to send.
+//! - [`soak`]: `kill -9` under load, short in a test and long in `cargo xtask soak kill`.
 //! - [`toolbox`]: programs of other languages; [`verifiers`]: of them, the Standard Webhooks libraries.
 //! - [`patience`]: how long a wait may last.
 
@@ -17,6 +18,7 @@ pub mod gateway;
 pub mod guests;
 pub mod patience;
 pub mod receiver;
+pub mod soak;
 pub mod tail;
 pub mod templates;
 pub mod toolbox;

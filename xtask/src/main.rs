@@ -81,6 +81,7 @@ mod tests {
         assert!(matches!(parse(&["xtask", "bench", "matching", "--json", "f"]), Command::Bench(_)));
         assert!(matches!(parse(&["xtask", "demo", "--keep"]), Command::Demo(demo) if demo.keep));
         assert!(matches!(parse(&["xtask", "soak", "reload", "--reloads", "9"]), Command::Soak(_)));
+        assert!(matches!(parse(&["xtask", "soak", "kill", "--seed", "9"]), Command::Soak(_)));
         assert!(Arguments::try_parse_from(["xtask", "bench", "nothing"]).is_err());
     }
 }

@@ -73,6 +73,7 @@ use axum::Router;
 use axum::extract::FromRef;
 use url::Url;
 
+pub use self::health::{Readiness, early_router};
 pub use self::metrics::{Options as MetricsOptions, open_router};
 pub use self::stream::Streams;
 pub use self::topic_file::FileFormat;
@@ -95,10 +96,6 @@ use crate::store::Store;
 
 /// Whether deliveries may go to this URL: the URL normalised, or a sentence that says why not.
 pub type TargetCheck = Arc<dyn Fn(&str) -> Result<Url, String> + Send + Sync>;
-
-/// Whether the gateway takes events now: it is not stopping and its store can be written. Otherwise a sentence that
-/// says why not.
-pub type Readiness = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
 
 /// What the management API needs. Cheap to clone.
 #[derive(Clone)]
@@ -131,8 +128,8 @@ pub struct Api {
     pub readiness: Readiness,
     /// Where the events that test an endpoint go once they are stored.
     pub accepted: handoff::Sender<Arc<Event>>,
-    /// Bytes of the body that describes such an event.
-    pub max_event_bytes: usize,
+    /// Bytes of the body that describes such an event, as they are set now.
+    pub max_event_bytes: Arc<dyn Fn() -> usize + Send + Sync>,
     /// Ends the answers that go on.
     pub shutdown: Shutdown,
     /// The answers that go on.

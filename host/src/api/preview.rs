@@ -51,7 +51,7 @@ impl Api {
         if media_type(request.headers()) != Ok(Media::Json) {
             return Err(Problem::unsupported("the `Content-Type` is not read here; send `application/json`"));
         }
-        let body = read_body(request.into_body(), self.max_event_bytes).await?;
+        let body = read_body(request.into_body(), (self.max_event_bytes)()).await?;
         parse(text(&body)?).map(|Object(input)| input)
     }
 }

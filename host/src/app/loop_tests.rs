@@ -2,6 +2,7 @@
 //! days of virtual time, with receivers that never take anything.
 
 use std::sync::atomic::{self, AtomicUsize};
+use std::time::Duration;
 
 use super::*;
 use crate::deliver::{Post, SendFuture, Sent};

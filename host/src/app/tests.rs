@@ -1,5 +1,7 @@
 //! Access, over every route there is: the gateway without its listener, on a store in memory.
 
+use std::time::Duration;
+
 use ::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use ::http::{Method, Request, StatusCode};
 use axum::body::Body;
@@ -197,7 +199,7 @@ impl Gateway {
 
     async fn stop(self) {
         self.shutdown.request();
-        assert!(self.shutdown.finished(DRAIN).await);
+        assert!(self.shutdown.finished(Duration::from_secs(30)).await);
     }
 }
 

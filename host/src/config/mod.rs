@@ -3,6 +3,7 @@
 //! Unknown settings are errors, and all errors are reported at once, each with where it comes from. The options
 //! themselves belong to the modules that use them; this one only gathers them.
 
+mod given;
 mod source;
 
 use std::fmt;
@@ -11,8 +12,11 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+pub use self::given::{Changes, Given};
 pub use self::source::{Assignment, Origin};
-use crate::{api, deliver, dispatch, http, ingest, lanes, notices, plugins, store, telemetry, vault};
+use crate::{
+    api, deliver, dispatch, http, ingest, lanes, notices, plugins, shutdown, store, telemetry, vault,
+};
 
 const DEFAULT_FILE: &str = "hookway.toml";
 
@@ -32,6 +36,8 @@ pub struct Settings {
     pub topics_file: Option<PathBuf>,
     /// Logging.
     pub log: telemetry::Options,
+    /// How long a stop may take.
+    pub shutdown: shutdown::Options,
     /// The HTTP server.
     pub http: http::Options,
     /// What producers may send.
@@ -52,6 +58,9 @@ pub struct Settings {
     pub operations: notices::Options,
     /// Where else metrics are served.
     pub metrics: api::MetricsOptions,
+    /// What was said, to be compared with what is said later.
+    #[serde(skip)]
+    pub given: Given,
 }
 
 /// Everything that is wrong with the settings.
@@ -75,7 +84,11 @@ impl Settings {
         if !errors.is_empty() {
             return Err(Errors(errors));
         }
-        toml::Value::Table(merged).try_into().map_err(|error| Errors(vec![error.to_string()]))
+        let given = Given::new(&merged);
+        let settings: Self = toml::Value::Table(merged)
+            .try_into()
+            .map_err(|error: toml::de::Error| Errors::one(error.to_string()))?;
+        Ok(Self { given, ..settings })
     }
 
     /// The settings of a file, of environment variables and of flags.
@@ -103,6 +116,7 @@ impl Settings {
         assignments.extend(flags);
         let mut settings = Self::from_assignments(assignments)?;
         settings.plugins.take_from(&environment).map_err(Errors)?;
+        settings.shutdown.check().map_err(Errors::one)?;
         Ok(settings)
     }
 
@@ -163,6 +177,7 @@ impl Default for Settings {
             core_dumps: false,
             topics_file: None,
             log: telemetry::Options::default(),
+            shutdown: shutdown::Options::default(),
             http: http::Options::default(),
             ingest: ingest::Options::default(),
             store: store::redb::Options::default(),
@@ -173,6 +188,7 @@ impl Default for Settings {
             deliver: deliver::Options::default(),
             operations: notices::Options::default(),
             metrics: api::MetricsOptions::default(),
+            given: Given::default(),
         }
     }
 }

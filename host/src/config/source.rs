@@ -9,13 +9,26 @@ use toml::{Table, Value};
 use super::Errors;
 
 /// The tables of `hookway.toml`; anything else stands at the top.
-const SECTIONS: [&str; 10] =
-    ["deliver", "dispatch", "http", "ingest", "lanes", "log", "operations", "plugins", "secrets", "store"];
+const SECTIONS: [&str; 12] = [
+    "deliver",
+    "dispatch",
+    "http",
+    "ingest",
+    "lanes",
+    "log",
+    "metrics",
+    "operations",
+    "plugins",
+    "secrets",
+    "shutdown",
+    "store",
+];
 const ENV_PREFIX: &str = "HOOKWAY_";
 /// Names the file, so it is not a setting.
 pub(super) const ENV_FILE: &str = "HOOKWAY_CONFIG";
-/// Which gateway the command line asks and with which key; whoever sets them may start a gateway from the same shell.
-const ENV_CLIENT: [&str; 2] = ["HOOKWAY_ADDRESS", "HOOKWAY_KEY"];
+/// Which gateway the command line asks and with which key; whoever sets them may start a gateway from the same shell. And where a test
+/// has a development build die.
+const ENV_OTHERS: [&str; 3] = ["HOOKWAY_ADDRESS", "HOOKWAY_KEY", "HOOKWAY_FAILPOINT"];
 
 /// One setting given a value.
 #[derive(Debug, Clone)]
@@ -128,7 +141,7 @@ pub(super) fn from_toml(name: &str, text: &str) -> Result<Vec<Assignment>, Error
 /// The assignments of environment variables: `HOOKWAY_LISTEN`, `HOOKWAY_DELIVER_ALLOW_HTTP`.
 pub(super) fn from_environment(variables: impl Iterator<Item = (String, String)>) -> Vec<Assignment> {
     let mut all: Vec<_> = variables
-        .filter(|(name, _)| name != ENV_FILE && !ENV_CLIENT.contains(&name.as_str()))
+        .filter(|(name, _)| name != ENV_FILE && !ENV_OTHERS.contains(&name.as_str()))
         .filter_map(|(name, value)| {
             let setting = name.strip_prefix(ENV_PREFIX)?.to_lowercase();
             let section = SECTIONS.iter().find_map(|section| {

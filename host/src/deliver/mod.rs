@@ -39,6 +39,7 @@ pub use self::request::Post;
 pub use self::transport::{Client, ClientError, ClientRequest, HttpTransport, SendFuture, Sent, Transport};
 use crate::clock::Clock;
 use crate::directory::Directory;
+use crate::failpoint;
 use crate::lanes::{HELD_WAIT, Lanes, Signal};
 use crate::model::{
     Activity, Actor, Attempt, AuditEntry, DeliveryState, Endpoint, HoldReason, InactiveReason, Job,
@@ -112,6 +113,7 @@ impl Deliver {
         slot.give_back(due_at.is_none(), signal);
         match recorded.await {
             Ok(Recorded { failing_since, was_over }) => {
+                failpoint::reached(failpoint::RECORDED);
                 if told {
                     self.notices.ring();
                 }
@@ -197,7 +199,9 @@ impl Attempts {
             let due_at = Some(self.clock.now().after(HELD_WAIT));
             return self.finished(job, None, Conclusion { state, due_at });
         };
+        failpoint::reached(failpoint::ATTEMPT);
         let Sent { outcome, took } = self.transport.send(&post).await;
+        failpoint::reached(failpoint::ANSWERED);
         let number = job.attempts.saturating_add(1);
         let moment = Moment { now: self.clock.now(), wall: self.clock.wall() };
         let retry = endpoint.request.retry.as_ref().unwrap_or(&self.retry);

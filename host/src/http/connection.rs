@@ -7,7 +7,6 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use axum::Router;
 use axum::response::{IntoResponse as _, Response};
 use http::header::{CONNECTION, CONTENT_SECURITY_POLICY, HOST, TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Request, StatusCode, Version};
@@ -21,7 +20,7 @@ use tower_service::Service as _;
 use super::body::Timed;
 use super::heads::{Seen, Watched};
 use super::stall::WriteLimited;
-use super::{Options, Peer, Problem};
+use super::{Front, Options, Peer, Problem};
 use crate::shutdown::Shutdown;
 
 /// A request needs ten or so; proxies add a few.
@@ -41,7 +40,7 @@ type Answer = Result<Response, Infallible>;
 
 /// The router behind the checks that hyper leaves to us, for one connection.
 pub(super) struct Guarded {
-    router: Router,
+    front: Front,
     body_timeout: Duration,
     peer: Peer,
     seen: Seen,
@@ -50,9 +49,9 @@ pub(super) struct Guarded {
 
 impl Guarded {
     /// For the connection from this address.
-    pub(super) fn new(router: Router, options: &Options, peer: Peer) -> Self {
+    pub(super) fn new(front: Front, options: &Options, peer: Peer) -> Self {
         let body_timeout = options.body_timeout;
-        Self { router, body_timeout, peer, seen: Seen::default(), requests: AtomicUsize::new(0) }
+        Self { front, body_timeout, peer, seen: Seen::default(), requests: AtomicUsize::new(0) }
     }
 }
 
@@ -70,7 +69,7 @@ impl hyper::service::Service<Request<Incoming>> for Guarded {
         let mut request = request.map(|body| Timed::new(body, self.body_timeout));
         let body_ended = request.body().ended();
         request.extensions_mut().insert(self.peer);
-        let answering = self.router.clone().call(request);
+        let answering = self.front.router().call(request);
         // What is left of a body that was refused stands where the next request would begin. The client is told, or it
         // would send its next request into a connection that closes.
         Box::pin(async move {

@@ -1,6 +1,6 @@
 //! What everything that speaks HTTP to producers and operators shares.
 //!
-//! - [`serve`]: connections, with the limits that keep slow and hostile clients from holding them.
+//! - [`serve`]: connections, with the limits that keep slow and hostile clients from holding them; [`Front`]: what is served.
 //! - [`Keys`], [`Caller`]: who may do what.
 //! - [`Json`], [`OptionalJson`], [`Query`], [`PathText`], [`Limit`], [`read_body`]: requests, read within limits.
 //! - [`event_stream`], [`in_parts`]: answers that go on.
@@ -17,6 +17,7 @@ mod connection;
 mod content;
 mod depth;
 mod event_stream;
+mod front;
 mod heads;
 mod json;
 mod keys;
@@ -40,12 +41,13 @@ pub use self::body::{broken_body, read_body, text};
 pub use self::content::{Media, is_media_type, media_type, refuse_encoding};
 pub use self::depth::{MAX_DEPTH, is_deeper_than};
 pub use self::event_stream::{EventSender, Events, event_stream};
+pub use self::front::Front;
 pub use self::json::{Json, OptionalJson, parse};
 pub use self::keys::{Keys, ensure_admin_key};
 pub use self::object::{Object, object, objects};
 pub use self::parts::{Gone, PartSender, in_parts};
 pub use self::path::PathText;
-pub use self::problem::Problem;
+pub use self::problem::{Check, Problem};
 pub use self::query::{Limit, Query};
 pub use self::route::{Route, described, router};
 pub use self::server::serve;
@@ -69,9 +71,6 @@ pub struct Options {
     /// For a client to take the next piece of an answer.
     #[serde(with = "friendly")]
     pub write_timeout: Duration,
-    /// For requests in flight to finish at shutdown.
-    #[serde(with = "friendly")]
-    pub shutdown_timeout: Duration,
 }
 
 impl Default for Options {
@@ -82,7 +81,6 @@ impl Default for Options {
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),
-            shutdown_timeout: Duration::from_secs(30),
         }
     }
 }

@@ -21,6 +21,21 @@ const RETRY_AFTER_SECS: HeaderValue = HeaderValue::from_static("2");
 /// Seconds a producer waits after 429: by then something of what is in the way may be over.
 const RETRY_AFTER_FULL_SECS: HeaderValue = HeaderValue::from_static("10");
 
+/// Seconds a producer waits while the disk is full: somebody has to make room.
+const RETRY_AFTER_DISK_SECS: HeaderValue = HeaderValue::from_static("30");
+
+/// Something that has to be so for the gateway to take events.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "ReadinessCheck")]
+pub struct Check {
+    /// What is looked at: `start`, `stop`, `store` or `disk`.
+    pub name: &'static str,
+    /// Whether it is so.
+    pub ok: bool,
+    /// How it is, in a sentence; if it is not so, what to do.
+    pub detail: String,
+}
+
 /// Why a request was not done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -29,7 +44,8 @@ pub struct Problem {
     detail: String,
     pointer: Option<String>,
     line: Option<usize>,
-    request_id: Option<String>,
+    request_id: Option<Box<str>>,
+    checks: Box<[Check]>,
 }
 
 /// An error, as RFC 9457 has it (section 3.1), with extensions.
@@ -57,13 +73,17 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "&str")]
     request_id: Option<&'a str>,
+    /// Of `/readyz`: all that has to be so.
+    #[serde(skip_serializing_if = "<[Check]>::is_empty")]
+    checks: &'a [Check],
 }
 
 impl Problem {
     /// A problem with this status, this stable code and this sentence.
     #[must_use]
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), pointer: None, line: None, request_id: None }
+        let (detail, pointer, line) = (detail.into(), None, None);
+        Self { status, code, detail, pointer, line, request_id: None, checks: Box::default() }
     }
 
     /// 400: the request cannot be read at all, as JSON that is none.
@@ -130,6 +150,29 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail).logged(cause)
     }
 
+    /// 503: the gateway cannot do anything yet; the same request may succeed soon.
+    #[must_use]
+    pub fn not_started() -> Self {
+        let detail = "the gateway is starting; send the same request again later";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
+    }
+
+    /// 503: not all of this is so, and the gateway takes no events until it is.
+    #[must_use]
+    pub fn not_ready(checks: Vec<Check>) -> Self {
+        let failing: Vec<_> = checks.iter().filter(|check| !check.ok).map(|check| &*check.detail).collect();
+        let detail = failing.join("; ");
+        Self { checks: checks.into(), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", detail) }
+    }
+
+    /// 503: events would fill the disk, and what is accepted already has to be worked off first.
+    #[must_use]
+    pub fn disk_full() -> Self {
+        let detail = "the disk of the gateway is almost full, and it takes no events until there is room again; send the \
+                      same again later";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "disk_full", detail)
+    }
+
     fn backlog_full(full: &store::BacklogFull) -> Self {
         let detail = format!(
             "{full}; send the same again later. What is in the way is in `GET /v1/deliveries` with the states `pending`, \
@@ -176,11 +219,20 @@ impl Problem {
         &self.detail
     }
 
+    fn retry_after(&self) -> Option<HeaderValue> {
+        match (self.status, self.code) {
+            (StatusCode::SERVICE_UNAVAILABLE, "disk_full") => Some(RETRY_AFTER_DISK_SECS),
+            (StatusCode::SERVICE_UNAVAILABLE, _) => Some(RETRY_AFTER_SECS),
+            (StatusCode::TOO_MANY_REQUESTS, _) => Some(RETRY_AFTER_FULL_SECS),
+            _ => None,
+        }
+    }
+
     fn logged(mut self, cause: &dyn Error) -> Self {
         let request_id = format!("req_{:016x}", rand::random::<u64>());
         let source = cause.source().map(tracing::field::display);
         tracing::error!(code = self.code, %request_id, error = %cause, source, "a request failed");
-        self.request_id = Some(request_id);
+        self.request_id = Some(request_id.into());
         self
     }
 }
@@ -269,6 +321,7 @@ impl Serialize for Problem {
             pointer: self.pointer.as_deref(),
             line: self.line,
             request_id: self.request_id.as_deref(),
+            checks: &self.checks,
         };
         body.serialize(serializer)
     }
@@ -281,10 +334,8 @@ impl IntoResponse for Problem {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        } else if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(RETRY_AFTER, RETRY_AFTER_SECS);
-        } else if self.status == StatusCode::TOO_MANY_REQUESTS {
-            headers.insert(RETRY_AFTER, RETRY_AFTER_FULL_SECS);
+        } else if let Some(seconds) = self.retry_after() {
+            headers.insert(RETRY_AFTER, seconds);
         } else if self.status == StatusCode::REQUEST_TIMEOUT {
             // The rest of the body may still come, and must not be taken for a request.
             headers.insert(CONNECTION, HeaderValue::from_static("close"));

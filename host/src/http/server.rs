@@ -7,15 +7,13 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use http::StatusCode;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::connection::{Guarded, drive};
-use super::{Options, Peer, Problem};
+use super::{Front, Options, Peer};
 use crate::shutdown::Shutdown;
 
 /// After an error that would come again at once, as "too many open files": long enough not to spin, short enough that
@@ -23,9 +21,8 @@ use crate::shutdown::Shutdown;
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// Serves HTTP/1.1 on this listener until shutdown is requested; then takes no new connections, finishes the requests
-/// in flight within `options.shutdown_timeout`, and returns.
-pub async fn serve(listener: TcpListener, router: Router, options: Options, shutdown: Shutdown) {
-    let router = with_fallbacks(router);
+/// in flight, cuts off those that are not finished when it is over, and returns.
+pub async fn serve(listener: TcpListener, front: Front, options: Options, shutdown: Shutdown) {
     let slots = Arc::new(Semaphore::new(options.max_connections.get() as usize));
     let options = Arc::new(options);
     let connections = TaskTracker::new();
@@ -40,7 +37,7 @@ pub async fn serve(listener: TcpListener, router: Router, options: Options, shut
             accepted = accepted => accepted,
             () = shutdown.requested() => break,
         };
-        let (service, options) = (Guarded::new(router.clone(), &options, peer), Arc::clone(&options));
+        let (service, options) = (Guarded::new(front.clone(), &options, peer), Arc::clone(&options));
         let (shutdown, cut_off) = (shutdown.clone(), cut_off.clone());
         connections.spawn(async move {
             let _slot = slot;
@@ -50,23 +47,14 @@ pub async fn serve(listener: TcpListener, router: Router, options: Options, shut
     }
     drop(listener);
     connections.close();
-    if tokio::time::timeout(options.shutdown_timeout, connections.wait()).await.is_err() {
-        tracing::warn!(connections = connections.len(), "requests did not finish in time and are cut off");
-        cut_off.cancel();
-        connections.wait().await;
+    tokio::select! {
+        () = connections.wait() => {}
+        () = shutdown.over() => {
+            tracing::warn!(connections = connections.len(), "requests did not finish in time and are cut off");
+            cut_off.cancel();
+            connections.wait().await;
+        }
     }
-}
-
-/// Unknown routes and methods are problems like all others.
-fn with_fallbacks(router: Router) -> Router {
-    router
-        .fallback(async || {
-            Problem::not_found("there is no such route; see the list of routes in the documentation")
-        })
-        .method_not_allowed_fallback(async || {
-            let detail = "this route does not take this method; the header `Allow` lists those it takes";
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
-        })
 }
 
 /// The next connection and its other end, whatever happens in between.

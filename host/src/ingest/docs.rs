@@ -9,7 +9,7 @@ use super::handler::{Params, Taken};
 use super::many::Outcome;
 use crate::model::{TenantId, Topic};
 use crate::openapi::refusal::{
-    BACKLOG_FULL, ID_REUSED, INVALID_IDEMPOTENCY_KEY, SCHEMA_MISMATCH, UNKNOWN_TOPIC,
+    BACKLOG_FULL, DISK_FULL, ID_REUSED, INVALID_IDEMPOTENCY_KEY, SCHEMA_MISMATCH, UNKNOWN_TOPIC,
 };
 use crate::openapi::{Access, Anything, Content, Lines, Operation, Tag, Time, json};
 
@@ -65,7 +65,8 @@ pub(super) fn post_events() -> Operation {
              `ce_` and base64url of SHA-256 over `source`, a line break and `id`; `data` is the whole CloudEvent in its JSON \
              format, so that no attribute is lost.\n\n\
              There may be too much undelivered work, of the tenant or of all: then events are refused with `429` and `Retry-After`, and \
-             repeats of those that were accepted before are answered all the same.\n\n\
+             repeats of those that were accepted before are answered all the same. While the disk is almost full, all are refused with \
+             `503`.\n\n\
              Each form may be sent with `Content-Encoding: gzip`.",
         )
         .query::<Params>()
@@ -75,7 +76,7 @@ pub(super) fn post_events() -> Operation {
         .body(Content::of::<CloudEvent>("application/cloudevents+json").example("example", cloud_event()))
         .answer(StatusCode::ACCEPTED, "The event, or all of them, are on stable storage", [taken()])
         .answer(StatusCode::OK, "With `partial=true`: a result for each event, one a line, in their order", [results()])
-        .refuse(&[BACKLOG_FULL, ID_REUSED, INVALID_IDEMPOTENCY_KEY, SCHEMA_MISMATCH, UNKNOWN_TOPIC])
+        .refuse(&[BACKLOG_FULL, DISK_FULL, ID_REUSED, INVALID_IDEMPOTENCY_KEY, SCHEMA_MISMATCH, UNKNOWN_TOPIC])
 }
 
 fn taken() -> Content {

@@ -15,7 +15,7 @@ impl Ingest {
     /// refused.
     pub(super) async fn expects(&self, event: &NewEvent) -> Result<(), Problem> {
         let Some(known) = self.catalogue.get(&event.topic) else {
-            return match self.options.unknown_topics {
+            return match self.options.load().unknown_topics {
                 UnknownTopics::Allow => Ok(()),
                 UnknownTopics::Refuse => Err(unknown(event)),
             };

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::cloudevent::{binary, structured};
 use super::form::{Form, Single};
 use super::{Ingest, event, idempotency, inflate, many};
+use crate::failpoint;
 use crate::http::{Caller, Problem, Query, text, uninterrupted};
 use crate::model::{Event, EventId, UnixMs};
 use crate::store::{self, Accepted, NewEvent, Refused};
@@ -68,6 +69,7 @@ impl Ingest {
         let ingest = Arc::clone(self);
         // Even if the producer hangs up in between.
         uninterrupted(async move {
+            failpoint::reached(failpoint::ACCEPT);
             let accepted = ingest.store.accept(events).await?;
             ingest.hand_on(&accepted);
             Ok(accepted)
@@ -130,12 +132,16 @@ pub(super) async fn post_events(
     request: Request,
 ) -> Result<Response, Problem> {
     caller.may_post()?;
+    if ingest.free_space.is_low() {
+        return Err(Problem::disk_full());
+    }
     let (head, body) = request.into_parts();
     match Form::of(&head.headers)? {
         Form::One(form) => one(&ingest, &caller, form, &head.headers, body).await,
         Form::Many(form) => {
             idempotency::refuse(&head.headers)?;
-            let body = inflate::read(&head.headers, body, ingest.options.max_batch_bytes).await?;
+            let most = ingest.options.load().max_batch_bytes;
+            let body = inflate::read(&head.headers, body, most).await?;
             let batch = many::Batch::read(&ingest, &caller, form, &body)?;
             if params.partial { batch.each().await } else { batch.all().await }
         }
@@ -150,7 +156,8 @@ async fn one(
     body: Body,
 ) -> Result<Response, Problem> {
     let idempotency_key = idempotency::key(headers)?;
-    let body = inflate::read(headers, body, ingest.options.max_event_bytes).await?;
+    let most = ingest.options.load().max_event_bytes;
+    let body = inflate::read(headers, body, most).await?;
     let event = read(form, headers, &body, caller, ingest.clock.now())?;
     ingest.expects(&event).await?;
     let accepted = ingest.accept(vec![NewEvent { idempotency_key, ..event }]).await?;

@@ -101,8 +101,8 @@ impl<'a> Batch<'a> {
         body: &'a Bytes,
     ) -> Result<Self, Problem> {
         let entries = match form {
-            Plural::NdJson => ndjson::lines(text(body)?, &ingest.options)?,
-            Plural::CloudEvents => elements(text(body)?, &ingest.options)?,
+            Plural::NdJson => ndjson::lines(text(body)?, &ingest.options.load())?,
+            Plural::CloudEvents => elements(text(body)?, &ingest.options.load())?,
         };
         Ok(Self { ingest, caller, form, body, entries, now: ingest.clock.now() })
     }
@@ -159,7 +159,7 @@ impl<'a> Batch<'a> {
     async fn event(&self, json: &str) -> Result<NewEvent, Problem> {
         // Thousands of them are milliseconds of work: other requests get their turn in between.
         tokio::task::coop::consume_budget().await;
-        let max = self.ingest.options.max_event_bytes;
+        let max = self.ingest.options.load().max_event_bytes;
         if json.len() > max {
             return Err(Problem::too_large(format!("an event may have at most {max} bytes")));
         }

@@ -5,7 +5,8 @@
 //! - `202` only after the store has them on stable storage; until then nothing is answered and nothing handed on.
 //! - `data` is kept byte for byte: numbers of thirty digits, the order of keys and spaces survive.
 //! - An event whose topic has a schema in the catalogue must satisfy it.
-//! - While there is too much undelivered work, events are refused (`429`) and repeats of accepted ones are answered.
+//! - While there is too much undelivered work, events are refused (`429`) and repeats of accepted ones are answered. While the
+//!   disk is almost full, all are refused (`503`), before their bodies are read.
 //! - Whatever is refused has changed nothing, and the answer names the field and, in NDJSON, the line.
 
 mod cloudevent;
@@ -23,6 +24,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ::http::Method;
+use arc_swap::ArcSwap;
 use axum::Router;
 use axum::extract::FromRef;
 use axum::routing::post;
@@ -30,6 +32,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalogue::Catalogue;
 use crate::clock::Clock;
+use crate::free_space::FreeSpace;
 use crate::handoff;
 use crate::http::{self, Keys, Route};
 use crate::model::{Event, TenantId};
@@ -58,6 +61,8 @@ pub struct Options {
     pub backlog_deliveries: u64,
     /// The same in bytes. Default: 32 GiB.
     pub backlog_bytes: u64,
+    /// Bytes of the disk that have to be free; with less, events are refused. 0 = any number. Default: 256 MiB.
+    pub min_free_bytes: u64,
 }
 
 /// What becomes of events whose topic is not in the catalogue.
@@ -83,8 +88,10 @@ pub struct Ingest {
     pub clock: Clock,
     /// Where new events go once they are stored.
     pub accepted: handoff::Sender<Arc<Event>>,
-    /// How much is taken at once.
-    pub options: Options,
+    /// Whether there is room for them.
+    pub free_space: FreeSpace,
+    /// How much is taken at once: what is put there counts from the next request on.
+    pub options: Arc<ArcSwap<Options>>,
 }
 
 /// The routes of ingest.
@@ -121,6 +128,8 @@ impl Default for Options {
             tenant_backlogs: BTreeMap::new(),
             backlog_deliveries: 10_000_000,
             backlog_bytes: 32 << 30,
+            // More than is written in the second until it is noticed, and than what is accepted by then needs to be delivered.
+            min_free_bytes: 256 << 20,
         }
     }
 }

@@ -48,7 +48,7 @@ impl Refusal {
         if let Some(pointer) = self.pointer {
             problem["pointer"] = pointer.into();
         }
-        if self.status.is_server_error() && self.code != NOT_READY.code {
+        if self.status.is_server_error() && ![NOT_READY.code, DISK_FULL.code].contains(&self.code) {
             problem["request_id"] = "req_0123456789abcdef".into();
         }
         problem
@@ -356,6 +356,14 @@ pub const UNAVAILABLE: Refusal = Refusal::new(
 pub const NOT_READY: Refusal = Refusal::new(
     StatusCode::SERVICE_UNAVAILABLE,
     "not_ready",
-    "the gateway takes no events now: it is stopping, or its store cannot be written",
+    "the gateway takes no events now: it is starting or stopping, its store cannot be written, or its disk is almost full; `checks` \
+     says which",
     "the gateway is stopping",
+);
+/// There is no room for events.
+pub const DISK_FULL: Refusal = Refusal::new(
+    StatusCode::SERVICE_UNAVAILABLE,
+    "disk_full",
+    "the disk of the gateway is almost full; what was accepted is delivered all the same",
+    "the disk of the gateway is almost full, and it takes no events until there is room again; send the same again later",
 );

@@ -46,7 +46,7 @@ async fn health_is_asked_without_a_key() -> Result<()> {
     let scene = Scene::start().await?;
     let hookway = Hookway::default().set("HOOKWAY_ADDRESS", &scene.gateway.base());
     hookway.ok(&["health"]).await?.says("takes events")?;
-    assert_eq!(hookway.json(&["health"]).await?, json!({ "status": "ok" }));
+    assert_eq!(hookway.json(&["health"]).await?["status"], "ok");
     let stopping =
         json!({ "status": 503, "code": "not_ready", "title": "", "detail": "the gateway is stopping" });
     scene.receiver.script("/readyz", [Answer::status(503).body(stopping.to_string())]);

@@ -34,6 +34,7 @@ pub struct Setup {
     environment: Vec<(String, String)>,
     plugins: Vec<(String, PathBuf)>,
     manifests: Vec<(String, String)>,
+    disk_mib: Option<u32>,
     quiet: bool,
 }
 
@@ -79,6 +80,7 @@ impl Setup {
             environment: Vec::new(),
             plugins: Vec::new(),
             manifests: Vec::new(),
+            disk_mib: None,
             quiet: false,
         }
     }
@@ -108,6 +110,14 @@ impl Setup {
     #[must_use]
     pub fn manifest(mut self, name: &str, text: &str) -> Self {
         self.manifests.push((name.to_owned(), text.to_owned()));
+        self
+    }
+
+    /// Its data lies on a disk of its own with so many MiB, which is gone with the process. Not all machines have that: see
+    /// [`small_disks`].
+    #[must_use]
+    pub const fn disk_mib(mut self, mib: u32) -> Self {
+        self.disk_mib = Some(mib);
         self
     }
 
@@ -157,9 +167,18 @@ impl Setup {
 
     fn command(&self, home: &Path, listen: &str) -> Result<Command> {
         let log = File::options().create(true).append(true).open(home.join("gateway.log"))?;
-        let mut command = Command::new(self.binary.clone().map_or_else(beside_this_program, Ok)?);
+        let (binary, data) = (self.binary.clone().map_or_else(beside_this_program, Ok)?, home.join("data"));
+        let mut command = match self.disk_mib {
+            None => Command::new(binary),
+            Some(mib) => {
+                fs::create_dir_all(&data)?;
+                let mut command = on_a_disk(mib, &data);
+                command.arg(binary);
+                command
+            }
+        };
         command.args(["serve", "--listen", listen]);
-        command.arg("--data-dir").arg(home.join("data")).arg("--plugins-dir").arg(home.join("plugins"));
+        command.arg("--data-dir").arg(data).arg("--plugins-dir").arg(home.join("plugins"));
         for setting in &self.settings {
             command.args(["--set", setting]);
         }
@@ -262,14 +281,35 @@ impl Gateway {
         fs::read_to_string(format!("/proc/{pid}/{file}")).context("/proc is there on Linux only")
     }
 
+    /// Where a disk of its own is to be seen from outside; settings must say `core_dumps=true`, or only root may look.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn disk(&self) -> Result<PathBuf> {
+        let data = self.home().join("data");
+        Ok(PathBuf::from(format!("/proc/{}/root", self.id()?)).join(data.strip_prefix("/")?))
+    }
+
     /// SIGTERM: asks it to drain and end.
     ///
     /// # Errors
     /// It has ended already.
     pub fn terminate(&self) -> Result<()> {
+        self.signal(Signal::TERM)
+    }
+
+    /// SIGHUP: asks it to read its settings again.
+    ///
+    /// # Errors
+    /// It has ended already.
+    pub fn hang_up(&self) -> Result<()> {
+        self.signal(Signal::HUP)
+    }
+
+    fn signal(&self, signal: Signal) -> Result<()> {
         let pid = self.child.id().and_then(|pid| Pid::from_raw(pid.cast_signed()));
-        kill_process(pid.context("the gateway has ended already")?, Signal::TERM)
-            .context("the gateway could not be told to stop")
+        kill_process(pid.context("the gateway has ended already")?, signal)
+            .context("the gateway could not be sent a signal")
     }
 
     /// Waits until the process has ended.
@@ -393,6 +433,26 @@ pub fn beside_this_program() -> Result<PathBuf> {
     places.into_iter().find(|place| place.is_file()).context(
         "the gateway is not built: run `cargo xtask test`, which builds it first, or `cargo build -p hookway`",
     )
+}
+
+/// Runs a program where this folder is a small disk, in a user namespace of its own, so that no privilege is needed and nothing has
+/// to be tidied up.
+fn on_a_disk(mib: u32, folder: &Path) -> Command {
+    const MOUNT: &str = r#"mount -t tmpfs -o "size=$1m" tmpfs "$0" && shift && exec "$@""#;
+    let mut command = Command::new("unshare");
+    command
+        .args(["--user", "--map-root-user", "--mount", "sh", "-c", MOUNT])
+        .arg(folder)
+        .arg(mib.to_string());
+    command
+}
+
+/// Whether this machine lets a process have a disk of its own.
+pub async fn small_disks() -> bool {
+    let Ok(folder) = tempfile::tempdir() else { return false };
+    let mut command = on_a_disk(1, folder.path());
+    command.arg("true").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().await.is_ok_and(|status| status.success())
 }
 
 fn resident_kib(status: &str) -> Option<u64> {

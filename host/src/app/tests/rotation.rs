@@ -7,6 +7,7 @@ use ::http::{HeaderMap, Uri};
 use axum::body::Bytes;
 use axum::extract::State;
 use standardwebhooks::Webhook;
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -44,7 +45,8 @@ impl Receiver {
         let router = Router::new().route("/{n}", axum::routing::post(receive)).with_state(Arc::new(seen));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let serve = tokio::spawn(http::serve(listener, router, http::Options::default(), Shutdown::new()));
+        let serve =
+            tokio::spawn(http::serve(listener, router.into(), http::Options::default(), Shutdown::new()));
         Self { address, seen: arrived, _task: tokio_util::task::AbortOnDropHandle::new(serve) }
     }
 

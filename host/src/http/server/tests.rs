@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 
+use axum::Router;
 use axum::body::Body;
 use axum::routing::{get, post};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -26,13 +27,7 @@ struct Server {
 }
 
 fn patient() -> Options {
-    Options {
-        header_timeout: LONG,
-        body_timeout: LONG,
-        write_timeout: LONG,
-        shutdown_timeout: LONG,
-        ..Options::default()
-    }
+    Options { header_timeout: LONG, body_timeout: LONG, write_timeout: LONG, ..Options::default() }
 }
 
 fn router() -> Router {
@@ -51,7 +46,7 @@ async fn start(router: Router, options: Options) -> Server {
 fn start_at(listener: TcpListener, router: Router, options: Options) -> Server {
     let address = listener.local_addr().unwrap();
     let shutdown = Shutdown::new();
-    let task = tokio::spawn(serve(listener, router, options, shutdown.clone()));
+    let task = tokio::spawn(serve(listener, router.into(), options, shutdown.clone()));
     Server { address, shutdown, task }
 }
 
@@ -372,12 +367,35 @@ async fn shutdown_does_not_wait_for_ever() {
         told.notify_one();
         std::future::pending().await
     };
-    let options = Options { shutdown_timeout: SHORT, ..patient() };
-    let server = start(Router::new().route("/stuck", get(stuck)), options).await;
+    let server = start(Router::new().route("/stuck", get(stuck)), patient()).await;
     let mut stream = server.connect().await;
     stream.write_all(b"GET /stuck HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
     entered.notified().await;
     server.shutdown.request();
+    server.shutdown.finished(SHORT).await;
     server.task.await.unwrap();
     assert_eq!(until_closed(&mut stream).await, "");
+}
+
+#[tokio::test]
+async fn what_is_served_can_be_replaced_on_an_open_connection() {
+    let front = Front::closed(Router::new().route("/early", get(async || "early")));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (address, shutdown) = (listener.local_addr().unwrap(), Shutdown::new());
+    tokio::spawn(serve(listener, front.clone(), patient(), shutdown.clone()));
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let mut ask = async |path: &str| {
+        stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n").as_bytes()).await.unwrap();
+        let mut answer = [0; 2048];
+        let read = stream.read(&mut answer).await.unwrap();
+        String::from_utf8_lossy(&answer[..read]).into_owned()
+    };
+    assert!(ask("/early").await.ends_with("early"));
+    let early = ask("/").await;
+    assert!(early.starts_with("HTTP/1.1 503") && early.contains("retry-after: 2"), "{early}");
+    front.open(router());
+    assert!(ask("/").await.ends_with("hello"));
+    assert!(ask("/early").await.starts_with("HTTP/1.1 404"));
+    front.close(Router::new());
+    assert!(ask("/").await.contains("is starting"));
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Mutex;
 
+use arc_swap::ArcSwap;
 use axum::body::Body;
 use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Builder;
@@ -12,6 +13,7 @@ use tower_service::Service as _;
 use super::*;
 use crate::catalogue::Catalogue;
 use crate::clock::Clock;
+use crate::free_space::FreeSpace;
 use crate::handoff::{self, Received, Receiver};
 use crate::http::Keys;
 use crate::ingest::{Options, UnknownTopics, router};
@@ -211,12 +213,13 @@ async fn gateway_with(scope: Scope, unknown_topics: UnknownTopics) -> Gateway {
         ..Options::default()
     };
     let ingest = Ingest {
+        free_space: FreeSpace::endless(),
         store: Arc::clone(&shelf) as Arc<dyn Store>,
         keys: Keys::new(vec![key.record(scope, "", UnixMs(1))], clock),
         catalogue: Catalogue::load(Arc::clone(&shelf) as Arc<dyn Store>).await.unwrap(),
         clock,
         accepted,
-        options,
+        options: Arc::new(ArcSwap::from_pointee(options)),
     };
     Gateway { router: router(ingest), shelf, handed_on, key: key.reveal() }
 }

@@ -10,6 +10,7 @@ use super::failure::Failure;
 use super::rows;
 use super::schema::{Tables, delivery_id};
 use super::writer::{Batch, Change};
+use crate::failpoint;
 use crate::model::{DeliveryId, DeliveryState, EndpointId, HoldReason, UnixMs, failing_since};
 use crate::store::{FinishedAttempt, QueuePlace, Recorded};
 
@@ -53,6 +54,7 @@ impl Change for FinishedAttempt {
             Some(success) => note_ended(&mut batch.tables, row.endpoint, success, self.at)?,
             None => None,
         };
+        failpoint::reached(failpoint::APPLIED);
         Ok(Recorded { failing_since, was_over })
     }
 }

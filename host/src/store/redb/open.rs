@@ -21,6 +21,7 @@ use super::statistics;
 use super::upkeep::Upkeep;
 use super::wal::Wal;
 use super::writer::begin;
+use crate::failpoint;
 use crate::store::Error;
 use crate::vault::Vault;
 
@@ -111,6 +112,7 @@ fn try_prepare(
         Some(wal) => replaying::replay(&transaction, wal)?,
         None => replaying::load(&transaction)?,
     };
+    failpoint::reached(failpoint::OPENED);
     transaction.commit()?;
     Ok(((progress, upkeep), was_clear))
 }

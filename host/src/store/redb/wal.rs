@@ -18,6 +18,7 @@ use redb::StorageBackend;
 use serde::{Deserialize, Serialize};
 
 use super::codec::Corrupt;
+use crate::failpoint;
 use crate::store::FanOut;
 
 /// Length, checksum, generation.
@@ -169,7 +170,9 @@ impl Wal {
             self.length = length;
         }
         self.file.write(self.at, frame)?;
+        failpoint::reached(failpoint::LOG_WRITTEN);
         self.file.sync_data()?;
+        failpoint::reached(failpoint::LOG_SYNCED);
         self.at = end;
         frame.clear();
         Ok(())
