@@ -39,6 +39,8 @@
 //! - [`client`]: the command line over the HTTP API; knows nothing of the gateway but its words.
 //! - [`authoring`]: the command line for authors of plugins, without a gateway.
 //! - [`app`]: the composition root, the only place that knows all stages.
+//!
+//! The module `fuzzing` is there for tests, and with the feature of this name.
 
 pub mod api;
 pub mod app;
@@ -54,6 +56,8 @@ pub mod dispatch;
 pub mod failpoint;
 pub mod filter;
 pub mod free_space;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod handoff;
 pub mod http;
 pub mod ingest;

@@ -69,6 +69,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("authoring", &["clock", "plugins", "client"]),
     ("config", &["ALL"]),
     ("cli", &["config", "client", "plugins", "authoring"]),
+    ("fuzzing", &["ALL"]),
     ("core_dumps", &[]),
     ("open_files", &[]),
     ("signals", &["shutdown"]),

@@ -68,6 +68,7 @@ fn parse_retry_after(text: &str, wall: UnixMs) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
+    use proptest::prelude::*;
     use rand::SeedableRng as _;
     use rand::rngs::StdRng;
 
@@ -94,6 +95,30 @@ mod tests {
     fn wait(status: u16, retry_after: &str) -> u64 {
         let due_at = after(&answered(status, Some(retry_after)), 1).due_at.unwrap();
         due_at.since(NOW).as_secs()
+    }
+
+    proptest! {
+        #[test]
+        fn seconds_and_dates_ask_for_the_same_wait(seconds in 1_u32..200_000) {
+            let at = UNIX_EPOCH + Duration::from_millis(WALL.0) + Duration::from_secs(seconds.into());
+            let expected = Some(Duration::from_secs(seconds.into()));
+            prop_assert_eq!(parse_retry_after(&seconds.to_string(), WALL), expected);
+            prop_assert_eq!(parse_retry_after(&httpdate::fmt_http_date(at), WALL), expected);
+        }
+
+        #[test]
+        fn whatever_a_receiver_says_the_next_attempt_is_neither_early_nor_more_than_a_day_late(
+            status in prop_oneof![Just(429_u16), Just(503), 300_u16..600],
+            said in "[0-9]{0,12}|[ -~]{0,40}|(Mon|Fri), [0-9]{2} Mar 20[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT",
+        ) {
+            let conclusion = after(&answered(status, Some(&said)), 1);
+            if let (Some(due_at), true) = (conclusion.due_at, status != 410) {
+                let wait = due_at.since(NOW);
+                prop_assert!(wait <= Duration::from_secs(86_400).mul_f64(1.2), "{wait:?}");
+                let asked = parse_retry_after(said.trim(), WALL).unwrap_or_default();
+                prop_assert!(wait >= asked.min(Duration::from_secs(8)).min(Duration::from_hours(24)), "{wait:?}");
+            }
+        }
     }
 
     #[test]

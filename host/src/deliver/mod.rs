@@ -15,6 +15,8 @@
 mod classify;
 #[cfg(test)]
 mod deactivation_tests;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod guard;
 mod name_server;
 mod options;

@@ -218,7 +218,72 @@ fn text_that_is_no_json_is_refused() {
     }
 }
 
+/// A value as JSON.
+fn value() -> impl Strategy<Value = String> {
+    prop_oneof![
+        Just("null".to_owned()),
+        any::<bool>().prop_map(|value| value.to_string()),
+        (-3_i64..4).prop_map(|value| value.to_string()),
+        (-2.0..2.0).prop_map(|value: f64| value.to_string()),
+        "[ab]{0,2}".prop_map(|text| format!("\"{text}\"")),
+    ]
+}
+
+/// An object with the keys `a` and `b`, two levels deep.
+fn data() -> impl Strategy<Value = String> {
+    let inner = (value(), value()).prop_map(|(a, b)| format!(r#"{{"a": {a}, "b": [{b}]}}"#));
+    (prop_oneof![value(), inner], value()).prop_map(|(a, b)| format!(r#"{{"a": {a}, "b": {b}}}"#))
+}
+
+/// A filter with every operator.
+fn filter() -> impl Strategy<Value = String> {
+    let operator = prop_oneof![
+        value(),
+        (prop::sample::select(vec!["$eq", "$ne", "$gt", "$gte", "$lt", "$lte"]), value())
+            .prop_map(|(operator, value)| format!(r#"{{"{operator}": {value}}}"#)),
+        (prop::sample::select(vec!["$in", "$nin"]), value(), value())
+            .prop_map(|(operator, a, b)| format!(r#"{{"{operator}": [{a}, {b}]}}"#)),
+        any::<bool>().prop_map(|is_there| format!(r#"{{"$exists": {is_there}}}"#)),
+        (prop::sample::select(vec!["$startsWith", "$endsWith", "$regex"]), "[ab]{1,2}")
+            .prop_map(|(operator, text)| format!(r#"{{"{operator}": "{text}"}}"#)),
+    ];
+    let place = prop::sample::select(vec!["a", "b", "/a/b", "/b/0", "c"]);
+    let leaf =
+        (place, operator).prop_map(|(place, operator)| format!(r#"{{"data": {{"{place}": {operator}}}}}"#));
+    leaf.prop_recursive(3, 12, 3, |inner| {
+        prop_oneof![
+            inner.clone().prop_map(|inner| format!(r#"{{"$not": {inner}}}"#)),
+            (prop::sample::select(vec!["$and", "$or"]), prop::collection::vec(inner, 1..3))
+                .prop_map(|(operator, all)| format!(r#"{{"{operator}": [{}]}}"#, all.join(", "))),
+        ]
+    })
+}
+
 proptest! {
+    #[test]
+    fn conditions_combine_as_logic_says(one in filter(), other in filter(), data in data()) {
+        let Ok(parsed) = Filter::parse(&one) else {
+            // Only what compares a thing with something that has no order is refused.
+            prop_assert!(one.contains("$gt") || one.contains("$lt"), "{one}");
+            return Ok(());
+        };
+        prop_assume!(Filter::parse(&other).is_ok());
+        let holds = |filter: &str| judged(filter, &data).is_ok();
+        let (a, b) = (holds(&one), holds(&other));
+        prop_assert_eq!(parsed.judge(&subject(&data), &endpoint()).is_ok(), a);
+        prop_assert_eq!(holds(&format!(r#"{{"$not": {one}}}"#)), !a, "{} on {}", one, data);
+        prop_assert_eq!(holds(&format!(r#"{{"$and": [{one}, {other}]}}"#)), a && b, "{}, {} on {}", one, other, data);
+        prop_assert_eq!(holds(&format!(r#"{{"$or": [{one}, {other}]}}"#)), a || b, "{}, {} on {}", one, other, data);
+    }
+
+    #[test]
+    fn a_filter_means_the_same_however_its_json_is_written(one in filter(), data in data()) {
+        prop_assume!(Filter::parse(&one).is_ok());
+        let written: serde_json::Value = serde_json::from_str(&one).unwrap();
+        let again = serde_json::to_string_pretty(&written).unwrap();
+        prop_assert_eq!(judged(&one, &data).is_ok(), judged(&again, &data).is_ok(), "{} on {}", one, data);
+    }
+
     #[test]
     fn anything_is_survived(filter in r#"\{"(data|event|\$not|\$or)":[\[\]{}:,"\\a$/~ 0-9]{0,30}\}"#, data: String) {
         if let Ok(filter) = Filter::parse(&filter) {

@@ -206,7 +206,7 @@ fn refused(refused: Refused) -> Problem {
 }
 
 /// The elements of an array, each as it was written.
-fn elements<'a>(json: &'a str, options: &Options) -> Result<Vec<(Place, &'a str)>, Problem> {
+pub(super) fn elements<'a>(json: &'a str, options: &Options) -> Result<Vec<(Place, &'a str)>, Problem> {
     let max = options.max_batch_events;
     // They are counted first: an array of zeros has millions, and each that is kept takes more than it has.
     let Count(count) = parse(json)?;

@@ -14,6 +14,8 @@ mod docs;
 mod event;
 mod expected;
 mod form;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod handler;
 mod idempotency;
 mod inflate;

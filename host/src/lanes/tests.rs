@@ -5,6 +5,7 @@ mod claims;
 mod limits;
 mod neighbours;
 mod order;
+mod properties;
 mod simulation;
 
 use std::sync::Arc;

@@ -186,8 +186,26 @@ fn shorten(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::model::UnixMs;
+
+    proptest! {
+        /// Cursors of lists are ids.
+        #[test]
+        fn every_id_has_one_text_and_every_text_one_id_or_none(bits: u128, ordinal: u16, text in "(dlv_|evt_|ep_)?.{0,30}") {
+            let (event, delivery) = (EventKey(bits), DeliveryId { event: EventKey(bits), ordinal });
+            prop_assert_eq!(event.to_string().parse(), Ok(event));
+            prop_assert_eq!(delivery.to_string().parse(), Ok(delivery));
+            if let Ok(event) = text.parse::<EventKey>() {
+                prop_assert_eq!(event.to_string(), text.as_str());
+            }
+            if let Ok(delivery) = text.parse::<DeliveryId>() {
+                prop_assert_eq!(delivery.to_string(), text);
+            }
+        }
+    }
 
     #[test]
     fn text_round_trips_and_carries_its_prefix() {

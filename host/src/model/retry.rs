@@ -120,6 +120,25 @@ mod tests {
     }
 
     proptest! {
+        /// Jitter can take a fifth of the 73 hours, and takes hardly anything of their sum: the waits are spread by themselves.
+        #[test]
+        fn all_attempts_of_a_delivery_span_three_days(seed: u64) {
+            let (schedule, mut rng) = (RetrySchedule::default(), StdRng::seed_from_u64(seed));
+            let mut now = UnixMs(0);
+            for attempts in 1.. {
+                match schedule.after_failure(attempts, None, now, &mut rng) {
+                    Next::At(at) => {
+                        prop_assert!(at > now);
+                        now = at;
+                    }
+                    Next::GiveUp => break,
+                }
+            }
+            let nominal: Duration = schedule.0.iter().sum();
+            let span = now.since(UnixMs(0));
+            prop_assert!(span >= nominal.mul_f64(0.8) && span <= nominal.mul_f64(1.2), "{span:?}");
+        }
+
         #[test]
         fn waits_stay_within_a_fifth_of_the_schedule(seed: u64, attempt in 1_u16..=17) {
             let mut rng = StdRng::seed_from_u64(seed);

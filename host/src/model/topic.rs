@@ -264,7 +264,49 @@ impl fmt::Display for TopicPattern {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// The rules read off the page, one segment after another, however long it takes.
+    fn accepts(pattern: &[(Option<char>, &str)], topic: &[(Option<char>, &str)], is_first: bool) -> bool {
+        let Some(((separator, token), rest)) = pattern.split_first() else { return topic.is_empty() };
+        let fits = |topic: &[(Option<char>, &str)]| is_first || topic[0].0 == *separator;
+        if *token != "**" {
+            let is_it = |segment| *token == "*" || *token == segment;
+            return !topic.is_empty()
+                && fits(topic)
+                && is_it(topic[0].1)
+                && accepts(rest, &topic[1..], false);
+        }
+        // None, or one that the separator fits and any number more.
+        let most = if topic.is_empty() || !fits(topic) { 0 } else { topic.len() };
+        (0..=most).any(|taken| accepts(rest, &topic[taken..], is_first && taken == 0))
+    }
+
+    proptest! {
+        #[test]
+        fn patterns_mean_what_the_rules_say(
+            pattern in "(a|b|\\*|\\*\\*)([/.](a|b|\\*|\\*\\*)){0,6}",
+            topic in "(a|b)([/.](a|b)){0,6}",
+        ) {
+            let expected =
+                accepts(&split(&pattern).collect::<Vec<_>>(), &split(&topic).collect::<Vec<_>>(), true);
+            let pattern: TopicPattern = pattern.parse().unwrap();
+            prop_assert_eq!(pattern.matches(&topic.parse().unwrap()), expected, "{} on {}", pattern, topic);
+        }
+
+        #[test]
+        fn any_text_is_a_topic_or_a_pattern_or_refused(text in "[ab*/. ]{0,12}|.{0,12}") {
+            if let Ok(pattern) = text.parse::<TopicPattern>() {
+                prop_assert_eq!(pattern.to_string(), text.as_str());
+            }
+            if let Ok(topic) = text.parse::<Topic>() {
+                let itself: TopicPattern = text.parse().unwrap();
+                prop_assert!(itself.matches(&topic));
+            }
+        }
+    }
 
     #[test]
     fn patterns_accept_what_they_say() {

@@ -30,6 +30,8 @@ mod events;
 mod failure;
 #[cfg(test)]
 mod faults;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod ids;
 mod kv;
 mod log;

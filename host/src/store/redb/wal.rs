@@ -180,7 +180,7 @@ impl Wal {
 }
 
 /// The records of a frame.
-fn parse(frame: &[u8]) -> impl Iterator<Item = Result<Record, Corrupt>> {
+pub(super) fn parse(frame: &[u8]) -> impl Iterator<Item = Result<Record, Corrupt>> {
     let mut rest = frame
         .strip_prefix(&[VERSION])
         .ok_or(Corrupt::Version { table: "the write-ahead log", version: frame.first().copied() });
@@ -205,8 +205,34 @@ fn crc<const N: usize>(parts: [&[u8]; N]) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::store::redb::faults::Disk;
+
+    proptest! {
+        /// Whatever lies in the file: what was appended is read, and nothing that was not.
+        #[test]
+        fn a_log_over_old_bytes_has_what_was_appended(
+            old in prop::collection::vec(any::<u8>(), 0..400),
+            frames in prop::collection::vec(prop::collection::vec(any::<u128>(), 1..4), 0..5),
+            generation: u64,
+        ) {
+            let disk = Disk::holding(old);
+            let mut wal = Wal::new(disk.clone()).unwrap();
+            wal.begin(generation);
+            for numbers in &frames {
+                wal.append(&mut records(numbers)).unwrap();
+            }
+            prop_assert_eq!(read(disk.after_power_loss(), generation), reserved(&frames.concat()));
+        }
+
+        #[test]
+        fn hostile_records_are_refused_without_a_panic(mut bytes in prop::collection::vec(any::<u8>(), 1..200)) {
+            bytes[0] = VERSION;
+            let _ = parse(&bytes).collect::<Result<Vec<_>, _>>();
+        }
+    }
 
     fn records(numbers: &[u128]) -> Records {
         let mut records = Records::kept(true);
