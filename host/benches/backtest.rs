@@ -6,6 +6,7 @@
 //! events one after the other, with and without a backtest beside it.
 #![expect(clippy::print_stdout, reason = "the table is the product")]
 
+mod gateway;
 mod times;
 
 use std::collections::HashSet;
@@ -180,11 +181,12 @@ fn event(n: usize, at: UnixMs) -> Fallible<NewEvent> {
 async fn serve(home: &Path, store: Arc<dyn Store>, clock: Clock) -> Fallible<Asked> {
     let mut settings = Settings { data_dir: home.to_owned(), ..Settings::default() };
     settings.deliver.allow_http = true;
-    let app = App::start(settings, store, Compiler::InProcess, clock, Shutdown::new()).await?;
+    let (stop, http) = (Shutdown::new(), settings.http.clone());
+    let app = App::start(settings, store, Compiler::InProcess, clock, stop.clone()).await?;
     let key = app.admin_key().ok_or("a new store has a new key")?.reveal();
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let base = format!("http://{}", listener.local_addr()?);
-    tokio::spawn(app.run(listener, None));
+    tokio::spawn(gateway::serve(app, listener, http, stop));
     Ok(Asked { agent: Agent::new_with_defaults(), base, key })
 }
 

@@ -4,6 +4,7 @@
 //! process, and is asked over HTTP, as its users ask: the times are those of whole requests, with key, JSON and connection.
 #![expect(clippy::print_stdout, reason = "the table is the product")]
 
+mod gateway;
 mod times;
 
 use std::error::Error;
@@ -201,12 +202,13 @@ async fn serve(home: &Path, store: Arc<dyn Store>, clock: Clock) -> Fallible<Ask
     let mut settings = Settings { data_dir: home.to_owned(), ..Settings::default() };
     settings.deliver.allow_http = true;
     let began = Instant::now();
-    let app = App::start(settings, store, Compiler::InProcess, clock, Shutdown::new()).await?;
+    let (stop, http) = (Shutdown::new(), settings.http.clone());
+    let app = App::start(settings, store, Compiler::InProcess, clock, stop.clone()).await?;
     println!("started in {:.0?}", began.elapsed());
     let key = app.admin_key().ok_or("a new store has a new key")?.reveal();
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let base = format!("http://{}", listener.local_addr()?);
-    tokio::spawn(app.run(listener, None));
+    tokio::spawn(gateway::serve(app, listener, http, stop));
     Ok(Asked { agent: Agent::new_with_defaults(), base, key })
 }
 

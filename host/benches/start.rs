@@ -6,6 +6,7 @@
 //! many arrive in the first second, its memory, and what a change of one endpoint takes while all that goes on and after it.
 #![expect(clippy::print_stdout, reason = "the table is the product")]
 
+mod gateway;
 mod times;
 
 use std::error::Error;
@@ -104,11 +105,12 @@ async fn serve(settings: &Settings) -> Fallible<()> {
     let clock = Clock::system();
     let store = open(settings, clock)?;
     println!("{}", began.elapsed().as_secs_f64());
-    let app = App::start(settings.clone(), store, Compiler::InProcess, clock, Shutdown::new()).await?;
+    let stop = Shutdown::new();
+    let app = App::start(settings.clone(), store, Compiler::InProcess, clock, stop.clone()).await?;
     let key = app.admin_key().ok_or("a store without keys gets one")?.reveal();
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("{} {} {key}", began.elapsed().as_secs_f64(), listener.local_addr()?);
-    app.run(listener, None).await;
+    gateway::serve(app, listener, settings.http.clone(), stop).await;
     Ok(())
 }
 
