@@ -4,6 +4,7 @@
 //! until it is told to stop, or the store fails, and then lets everything that is under way end. Listener, store, compiler, clock
 //! and stop signal come from outside.
 
+mod exposition;
 mod global_plugins;
 mod live;
 mod plugin_records;
@@ -139,6 +140,8 @@ impl App {
         let (metrics, least) = (Metrics::default(), settings.ingest.min_free_bytes);
         let free_space = FreeSpace::new(free_space::of_disk(&settings.data_dir), least);
         let live = Live::new(settings.ingest.clone(), free_space, Arc::clone(&store));
+        exposition::tell(&metrics, &store);
+        transport.count_in(&metrics);
         plugins.count_in(&metrics);
         global_plugins::check(&plugins, directory.global()).await;
         let lanes = Lanes::start(
@@ -149,6 +152,7 @@ impl App {
             shutdown.clone(),
         )
         .await?;
+        lanes.count_in(&metrics);
         Ok(Self {
             settings,
             keys,
@@ -184,6 +188,8 @@ impl App {
     /// Serves from now on. What is in front for metrics answers without a key, and serves nothing else.
     pub fn serve(self, front: &Front, for_metrics: Option<&Front>) -> Serving {
         let (deliver, dispatch) = (self.deliver(), self.dispatch());
+        dispatch.count_in(&self.metrics);
+        front.traffic().count_in(&self.metrics);
         let resends = self.resends(&dispatch);
         let router = self.router(&resends);
         operations::start(&self.operations(), &self.shutdown);
@@ -232,6 +238,7 @@ impl App {
             accepted: self.accepted.clone(),
             free_space: self.live.free_space.clone(),
             options: Arc::clone(&self.live.ingest),
+            counts: ingest::Counts::new(&self.metrics),
         }
     }
 
@@ -255,6 +262,7 @@ impl App {
                 transport: Arc::clone(&self.transport),
                 clock: self.clock,
                 retry: self.settings.deliver.retry.clone(),
+                counts: deliver::Counts::new(&self.metrics),
             },
             fail_after: self.settings.deliver.fail_after,
         }

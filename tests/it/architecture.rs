@@ -25,7 +25,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("metrics", &[]),
     ("free_space", &["shutdown"]),
     ("failpoint", &[]),
-    ("store", &["clock", "failpoint", "vault"]),
+    ("store", &["clock", "failpoint", "vault", "metrics"]),
     ("openapi", &[]),
     ("http", &["BASE", "store", "openapi"]),
     ("matching", &[]),

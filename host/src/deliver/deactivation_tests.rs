@@ -60,7 +60,8 @@ impl Stage {
         let lanes = lanes.await.unwrap();
         let receiver =
             Arc::new(Receiver { clock, status: AtomicU16::new(status), posts: watch::Sender::default() });
-        let attempts = Attempts { transport: receiver.clone(), clock, retry: retry() };
+        let counts = Counts::default();
+        let attempts = Attempts { transport: receiver.clone(), clock, retry: retry(), counts };
         let deliver =
             Deliver { lanes, directory, store, notices: Notices::off(), attempts, fail_after: FAIL_AFTER };
         tokio::spawn(run(deliver.clone(), shutdown));

@@ -13,6 +13,7 @@
 //! - A slot that was taken is given back and a job that was taken is settled, whatever happens to the attempt.
 
 mod classify;
+mod counts;
 #[cfg(test)]
 mod deactivation_tests;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -32,6 +33,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use self::classify::{Conclusion, Moment, conclude};
+pub use self::counts::Counts;
 #[cfg(test)]
 pub(crate) use self::guard::suite;
 pub use self::guard::{AllowError, AllowedName, AllowedNetwork, Policy, TargetError, check_target};
@@ -80,6 +82,8 @@ pub struct Attempts {
     pub clock: Clock,
     /// When a failed one is tried again, unless the endpoint says otherwise.
     pub retry: RetrySchedule,
+    /// What is counted of them.
+    pub counts: Counts,
 }
 
 /// Delivers until shutdown is requested. Attempts that are in flight then are tasks of `shutdown`; they end within
@@ -202,6 +206,7 @@ impl Attempts {
             return self.finished(job, None, Conclusion { state, due_at });
         };
         failpoint::reached(failpoint::ATTEMPT);
+        self.counts.starts(job, self.clock.now());
         let Sent { outcome, took } = self.transport.send(&post).await;
         failpoint::reached(failpoint::ANSWERED);
         let number = job.attempts.saturating_add(1);
@@ -210,6 +215,7 @@ impl Attempts {
         let conclusion = conclude(&outcome, job.tries_at(number), retry, moment, &mut rand::rng());
         let request_headers = endpoint.request.redacted(post.headers);
         let attempt = Attempt { number, started_at, took, request_headers, outcome };
+        self.counts.ended(&attempt);
         self.finished(job, Some(attempt), conclusion)
     }
 

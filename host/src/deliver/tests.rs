@@ -79,7 +79,8 @@ fn attempts(outcomes: impl IntoIterator<Item = AttemptOutcome>) -> (Attempts, Ar
     let outcomes = Mutex::new(outcomes.into_iter().collect());
     let transport = Arc::new(ScriptedTransport { outcomes, ..ScriptedTransport::default() });
     let retry = RetrySchedule::new(vec![Duration::from_secs(10)]);
-    let attempts = Attempts { transport: transport.clone(), clock: Clock::starting_at(START), retry };
+    let counts = Counts::default();
+    let attempts = Attempts { transport: transport.clone(), clock: Clock::starting_at(START), retry, counts };
     (attempts, transport)
 }
 

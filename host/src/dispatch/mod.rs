@@ -15,7 +15,7 @@ mod plan;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
@@ -23,6 +23,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 pub use self::judge::{Interest, Judge, Judged, Trial};
 use crate::clock::Clock;
 use crate::handoff::{Received, Receiver};
+use crate::metrics::{DURATIONS, Histogram, Metrics};
 use crate::model::{DeliveryId, DeliveryState, EndpointId, Event, EventKey, Job, UnixMs};
 use crate::notices::{GivenUp, Notice, Notices};
 use crate::shutdown::Shutdown;
@@ -62,6 +63,8 @@ pub struct Dispatch {
     notices: Notices,
     clock: Clock,
     under_way: Mutex<HashSet<EventKey>>,
+    /// How long an event takes here.
+    seconds: Histogram,
     /// Rings when a delivery was held.
     held: Arc<Notify>,
 }
@@ -84,8 +87,15 @@ impl Dispatch {
             notices,
             clock,
             under_way: Mutex::default(),
+            seconds: Histogram::new(&DURATIONS),
             held: Arc::default(),
         }
+    }
+
+    /// Has these metrics tell of the stage.
+    pub fn count_in(&self, metrics: &Metrics) {
+        let help = "How long dispatch had an event: plugins and the storing of its deliveries included";
+        metrics.register("dispatch_seconds", help, self.seconds.clone());
     }
 
     /// What tells this stage that a delivery is held and due.
@@ -162,8 +172,10 @@ impl Dispatch {
     }
 
     async fn dispatch(self: Arc<Self>, event: Arc<Event>, _permit: OwnedSemaphorePermit) {
+        let begun = Instant::now();
         let deliveries = self.judge.all(&event).await;
         self.fan_out(&event, deliveries).await;
+        self.seconds.observe_duration(begun.elapsed());
         self.under_way().remove(&event.key);
     }
 

@@ -61,8 +61,10 @@ impl hyper::service::Service<Request<Incoming>> for Guarded {
     type Future = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let asked = self.front.traffic().asked(request.method(), request.uri().path());
         let is_counted = self.requests.fetch_add(1, Ordering::Relaxed) < self.seen.heads();
         if let Some(problem) = objection(&request, is_counted) {
+            asked.answered(problem.status());
             return Box::pin(ready(Ok(closing(safe(problem.into_response())))));
         }
         let is_last = request.headers().contains_key(TRANSFER_ENCODING);
@@ -74,6 +76,7 @@ impl hyper::service::Service<Request<Incoming>> for Guarded {
         // would send its next request into a connection that closes.
         Box::pin(async move {
             let response = safe(answering.await?);
+            asked.answered(response.status());
             Ok(if is_last || !body_ended.is_true() { closing(response) } else { response })
         })
     }

@@ -8,39 +8,52 @@ use arc_swap::ArcSwap;
 use axum::Router;
 use http::StatusCode;
 
-use super::Problem;
+use super::{Problem, Traffic};
 
 /// The router that requests go to from now on. Clones share it.
 #[derive(Debug, Clone)]
-pub struct Front(Arc<ArcSwap<Router>>);
+pub struct Front {
+    router: Arc<ArcSwap<Router>>,
+    traffic: Traffic,
+}
 
 impl Front {
     /// One that shows what this router has, and on every other path says that the gateway is not there yet.
     #[must_use]
     pub fn closed(router: Router) -> Self {
-        Self(Arc::new(ArcSwap::from_pointee(closed(router))))
+        Self::with(closed(router))
+    }
+
+    fn with(router: Router) -> Self {
+        Self { router: Arc::new(ArcSwap::from_pointee(router)), traffic: Traffic::default() }
+    }
+
+    /// What is counted of its connections and requests, however often the router is replaced.
+    #[must_use]
+    pub const fn traffic(&self) -> &Traffic {
+        &self.traffic
     }
 
     /// Shows this router from now on. Unknown routes and methods are problems like all others.
     pub fn open(&self, router: Router) {
-        self.0.store(Arc::new(with_fallbacks(router)));
+        self.router.store(Arc::new(with_fallbacks(router)));
     }
 
     /// The same as at the beginning.
     pub fn close(&self, router: Router) {
-        self.0.store(Arc::new(closed(router)));
+        self.router.store(Arc::new(closed(router)));
     }
 
     /// What is shown now.
     pub(super) fn router(&self) -> Router {
-        Router::clone(&self.0.load())
+        Router::clone(&self.router.load())
     }
 }
 
 /// One that is open from the beginning.
 impl From<Router> for Front {
     fn from(router: Router) -> Self {
-        Self(Arc::new(ArcSwap::from_pointee(with_fallbacks(router))))
+        Self::with(with_fallbacks(router))
     }
 }
 

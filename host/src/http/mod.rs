@@ -1,6 +1,7 @@
 //! What everything that speaks HTTP to producers and operators shares.
 //!
-//! - [`serve`]: connections, with the limits that keep slow and hostile clients from holding them; [`Front`]: what is served.
+//! - [`serve`]: connections, with the limits that keep slow and hostile clients from holding them; [`Front`]: what is served;
+//!   [`Traffic`]: what is counted of it.
 //! - [`Keys`], [`Caller`]: who may do what.
 //! - [`Json`], [`OptionalJson`], [`Query`], [`PathText`], [`Limit`], [`read_body`]: requests, read within limits.
 //! - [`event_stream`], [`in_parts`]: answers that go on.
@@ -29,6 +30,7 @@ mod query;
 mod route;
 mod server;
 mod stall;
+mod traffic;
 mod uninterrupted;
 
 use std::num::NonZeroU32;
@@ -51,6 +53,7 @@ pub use self::problem::{Check, Problem};
 pub use self::query::{Limit, Query};
 pub use self::route::{Route, described, router};
 pub use self::server::serve;
+pub use self::traffic::Traffic;
 pub use self::uninterrupted::uninterrupted;
 
 use jiff::fmt::serde::unsigned_duration::friendly::compact::required as friendly;

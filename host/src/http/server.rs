@@ -39,8 +39,9 @@ pub async fn serve(listener: TcpListener, front: Front, options: Options, shutdo
         };
         let (service, options) = (Guarded::new(front.clone(), &options, peer), Arc::clone(&options));
         let (shutdown, cut_off) = (shutdown.clone(), cut_off.clone());
+        let open = front.traffic().connected();
         connections.spawn(async move {
-            let _slot = slot;
+            let (_slot, _open) = (slot, open);
             let drive = drive(stream, service, &options, &shutdown);
             cut_off.run_until_cancelled(drive).await;
         });

@@ -104,8 +104,11 @@ impl Ingest {
     }
 
     fn hand_on<'a>(&self, accepted: impl IntoIterator<Item = &'a Accepted>) {
-        for new in accepted.into_iter().filter(|event| !event.duplicate) {
-            self.accepted.offer(Arc::<Event>::clone(&new.event));
+        for event in accepted {
+            self.counts.taken(event);
+            if !event.duplicate {
+                self.accepted.offer(Arc::<Event>::clone(&event.event));
+            }
         }
     }
 }
@@ -127,8 +130,18 @@ impl From<Vec<Accepted>> for Many {
 /// Takes one event or many.
 pub(super) async fn post_events(
     State(ingest): State<Arc<Ingest>>,
+    caller: Result<Caller, Problem>,
+    params: Result<Query<Params>, Problem>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let answer = async { take(&ingest, caller?, params?.0, request).await }.await;
+    answer.inspect_err(|problem| ingest.counts.refused(problem))
+}
+
+async fn take(
+    ingest: &Arc<Ingest>,
     caller: Caller,
-    Query(params): Query<Params>,
+    params: Params,
     request: Request,
 ) -> Result<Response, Problem> {
     caller.may_post()?;
@@ -137,12 +150,12 @@ pub(super) async fn post_events(
     }
     let (head, body) = request.into_parts();
     match Form::of(&head.headers)? {
-        Form::One(form) => one(&ingest, &caller, form, &head.headers, body).await,
+        Form::One(form) => one(ingest, &caller, form, &head.headers, body).await,
         Form::Many(form) => {
             idempotency::refuse(&head.headers)?;
             let most = ingest.options.load().max_batch_bytes;
             let body = inflate::read(&head.headers, body, most).await?;
-            let batch = many::Batch::read(&ingest, &caller, form, &body)?;
+            let batch = many::Batch::read(ingest, &caller, form, &body)?;
             if params.partial { batch.each().await } else { batch.all().await }
         }
     }

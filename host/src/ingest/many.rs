@@ -146,6 +146,7 @@ impl<'a> Batch<'a> {
                     Outcome { event_id: Some(accepted.event.id.to_string()), ..Outcome::new(place, verdict) }
                 }
                 Err(problem) => {
+                    self.ingest.counts.refused(&problem);
                     Outcome { error: Some(place.of(problem)), ..Outcome::new(place, Verdict::Refused) }
                 }
             };

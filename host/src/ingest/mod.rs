@@ -10,6 +10,7 @@
 //! - Whatever is refused has changed nothing, and the answer names the field and, in NDJSON, the line.
 
 mod cloudevent;
+mod counts;
 mod docs;
 mod event;
 mod expected;
@@ -32,6 +33,7 @@ use axum::extract::FromRef;
 use axum::routing::post;
 use serde::{Deserialize, Serialize};
 
+pub use self::counts::Counts;
 use crate::catalogue::Catalogue;
 use crate::clock::Clock;
 use crate::free_space::FreeSpace;
@@ -94,6 +96,8 @@ pub struct Ingest {
     pub free_space: FreeSpace,
     /// How much is taken at once: what is put there counts from the next request on.
     pub options: Arc<ArcSwap<Options>>,
+    /// What is counted of them.
+    pub counts: Counts,
 }
 
 /// The routes of ingest.

@@ -36,6 +36,15 @@ impl Breakers {
         self.get(endpoint).is_some_and(Breaker::is_tripped)
     }
 
+    /// How many are open, and how many half-open.
+    pub(super) fn count(&self, now: UnixMs) -> (usize, usize) {
+        self.of.values().fold((0, 0), |(open, half_open), breaker| match breaker.state(now) {
+            BreakerState::Closed => (open, half_open),
+            BreakerState::Open { .. } => (open + 1, half_open),
+            BreakerState::HalfOpen { .. } => (open, half_open + 1),
+        })
+    }
+
     /// For those who look at it.
     pub(super) fn state(&self, endpoint: EndpointId, now: UnixMs) -> BreakerState {
         self.get(endpoint).map_or(BreakerState::Closed, |breaker| breaker.state(now))

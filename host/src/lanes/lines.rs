@@ -92,6 +92,11 @@ impl Lines {
         self.passed.is_empty() && self.followers.is_empty()
     }
 
+    /// How many stand behind others.
+    pub(super) fn behind(&self) -> usize {
+        self.followers.values().map(VecDeque::len).sum()
+    }
+
     /// All that stand behind others.
     pub(super) fn into_followers(self) -> impl Iterator<Item = Job> {
         self.followers.into_values().flatten()

@@ -11,6 +11,7 @@
 mod breaker;
 mod breakers;
 mod claim;
+mod exposition;
 mod lane;
 mod lines;
 mod load;

@@ -9,11 +9,13 @@
 
 mod claims;
 mod ending;
+mod seen;
 mod starting;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 pub(super) use self::ending::Ended;
+pub(super) use self::seen::{Seen, SoFar};
 use super::Options;
 use super::breaker::Rules;
 use super::breakers::Breakers;
@@ -56,6 +58,8 @@ pub(super) struct Schedule {
     usual_size: usize,
     /// Reads of the store that are under way, each with the bytes that it may bring, about.
     loads: HashMap<EndpointId, usize>,
+    /// For those who watch.
+    so_far: SoFar,
 }
 
 impl Schedule {
@@ -76,6 +80,7 @@ impl Schedule {
             bytes_ready: 0,
             usual_size: USUAL_SIZE,
             loads: HashMap::new(),
+            so_far: SoFar::default(),
         }
     }
 

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use prometheus_client::encoding::{EncodeMetric, MetricEncoder, NoLabelSet};
-use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::{MetricType, TypedMetric};
 
 const US: u64 = 1_000;
 const MS: u64 = 1_000 * US;
@@ -44,6 +44,18 @@ pub static DURATIONS: Scale = Scale {
         60 * S,
     ],
     per_unit: 1e9,
+};
+
+/// How many at a time: up to those of the largest transaction.
+pub static COUNTS: Scale = Scale {
+    bounds: &[1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, 2_048, 4_096, 8_192, 16_384],
+    per_unit: 1.0,
+};
+
+/// Bytes, to 64 MiB.
+pub static SIZES: Scale = Scale {
+    bounds: &[256, 1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20, 4 << 20, 16 << 20, 64 << 20],
+    per_unit: 1.0,
 };
 
 /// Where the buckets of a histogram end.
@@ -143,6 +155,10 @@ impl EncodeMetric for Histogram {
     fn metric_type(&self) -> MetricType {
         MetricType::Histogram
     }
+}
+
+impl TypedMetric for Histogram {
+    const TYPE: MetricType = MetricType::Histogram;
 }
 
 #[cfg(test)]

@@ -6,6 +6,9 @@
 //!   comes and goes is a [`Collector`], which is asked for what there is when somebody reads.
 
 mod histogram;
+mod labelled;
+mod process;
+mod readings;
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -19,9 +22,13 @@ pub use prometheus_client::metrics::family::Family;
 pub use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Metric, Registry};
 
-pub use self::histogram::{DURATIONS, Histogram, Scale};
+pub use self::histogram::{COUNTS, DURATIONS, Histogram, SIZES, Scale};
+pub use self::labelled::Labelled;
+use self::process::Process;
+use self::readings::Asked;
+pub use self::readings::Readings;
 
-/// What every name begins with.
+/// What every name begins with but those of the process.
 const PREFIX: &str = "hookway";
 
 /// All that is counted. Clones share it.
@@ -39,7 +46,7 @@ pub enum Format {
 
 impl Default for Metrics {
     fn default() -> Self {
-        Self(Arc::new(RwLock::new(Registry::with_prefix(PREFIX))))
+        Self(Arc::default())
     }
 }
 
@@ -47,12 +54,26 @@ impl Metrics {
     /// Adds a metric. Its name goes without `hookway_`, and that of a counter without `_total`; `help` is a sentence without
     /// its full stop.
     pub fn register(&self, name: &str, help: &str, metric: impl Metric) {
-        self.registry(|registry| registry.register(name, help, metric));
+        self.registry(|registry| registry.sub_registry_with_prefix(PREFIX).register(name, help, metric));
     }
 
     /// Adds what is asked when somebody reads.
     pub fn collect(&self, collector: impl Collector) {
-        self.registry(|registry| registry.register_collector(Box::new(collector)));
+        self.registry(|registry| {
+            registry.sub_registry_with_prefix(PREFIX).register_collector(Box::new(collector));
+        });
+    }
+
+    /// The same for what is no more than numbers.
+    pub fn ask(&self, read: impl Fn(&mut Readings<'_>) -> fmt::Result + Send + Sync + 'static) {
+        self.collect(Asked(read));
+    }
+
+    /// Adds what there is to say of this process.
+    pub fn ask_process(&self) {
+        let process = Process::this();
+        let read = move |readings: &mut Readings<'_>| process.read(readings);
+        self.registry(|registry| registry.register_collector(Box::new(Asked(read))));
     }
 
     /// Everything as it is now.
@@ -117,6 +138,47 @@ mod tests {
         }
         let text = metrics.to_text(Format::OpenMetrics);
         assert!(text.contains("hookway_things_total 3\n") && text.ends_with("# EOF\n"), "{text}");
+    }
+
+    #[test]
+    fn series_of_known_labels_are_there_before_they_count() {
+        let metrics = Metrics::default();
+        let by = Labelled::by("kind", &["good", "bad"], Counter::<u64>::default);
+        metrics.register("things", "Things by kind", by.clone());
+        metrics.ask(|readings| readings.gauges(("places", "of"), "Places", &[("here", 2.0), ("there", 0.5)]));
+        metrics.ask(|readings| readings.counter("steps", "Steps so far", 3.0));
+        by.at(1).inc();
+        for format in [Format::Prometheus, Format::OpenMetrics] {
+            let text = metrics.to_text(format);
+            for line in [
+                "hookway_things_total{kind=\"good\"} 0",
+                "hookway_things_total{kind=\"bad\"} 1",
+                "hookway_places{of=\"here\"} 2.0",
+                "hookway_places{of=\"there\"} 0.5",
+                "hookway_steps_total 3.0",
+            ] {
+                assert!(text.lines().any(|one| one == line), "no {line}: {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_process_is_told_by_the_names_that_all_use() {
+        let metrics = Metrics::default();
+        metrics.ask_process();
+        let text = metrics.to_text(Format::Prometheus);
+        let value = |name: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+            line.unwrap_or_else(|| panic!("no {name}: {text}")).parse::<f64>().unwrap()
+        };
+        assert!(value("process_cpu_seconds_total") > 0.0);
+        assert!(value("process_start_time_seconds") > 1.7e9);
+        if cfg!(target_os = "linux") {
+            assert!(value("process_open_fds") >= 3.0);
+            assert!(value("process_resident_memory_bytes") > 1e6);
+            assert!(value("process_virtual_memory_bytes") > value("process_resident_memory_bytes"));
+            assert!(value("process_threads") >= 1.0);
+        }
     }
 
     #[test]

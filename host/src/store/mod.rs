@@ -39,6 +39,7 @@ pub use self::records::{
 pub use self::resends::{
     Candidate, Candidates, Reached, RecoveryFilter, RecoveryPage, RecoveryStep, Replay, Resume, Retry,
 };
+use crate::metrics::Metrics;
 use crate::model::{
     ApiKeyRecord, AuditEntry, Delivery, DeliveryId, Endpoint, EndpointId, Event, EventId, EventKey, KeyId,
     KvSpace, KvWrite, Line, OrderId, PluginName, PluginRecord, Recovery, RecoveryId, TenantId,
@@ -231,6 +232,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Whether writes can succeed: false after the storage failed and after the store was closed.
     fn is_writable(&self) -> bool;
+
+    /// Has these metrics tell of the store: of commits, of what waits, of deliveries that end.
+    fn count_in(&self, metrics: &Metrics);
 
     // --- endpoints and keys; each change with the entry that the audit log gets in the same transaction
 

@@ -38,6 +38,7 @@ use self::error::SendError;
 use self::pool::{Connection, Found, Opened, Pool, Turn};
 use super::options::{Options, OptionsError};
 use super::request::Post;
+use crate::metrics::Metrics;
 use crate::model::{AttemptError, AttemptOutcome};
 
 /// What a [`Transport`] returns.
@@ -76,6 +77,20 @@ impl HttpTransport {
         options.check()?;
         let (connector, pool) = (Connector::new(options)?, Pool::default());
         Ok(Self { connector, pool, http2: options.http2, timeout: options.timeout })
+    }
+
+    /// Has these metrics tell of its connections.
+    pub fn count_in(&self, metrics: &Metrics) {
+        let (pool, counts) = (self.pool.clone(), self.pool.counts());
+        metrics.register(
+            "receiver_connections_opened",
+            "Connections to receivers that were opened",
+            counts.opened,
+        );
+        let help = "Connections to receivers that are open, idle ones included";
+        metrics.register("receiver_connections", help, counts.open);
+        let help = "Connections to receivers that carry no request";
+        metrics.ask(move |readings| readings.gauge("receiver_idle_connections", help, pool.idle() as f64));
     }
 
     async fn attempt(&self, post: &Post, deadline: Instant) -> Result<AttemptOutcome, SendError> {

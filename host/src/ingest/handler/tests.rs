@@ -16,7 +16,8 @@ use crate::clock::Clock;
 use crate::free_space::FreeSpace;
 use crate::handoff::{self, Received, Receiver};
 use crate::http::Keys;
-use crate::ingest::{Options, UnknownTopics, router};
+use crate::ingest::{Counts, Options, UnknownTopics, router};
+use crate::metrics::Metrics;
 use crate::model::{
     ApiKey, ApiKeyRecord, AuditEntry, Delivery, DeliveryId, Endpoint, EndpointId, EnvelopeCache, Event,
     EventId, EventKey, KeyId, KvSpace, KvWrite, Line, OrderId, PluginName, PluginRecord, Recovery,
@@ -98,6 +99,8 @@ impl Store for Shelf {
     fn is_writable(&self) -> bool {
         true
     }
+
+    fn count_in(&self, _: &Metrics) {}
 
     fn latest_change(&self) -> watch::Receiver<u64> {
         watch::channel(0).1
@@ -220,6 +223,7 @@ async fn gateway_with(scope: Scope, unknown_topics: UnknownTopics) -> Gateway {
         clock,
         accepted,
         options: Arc::new(ArcSwap::from_pointee(options)),
+        counts: Counts::default(),
     };
     Gateway { router: router(ingest), shelf, handed_on, key: key.reveal() }
 }

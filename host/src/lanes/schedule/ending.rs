@@ -33,6 +33,9 @@ impl Schedule {
             }
             self.bytes_ready -= lane.end(delivery, is_final);
         }
+        if let Some(turn) = turn {
+            self.so_far.turned(turn);
+        }
         if turn == Some(Turn::Opened) {
             self.opened(endpoint);
         }

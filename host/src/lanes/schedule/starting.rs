@@ -66,6 +66,7 @@ impl Schedule {
         let most = if self.breakers.is_tripped(endpoint) { 1 } else { self.options.lane_buffer };
         let limit = lane.appetite.next(round, room.min(most), now);
         self.loads.insert(endpoint, limit * self.usual_size);
+        self.so_far.loads += 1;
         let Some(order) = lane.order else { return Some(Step::Load(endpoint, limit + lane.known.len())) };
         let lookout = lane.lookout(order, now);
         Some(Step::LoadInOrder(OrderedLoad { endpoint, limit, lookout, dispatched: self.dispatched }))

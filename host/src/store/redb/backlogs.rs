@@ -3,6 +3,7 @@
 //! - Counts are in memory. Each verb notes what it changes, and the end of its transaction adds that up.
 //! - Rows of `backlog` are written when changes are folded into statistics, one for each tenant that changed since. `meta` says
 //!   below which change they count; what came after is in the journal, and is added at a start.
+//! - Deliveries that end are counted here, too: whatever ends one changes what waits.
 //! - Events that are not dispatched are in memory anyway, and are counted with them.
 
 use std::collections::{HashMap, HashSet};
@@ -15,15 +16,22 @@ use super::codec::EventRow;
 use super::failure::Failure;
 use super::rows;
 use super::schema::{META_COUNTED_BELOW, Tables, delivery_id};
+use crate::metrics::{Counter, Labelled};
 use crate::model::{DeliveryStatus, TenantId};
 use crate::store::{Backlog, BacklogFull, BacklogLimits};
 
 /// The counts, and what they may be; shared by the writer and all who ask.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Backlogs {
     limits: RwLock<BacklogLimits>,
     counts: Mutex<Counts>,
+    /// Deliveries that ended since the start, by [`ENDS`].
+    ended: Labelled<Counter, 1>,
 }
+
+/// How a delivery can end.
+const ENDS: [DeliveryStatus; 4] =
+    [DeliveryStatus::Delivered, DeliveryStatus::Failed, DeliveryStatus::Filtered, DeliveryStatus::Cancelled];
 
 #[derive(Debug, Default)]
 struct Counts {
@@ -52,6 +60,8 @@ struct Sum {
 pub(super) struct Differences {
     all: Sum,
     tenants: HashMap<Box<str>, Tenant>,
+    /// Deliveries that end, by [`ENDS`].
+    ended: [u64; ENDS.len()],
 }
 
 /// An event that waits for dispatch, as it counts.
@@ -123,6 +133,9 @@ impl Differences {
         before: Option<DeliveryStatus>,
         after: DeliveryStatus,
     ) {
+        if let Some(end) = ENDS.iter().position(|end| *end == after && before != Some(after)) {
+            self.ended[end] += 1;
+        }
         let one = Sum::one(bytes);
         let deliveries = match (before.is_some_and(waits), waits(after)) {
             (false, true) => one,
@@ -145,6 +158,7 @@ impl Differences {
         for (tenant, difference) in plan.tenants {
             self.add(&tenant, difference);
         }
+        self.ended.iter_mut().zip(plan.ended).for_each(|(ended, more)| *ended += more);
     }
 
     fn of(&self, tenant: &TenantId) -> Sum {
@@ -157,7 +171,24 @@ const fn waits(status: DeliveryStatus) -> bool {
     matches!(status, DeliveryStatus::Pending | DeliveryStatus::Retrying | DeliveryStatus::Held)
 }
 
+impl Default for Backlogs {
+    fn default() -> Self {
+        let ended = Labelled::by("state", &ENDS.map(DeliveryStatus::name), Counter::default);
+        Self { limits: RwLock::default(), counts: Mutex::default(), ended }
+    }
+}
+
 impl Backlogs {
+    /// Deliveries that ended since the start, by how they did.
+    pub(super) const fn ended(&self) -> &Labelled<Counter, 1> {
+        &self.ended
+    }
+
+    /// That of all tenants together.
+    pub(super) fn all(&self) -> Backlog {
+        self.lock().all.into()
+    }
+
     /// What they may be from now on.
     pub(super) fn limit(&self, limits: BacklogLimits) {
         *self.limits.write().unwrap_or_else(PoisonError::into_inner) = limits;
@@ -208,6 +239,9 @@ impl Backlogs {
                 counts.tenants.remove(tenant);
             }
         }
+        drop(counts);
+        let ended = differences.ended.iter().enumerate().filter(|(_, count)| **count > 0);
+        ended.for_each(|(place, count)| drop(self.ended.at(place).inc_by(*count)));
     }
 
     /// What is stored of a tenant.
@@ -300,7 +334,8 @@ impl Tables<'_> {
                 differences.changed((event.tenant(), event.data_len()), before, after);
             }
         }
-        Ok(differences)
+        // They ended in an earlier run.
+        Ok(Differences { ended: Default::default(), ..differences })
     }
 
     /// What waits, one by one: for a file of a Hookway that did not count.

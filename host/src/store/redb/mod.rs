@@ -15,7 +15,7 @@
 //! - `progress`: which events wait for dispatch; `open`, `replaying`: how a run begins.
 //! - `waiting`, `log`, `events`: the verbs that read.
 //! - `upkeep`: what is done with every commit; `changes`: the journal; `blocks`: what lists are filtered by; `statistics`:
-//!   what is counted; `backlogs`: undelivered work.
+//!   what is counted of deliveries; `backlogs`: undelivered work; `counts`: what is counted of the store itself.
 
 mod accept;
 mod audit;
@@ -23,6 +23,7 @@ mod backlogs;
 mod blocks;
 mod changes;
 mod codec;
+mod counts;
 mod delivering;
 mod dispatching;
 mod endpoint_row;
@@ -59,7 +60,7 @@ mod waiting;
 mod wal;
 mod writer;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
@@ -69,6 +70,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use self::backlogs::Backlogs;
+use self::counts::Counts;
 use self::failure::Failure;
 pub use self::options::Options;
 use self::progress::Undispatched;
@@ -92,6 +94,9 @@ pub struct RedbStore {
     /// The number of the last change that is committed.
     latest_change: Arc<watch::Sender<u64>>,
     queue: Arc<Queue>,
+    counts: Counts,
+    /// The file of the tables, if there is one.
+    path: Option<PathBuf>,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -125,7 +130,9 @@ impl RedbStore {
         open::check_keys(path, &vault, options)?;
         let database = open::file(path, options)?;
         let wal = open::wal(&path.with_extension(WAL_EXTENSION))?;
-        Self::start(database, Some(wal), vault, clock, options)
+        let mut store = Self::start(database, Some(wal), vault, clock, options)?;
+        store.path = Some(path.to_owned());
+        Ok(store)
     }
 
     /// Opens the store that this backend holds. Blocks.
@@ -155,7 +162,7 @@ impl RedbStore {
         let latest_change = upkeep.latest();
         let shared =
             Arc::new(Shared { database: RwLock::new(Some(database)), ahead: AtomicBool::new(false) });
-        let queue = Arc::new(Queue::default());
+        let (queue, counts) = (Arc::new(Queue::default()), Counts::default());
         let linger = options.linger();
         // Where each batch is committed, the log would only add to that.
         let wal = wal.filter(|_| !linger.is_zero());
@@ -166,6 +173,7 @@ impl RedbStore {
             wal,
             queue: Arc::clone(&queue),
             linger,
+            counts: counts.clone(),
             runtime: Handle::try_current().ok(),
         };
         let thread = std::thread::Builder::new()
@@ -173,7 +181,18 @@ impl RedbStore {
             .spawn(move || writer.run())
             .map_err(|error| Error::Storage(Arc::new(error)))?;
         let writer = Mutex::new(Some(thread));
-        Ok(Self { clock, vault, shared, undispatched, backlogs, latest_change, queue, writer })
+        Ok(Self {
+            clock,
+            vault,
+            shared,
+            undispatched,
+            backlogs,
+            latest_change,
+            queue,
+            counts,
+            path: None,
+            writer,
+        })
     }
 
     /// Commits what was called before, waits for reads in progress, and closes the file. Later calls get

@@ -50,6 +50,12 @@ impl Undispatched {
         self.lock().events.range((from, Bound::Unbounded)).take(limit).map(|(key, _)| *key).collect()
     }
 
+    /// How many wait, and when the oldest was accepted.
+    pub(super) fn waiting(&self) -> (usize, Option<UnixMs>) {
+        let waiting = self.lock();
+        (waiting.events.len(), waiting.events.first_key_value().map(|(key, _)| key.time()))
+    }
+
     /// All events below this key are dispatched, and those that will be accepted are not below it.
     pub(super) fn dispatched_below(&self) -> EventKey {
         let waiting = self.lock();

@@ -112,6 +112,11 @@ impl Queue {
         state.is_closed || Instant::now() >= until
     }
 
+    /// How many wait.
+    pub(super) fn len(&self) -> usize {
+        self.state().commands.len()
+    }
+
     /// Takes out the first, if there is one.
     pub(super) fn next(&self) -> Option<Box<dyn Command>> {
         self.state().commands.pop_front()

@@ -21,6 +21,7 @@ use super::resending::Cancel;
 use super::tenants::{self, SetTenant};
 use super::topics::{self, CreateTopic, DeleteTopic, ImportTopics, UpdateTopic};
 use super::{RedbStore, events, log, statistics, waiting};
+use crate::metrics::Metrics;
 use crate::model::{
     ApiKeyRecord, AuditEntry, Delivery, DeliveryId, Endpoint, EndpointId, Event, EventId, EventKey, KeyId,
     KvSpace, KvWrite, Line, OrderId, PluginName, PluginRecord, Recovery, RecoveryId, TenantId,
@@ -198,6 +199,10 @@ impl Store for RedbStore {
     fn is_writable(&self) -> bool {
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         writer.as_ref().is_some_and(|thread| !thread.is_finished())
+    }
+
+    fn count_in(&self, metrics: &Metrics) {
+        self.tell(metrics);
     }
 
     fn create_endpoint(&self, endpoint: Endpoint, audit: AuditEntry) -> StoreFuture<'_, ()> {

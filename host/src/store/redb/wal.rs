@@ -72,6 +72,11 @@ impl Records {
         self.is_kept = is_kept;
     }
 
+    /// Bytes of the frame that they make.
+    pub(super) const fn bytes(&self) -> usize {
+        self.frame.len()
+    }
+
     /// Adds one.
     pub(super) fn add(&mut self, record: impl FnOnce() -> Record) {
         if !self.is_kept {

@@ -21,6 +21,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::Shared;
+use super::counts::Counts;
 use super::failure::Failure;
 use super::progress::Progress;
 use super::queue::Queue;
@@ -152,6 +153,7 @@ pub(super) struct Writer {
     pub(super) wal: Option<Wal>,
     pub(super) queue: Arc<Queue>,
     pub(super) linger: Duration,
+    pub(super) counts: Counts,
     /// Where answers are given: each of them wakes a task, which from a thread of its own costs a system call.
     pub(super) runtime: Option<Handle>,
 }
@@ -204,7 +206,7 @@ impl Writer {
 
     /// Opens a transaction, applies what comes until it is time, and commits it.
     fn fill(&mut self, database: &Database, open: &mut Open) -> Result<(), Failure> {
-        let Self { shared, progress, upkeep, wal, queue, linger, runtime } = self;
+        let Self { shared, progress, upkeep, wal, queue, linger, counts, runtime } = self;
         let until = Instant::now() + *linger;
         let transaction = begin(database)?;
         let records = Records::kept(true);
@@ -219,7 +221,9 @@ impl Writer {
                 break;
             }
             if let Some(wal) = wal {
+                let (bytes, begun) = (batch.records.bytes(), Instant::now());
                 wal.append(&mut batch.records)?;
+                counts.appended(open.waiting.len() - open.newest, bytes, begun);
             }
             upkeep.count(&mut batch.tables);
             shared.is_ahead();
@@ -233,7 +237,9 @@ impl Writer {
             batch.tables.meta.insert(META_LOGGED, u128::from(generation))?;
         }
         drop(batch);
+        let begun = Instant::now();
         transaction.commit()?;
+        counts.committed(open.commands, open.bytes, begun);
         if let Some(wal) = wal {
             wal.begin_next();
         }

@@ -4,6 +4,7 @@
 //! HTTP/1.1 it is either in the hands of one attempt or idle in the pool; over HTTP/2 it stays in the pool and is lent to
 //! many. Whoever drops it closes it, its tasks included.
 
+mod counts;
 mod http1;
 mod http2;
 mod open;
@@ -24,6 +25,8 @@ use hyper::client::conn::TrySendError;
 use tokio::task::Id;
 use tokio::time::{Instant, sleep_until};
 
+use self::counts::Counted;
+pub(super) use self::counts::Counts;
 use self::http1::Http1;
 use self::http2::{Http2, Lease};
 use self::open::Open;
@@ -65,6 +68,7 @@ pub(super) enum Found {
 struct Driver {
     origin: Arc<str>,
     pool: Weak<Mutex<Open>>,
+    _open: Counted,
 }
 
 impl Pool {
@@ -90,7 +94,8 @@ impl Pool {
 
     /// Starts HTTP on a new stream to this origin, in the version that the receiver chose.
     pub(super) async fn open(&self, origin: &str, wire: Wire) -> hyper::Result<Connection> {
-        let driver = Driver { origin: origin.into(), pool: Arc::downgrade(&self.0) };
+        let _open = self.lock().counts.opened();
+        let driver = Driver { origin: origin.into(), pool: Arc::downgrade(&self.0), _open };
         if !wire.http2 {
             return Ok(Connection::Alone(Http1::open(wire.stream, driver).await?));
         }
@@ -113,6 +118,16 @@ impl Pool {
             connection.idle_since = Instant::now();
             self.lock().put(origin, connection);
         }
+    }
+
+    /// What is counted of it.
+    pub(super) fn counts(&self) -> Counts {
+        self.lock().counts.clone()
+    }
+
+    /// How many connections carry no request.
+    pub(super) fn idle(&self) -> usize {
+        self.lock().idle()
     }
 
     fn give_back(&self, origin: &str, id: Id, complete: bool) {

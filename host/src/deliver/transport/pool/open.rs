@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::http1::Http1;
 use super::http2::Http2;
 use super::turn::Opened;
-use super::{Connection, MAX_IDLE, Pool};
+use super::{Connection, Counts, MAX_IDLE, Pool};
 
 /// What is open, by origin.
 #[derive(Debug, Default)]
@@ -18,6 +18,7 @@ pub(super) struct Open {
     by_origin: HashMap<Arc<str>, Origin>,
     /// How many connections carry no request.
     idle: usize,
+    pub(super) counts: Counts,
 }
 
 /// What is open to one origin.
@@ -70,6 +71,11 @@ impl Open {
                 known.shared.swap_remove(at);
             }
         });
+    }
+
+    /// How many connections carry no request.
+    pub(super) const fn idle(&self) -> usize {
+        self.idle
     }
 
     /// How many connections carry no request, counted and as it is known.
