@@ -140,7 +140,6 @@ impl App {
         let (metrics, least) = (Metrics::default(), settings.ingest.min_free_bytes);
         let free_space = FreeSpace::new(free_space::of_disk(&settings.data_dir), least);
         let live = Live::new(settings.ingest.clone(), free_space, Arc::clone(&store));
-        exposition::tell(&metrics, &store);
         transport.count_in(&metrics);
         plugins.count_in(&metrics);
         global_plugins::check(&plugins, directory.global()).await;
@@ -152,7 +151,6 @@ impl App {
             shutdown.clone(),
         )
         .await?;
-        lanes.count_in(&metrics);
         Ok(Self {
             settings,
             keys,
@@ -188,8 +186,7 @@ impl App {
     /// Serves from now on. What is in front for metrics answers without a key, and serves nothing else.
     pub fn serve(self, front: &Front, for_metrics: Option<&Front>) -> Serving {
         let (deliver, dispatch) = (self.deliver(), self.dispatch());
-        dispatch.count_in(&self.metrics);
-        front.traffic().count_in(&self.metrics);
+        self.count(&dispatch, front);
         let resends = self.resends(&dispatch);
         let router = self.router(&resends);
         operations::start(&self.operations(), &self.shutdown);
@@ -211,6 +208,14 @@ impl App {
     fn router(&self, resends: &Resends) -> Router {
         let reference = reference::router(Reference::new(&openapi()));
         ingest::router(self.ingest()).merge(api::router(self.api(resends))).merge(reference)
+    }
+
+    /// Has the metrics tell of what is not in them yet.
+    fn count(&self, dispatch: &Dispatch, front: &Front) {
+        exposition::tell(&self.metrics, &self.store, self.clock.wall());
+        front.traffic().count_in(&self.metrics);
+        dispatch.count_in(&self.metrics);
+        self.lanes.count_in(&self.metrics);
     }
 
     fn judge(&self) -> Judge {

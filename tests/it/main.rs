@@ -28,6 +28,7 @@ mod limits;
 mod live_tail;
 mod load;
 mod log;
+mod metrics;
 mod one_row_per_post;
 mod open_files;
 mod openapi;

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use crate::metrics::Metrics;
+use crate::model::UnixMs;
 use crate::store::Store;
 
-/// Has these metrics tell of the process and of the store.
-pub(super) fn tell(metrics: &Metrics, store: &Arc<dyn Store>) {
-    metrics.ask_process();
+/// Has these metrics tell of the process and of the store, when the wall clock shows `now`.
+pub(super) fn tell(metrics: &Metrics, store: &Arc<dyn Store>, now: UnixMs) {
+    metrics.ask_process(now);
     store.count_in(metrics);
     let store = Arc::clone(store);
     metrics.ask(move |readings| {

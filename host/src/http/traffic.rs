@@ -1,8 +1,7 @@
 //! What is counted of connections and requests. Labels are few: classes of routes and of statuses.
 
-use std::time::Instant;
-
 use http::{Method, StatusCode};
+use tokio::time::Instant;
 
 use crate::metrics::{Counter, DURATIONS, Gauge, Histogram, Labelled, Metrics};
 

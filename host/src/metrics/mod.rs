@@ -27,12 +27,13 @@ pub use self::labelled::Labelled;
 use self::process::Process;
 use self::readings::Asked;
 pub use self::readings::Readings;
+use crate::model::UnixMs;
 
 /// What every name begins with but those of the process.
 const PREFIX: &str = "hookway";
 
 /// All that is counted. Clones share it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Metrics(Arc<RwLock<Registry>>);
 
 /// How metrics are written down.
@@ -42,12 +43,6 @@ pub enum Format {
     Prometheus,
     /// OpenMetrics 1.0.
     OpenMetrics,
-}
-
-impl Default for Metrics {
-    fn default() -> Self {
-        Self(Arc::default())
-    }
 }
 
 impl Metrics {
@@ -69,9 +64,9 @@ impl Metrics {
         self.collect(Asked(read));
     }
 
-    /// Adds what there is to say of this process.
-    pub fn ask_process(&self) {
-        let process = Process::this();
+    /// Adds what there is to say of this process, when the wall clock shows `now`.
+    pub fn ask_process(&self, now: UnixMs) {
+        let process = Process::at(now);
         let read = move |readings: &mut Readings<'_>| process.read(readings);
         self.registry(|registry| registry.register_collector(Box::new(Asked(read))));
     }
@@ -165,14 +160,14 @@ mod tests {
     #[test]
     fn the_process_is_told_by_the_names_that_all_use() {
         let metrics = Metrics::default();
-        metrics.ask_process();
+        metrics.ask_process(UnixMs(1_800_000_000_000));
         let text = metrics.to_text(Format::Prometheus);
         let value = |name: &str| {
             let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
             line.unwrap_or_else(|| panic!("no {name}: {text}")).parse::<f64>().unwrap()
         };
         assert!(value("process_cpu_seconds_total") > 0.0);
-        assert!(value("process_start_time_seconds") > 1.7e9);
+        assert!((1.7e9..1.8e9 + 1.0).contains(&value("process_start_time_seconds")));
         if cfg!(target_os = "linux") {
             assert!(value("process_open_fds") >= 3.0);
             assert!(value("process_resident_memory_bytes") > 1e6);

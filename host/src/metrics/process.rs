@@ -4,13 +4,13 @@
 
 use std::fmt;
 use std::fs;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::param::clock_ticks_per_second;
 use rustix::process::{Resource, getrlimit};
 use rustix::time::{ClockId, clock_gettime};
 
 use super::Readings;
+use crate::model::UnixMs;
 
 /// In `/proc/self/status`.
 const KIB: f64 = 1024.0;
@@ -22,10 +22,9 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// This one.
-    pub(super) fn this() -> Self {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { started_at: now.as_secs_f64() - age().unwrap_or(0.0) }
+    /// This one, when the wall clock shows `now`.
+    pub(super) fn at(now: UnixMs) -> Self {
+        Self { started_at: now.0 as f64 / 1e3 - age().unwrap_or(0.0) }
     }
 
     pub(super) fn read(&self, readings: &mut Readings<'_>) -> fmt::Result {

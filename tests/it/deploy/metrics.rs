@@ -47,7 +47,7 @@ impl Exposition {
 
     /// Checks what an expression of PromQL asks for.
     fn has_all_of(&self, expression: &str) -> Result<()> {
-        for name in Regex::new(r"\bhookway_\w+")?.find_iter(expression) {
+        for name in Regex::new(r"\b(?:hookway|process)_\w+")?.find_iter(expression) {
             ensure!(self.names.contains(name.as_str()), "there is no metric {}", name.as_str());
         }
         for label in Regex::new(r#"(\w+)=~?"([^"]*)""#)?.captures_iter(expression) {

@@ -240,8 +240,9 @@ impl Backlogs {
             }
         }
         drop(counts);
-        let ended = differences.ended.iter().enumerate().filter(|(_, count)| **count > 0);
-        ended.for_each(|(place, count)| drop(self.ended.at(place).inc_by(*count)));
+        for (place, count) in differences.ended.iter().enumerate().filter(|(_, count)| **count > 0) {
+            self.ended.at(place).inc_by(*count);
+        }
     }
 
     /// What is stored of a tenant.
