@@ -19,6 +19,7 @@ mod neighbours;
 mod payload;
 mod producers;
 mod report;
+mod retention;
 mod round;
 mod scenario;
 mod serve;
@@ -45,6 +46,8 @@ struct Arguments {
 enum Part {
     /// What receivers that hang or fail, and slow clients, take from everybody else
     Neighbours(neighbours::Options),
+    /// A store at its size limit, beside one without a limit
+    Retention(retention::Options),
     /// Replaces a plugin again and again while events flow
     Soak(soak::Options),
     /// The bare forwarder: posts each body on and answers when it was answered
@@ -62,6 +65,7 @@ fn main() -> Result<()> {
         match arguments.part {
             Some(Part::Forward { to }) => forwarder::run(to).await,
             Some(Part::Neighbours(options)) => neighbours::run(options).await,
+            Some(Part::Retention(options)) => retention::run(options).await,
             Some(Part::Soak(options)) => soak::reload(options).await,
             None => report::run(arguments.run).await,
         }

@@ -28,6 +28,7 @@ use self::plugin_values::PluginValues;
 pub use self::serving::{Ended, Serving};
 use crate::api::Api;
 use crate::backtest::Backtests;
+use crate::backup::{self, Backups};
 use crate::catalogue::Catalogue;
 use crate::clock::Clock;
 use crate::config::Settings;
@@ -43,6 +44,7 @@ use crate::model::{ApiKey, EndpointId, Event, Job, UnixMs};
 use crate::notices::Notices;
 use crate::openapi::{Described, document};
 use crate::operations::Operations;
+use crate::operations::retention::{Counted, Retention};
 use crate::plugins::{Compiler, Means, Places, Plugins};
 use crate::preview::Previews;
 use crate::reference::Reference;
@@ -192,6 +194,8 @@ impl App {
         operations::start(&self.operations(), &self.shutdown);
         let Self { settings, keys, store, directory, events, metrics, live, clock, shutdown, .. } = self;
         shutdown.spawn(live.free_space.watch(shutdown.clone()));
+        let retention = Retention::new(Arc::clone(&store), clock, settings.retention, Counted::in_metrics(&metrics));
+        shutdown.spawn(retention.run(shutdown.clone()));
         shutdown.spawn(reseal::run(Arc::clone(&store), shutdown.clone()));
         shutdown.spawn(plugin_values::sweep(Arc::clone(&store), directory, clock, shutdown.clone()));
         shutdown.spawn(deliver::run(deliver, shutdown.clone()));
@@ -283,6 +287,10 @@ impl App {
         }
     }
 
+    fn backed_up(&self) -> backup::Places {
+        backup::Places { plugins: self.settings.plugins_dir(), versions: self.settings.plugin_versions_dir() }
+    }
+
     fn api(&self, resends: &Resends) -> Api {
         let policy = self.settings.deliver.policy();
         let (store, shutdown) = (Arc::clone(&self.store), self.shutdown.clone());
@@ -299,6 +307,7 @@ impl App {
             resends: resends.clone(),
             previews: Previews::new(self.judge(), self.clock),
             backtests: Backtests::new(Arc::clone(&self.store), self.judge()),
+            backups: Backups::new(Arc::clone(&self.store), self.backed_up(), self.clock),
             metrics: self.metrics.clone(),
             target_check: Arc::new(move |url| deliver::check_target(url, &policy).map_err(|e| e.to_string())),
             readiness,

@@ -24,6 +24,12 @@ pub(crate) enum Command {
     /// Without any settings it listens on 127.0.0.1:7400, keeps its data in ./hookway-data, loads plugins from
     /// ./hookway-data/plugins and prints an admin key at its first start.
     Serve(ServeArgs),
+    /// Make a data directory of a backup. The gateway must not run on it.
+    ///
+    /// Everything is verified before anything is written, and what was interrupted can be run again. The key that seals signing
+    /// secrets is not in a backup: put its file into the data directory, or set it, as it was. Deliveries that had not arrived when the
+    /// backup was made are sent when the gateway starts, under the same `webhook-id`; --paused has them wait.
+    Restore(RestoreArgs),
     /// What the gateway runs to compile a plugin; see `plugins::compile`.
     #[command(name = plugins::CHILD_COMMAND, hide = true)]
     CompilePlugin(CompileArgs),
@@ -64,6 +70,50 @@ pub(crate) struct ServeArgs {
     set: Vec<Assignment>,
 }
 
+/// What `hookway restore` goes by: the settings say where things are, as they do for `hookway serve`.
+#[derive(Debug, Args)]
+pub(crate) struct RestoreArgs {
+    /// The backup.
+    pub(crate) source: PathBuf,
+    /// The settings file [default: hookway.toml, if there is one].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Where to keep events, endpoints and keys; has to be empty but for the file of keys.
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<String>,
+    /// The directory that plugins are loaded from.
+    #[arg(long, value_name = "DIR")]
+    plugins_dir: Option<String>,
+    /// Any setting; may be repeated.
+    #[arg(long, value_name = "SETTING=VALUE", value_parser = Assignment::parse)]
+    set: Vec<Assignment>,
+    /// Put what is in the data directory aside, into `replaced-TIME` in it, instead of refusing.
+    #[arg(long)]
+    pub(crate) replace: bool,
+    /// Deactivate all endpoints: nothing is sent until they are activated, one by one or all.
+    #[arg(long)]
+    pub(crate) paused: bool,
+}
+
+impl RestoreArgs {
+    /// The settings that the flags make.
+    pub(crate) fn assignments(self) -> Vec<Assignment> {
+        assignments(
+            [("--data-dir", "data_dir", self.data_dir), ("--plugins-dir", "plugins_dir", self.plugins_dir)],
+            self.set,
+        )
+    }
+}
+
+fn assignments<const N: usize>(
+    named: [(&str, &str, Option<String>); N],
+    set: Vec<Assignment>,
+) -> Vec<Assignment> {
+    let flags =
+        named.into_iter().filter_map(|(flag, name, value)| Some(Assignment::from_flag(flag, name, &value?)));
+    flags.chain(set).collect()
+}
+
 /// What can be done with plugins.
 #[derive(Debug, Subcommand)]
 pub(crate) enum PluginCommand {
@@ -102,9 +152,6 @@ impl ServeArgs {
             ("--data-dir", "data_dir", self.data_dir),
             ("--plugins-dir", "plugins_dir", self.plugins_dir),
         ];
-        let flags = named
-            .into_iter()
-            .filter_map(|(flag, name, value)| Some(Assignment::from_flag(flag, name, &value?)));
-        flags.chain(self.set).collect()
+        assignments(named, self.set)
     }
 }

@@ -19,6 +19,7 @@
 //! - [`vault`]: seals signing secrets before they are stored.
 //! - [`clock`], [`shutdown`], [`handoff`], [`telemetry`], [`metrics`], [`free_space`], [`failpoint`]: what every stage needs.
 //! - [`store`]: durable state, one verb = one transaction; [`store::redb`] keeps it in one file and a log.
+//! - [`backup`]: everything in one file, and a data directory made of it.
 //! - [`openapi`]: what is said of the routes, as one document.
 //! - [`http`]: what everything that speaks HTTP to producers and operators shares: connections, keys, bodies, problems.
 //! - [`ingest`]: events in over HTTP.
@@ -46,6 +47,7 @@ pub mod api;
 pub mod app;
 pub mod authoring;
 pub mod backtest;
+pub mod backup;
 pub mod catalogue;
 pub mod client;
 pub mod clock;

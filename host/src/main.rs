@@ -7,6 +7,7 @@ mod cli;
 mod core_dumps;
 mod open_files;
 mod reload;
+mod restoring;
 mod serve;
 mod signals;
 
@@ -30,6 +31,9 @@ static ALLOCATOR: Jemalloc = Jemalloc;
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Serve(args) => serve(args).map_err(|failure| (format!("cannot start:\n{failure}"), 1)),
+        Command::Restore(args) => {
+            restoring::run(args).map_err(|failure| (format!("cannot restore:\n{failure}"), 1))
+        }
         Command::CompilePlugin(args) => plugins::compile_as_child(args.limits())
             .map_err(|failure| (format!("cannot compile: {failure}"), 1)),
         Command::Plugin(command) => plugin(command),

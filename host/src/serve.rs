@@ -19,7 +19,7 @@ use hookway::plugins::Compiler;
 use hookway::shutdown::Shutdown;
 use hookway::store::redb::RedbStore;
 use hookway::telemetry::{self, Level};
-use hookway::vault;
+use hookway::{backup, vault};
 use tokio::net::TcpListener;
 
 use crate::cli::ServeArgs;
@@ -235,6 +235,13 @@ fn raise_open_files(settings: &Settings) {
 /// secrets, it needs the key that sealed them and no new one.
 fn open_store(settings: &Settings, clock: Clock) -> Result<(RedbStore, Option<PathBuf>), Failure> {
     let path = settings.data_dir.join("hookway.redb");
+    let unfinished = settings.data_dir.join(backup::UNFINISHED);
+    if unfinished.exists() {
+        let there = unfinished.display();
+        return Err(
+            format!("{there} is of a restore that was interrupted: run `hookway restore` again").into()
+        );
+    }
     let keys = vault::load(&settings.secrets, &settings.data_dir)?;
     RedbStore::check_keys(&path, &keys.vault, &settings.store)?;
     let (vault, made) = keys.save()?;

@@ -47,6 +47,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("replay", &["BASE", "store", "directory", "dispatch", "lanes"]),
     ("preview", &["BASE", "dispatch", "deliver"]),
     ("backtest", &["BASE", "store", "dispatch", "plugins"]),
+    ("backup", &["clock", "store"]),
     (
         "api",
         &[
@@ -62,10 +63,11 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "replay",
             "preview",
             "backtest",
+            "backup",
         ],
     ),
     ("reference", &["openapi", "http"]),
-    ("client", &["clock"]),
+    ("client", &["clock", "backup"]),
     ("authoring", &["clock", "plugins", "client"]),
     ("config", &["ALL"]),
     ("cli", &["config", "client", "plugins", "authoring"]),
@@ -75,6 +77,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("signals", &["shutdown"]),
     ("reload", &["app", "config", "telemetry"]),
     ("serve", &["ALL"]),
+    ("restoring", &["ALL"]),
     ("app", &["ALL"]),
     ("main", &["ALL"]),
     ("lib", &[]),

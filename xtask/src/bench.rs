@@ -1,4 +1,4 @@
-//! `cargo xtask bench gateway | neighbours | plugins | backtest | matching | log | start`: the whole gateway under load, what noisy
+//! `cargo xtask bench gateway | neighbours | retention | plugins | backtest | matching | log | start`: the whole gateway under load, what noisy
 //! neighbours take from others, what a call of each plugin that ships costs, how fast a version is tried on the log, what it costs to
 //! find the endpoints that want an event, to ask a log of a million deliveries, and to start with a million that wait.
 
@@ -23,6 +23,8 @@ enum What {
     Gateway(Rest),
     /// What receivers that hang or fail, and slow clients, take from everybody else
     Neighbours(Rest),
+    /// A store at its size limit under full load, beside one without a limit; 5 million events, or `--events N --max-mib N`
+    Retention(Rest),
     /// The cost of one call per plugin, with a fresh and with a reused instance
     Plugins(Rest),
     /// How fast two versions of a filter are compared over 100,000 stored events
@@ -51,6 +53,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             under_load(&[], rest)
         }
         What::Neighbours(rest) => under_load(&["neighbours"], rest),
+        What::Retention(rest) => under_load(&["retention"], rest),
         What::Plugins(rest) => {
             ensure_wasm_target()?;
             build_shipped()?;

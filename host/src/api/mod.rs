@@ -15,6 +15,7 @@ mod audit_view;
 mod audited;
 mod backtest;
 mod backtest_view;
+mod backup;
 mod binding_input;
 mod binding_view;
 mod breaker_view;
@@ -79,6 +80,7 @@ pub use self::stream::Streams;
 pub use self::topic_file::FileFormat;
 pub use self::topic_import::{import_topics, read_topics};
 use crate::backtest::Backtests;
+use crate::backup::Backups;
 use crate::catalogue::Catalogue;
 use crate::clock::Clock;
 use crate::directory::Directory;
@@ -120,6 +122,8 @@ pub struct Api {
     pub previews: Previews,
     /// What shows what another version of a plugin would say.
     pub backtests: Backtests,
+    /// What makes backups.
+    pub backups: Backups,
     /// What the gateway counts.
     pub metrics: Metrics,
     /// Whether deliveries may go to a URL.

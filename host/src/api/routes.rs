@@ -4,7 +4,7 @@ use axum::routing::{delete, get, patch, post, put};
 use http::Method;
 
 use super::{
-    Api, activity, audit, backtest, deliveries, endpoints, event_list, events, health, keys, metrics,
+    Api, activity, audit, backtest, backup, deliveries, endpoints, event_list, events, health, keys, metrics,
     plugin_candidate, plugin_install, plugin_logs, plugins, preview, recoveries, replay, retry, secrets,
     statistics, stream, tenants, test_event, topics,
 };
@@ -79,6 +79,7 @@ pub(super) const ROUTES: &[Route<Api>] = routes! {
     GET get "/v1/topics/{*topic}" => topics::get;
     PATCH patch "/v1/topics/{*topic}" => topics::update;
     DELETE delete "/v1/topics/{*topic}" => topics::delete;
+    POST post "/v1/backup" => backup::create;
     GET get "/v1/audit" => audit::list;
     GET get "/v1/audit/verify" => audit::verify;
     GET get "/healthz" => health::alive;

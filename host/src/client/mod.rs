@@ -7,6 +7,7 @@
 
 mod api;
 mod audit;
+mod backup;
 mod declared;
 mod delivery;
 mod diff;
@@ -92,6 +93,11 @@ pub enum Command {
     Apply(Direct<declared::ApplyArgs>),
     /// Write topics and endpoints as a file that `apply` takes.
     Export(Direct<declared::ExportArgs>),
+    /// Make a backup of a gateway while it runs: one file with everything but the configuration and the key that seals secrets.
+    ///
+    /// The file is there as a whole or not at all. `hookway backup verify FILE` reads one, `hookway restore` makes a data directory of
+    /// it. Needs an admin key.
+    Backup(backup::BackupCommand),
     /// Run a receiver: prints each request and answers as it is told.
     Listen(listen::ListenArgs),
     /// Print the three headers of a signed request.
@@ -120,6 +126,7 @@ pub fn run(command: Command, world: World) -> Result<(), Error> {
         Command::Plugin(command) => plugin::run(command, world),
         Command::Apply(direct) => direct.run(world, declared::apply),
         Command::Export(direct) => direct.run(world, declared::export),
+        Command::Backup(command) => backup::run(command, world),
         Command::Listen(args) => listen::run(args, world),
         Command::Sign(args) => sign::sign(args, &world),
         Command::Verify(args) => sign::verify(args, &world),

@@ -15,7 +15,7 @@ use serde::Deserialize;
 pub use self::given::{Changes, Given};
 pub use self::source::{Assignment, Origin};
 use crate::{
-    api, deliver, dispatch, http, ingest, lanes, notices, plugins, shutdown, store, telemetry, vault,
+    api, deliver, dispatch, http, ingest, lanes, notices, operations, plugins, shutdown, store, telemetry, vault,
 };
 
 const DEFAULT_FILE: &str = "hookway.toml";
@@ -56,6 +56,8 @@ pub struct Settings {
     pub deliver: deliver::Options,
     /// Who gets operational events.
     pub operations: notices::Options,
+    /// How long and how much is kept.
+    pub retention: operations::retention::Options,
     /// Where else metrics are served.
     pub metrics: api::MetricsOptions,
     /// What was said, to be compared with what is said later.
@@ -187,6 +189,7 @@ impl Default for Settings {
             lanes: lanes::Options::default(),
             deliver: deliver::Options::default(),
             operations: notices::Options::default(),
+            retention: operations::retention::Options::default(),
             metrics: api::MetricsOptions::default(),
             given: Given::default(),
         }

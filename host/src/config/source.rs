@@ -9,7 +9,7 @@ use toml::{Table, Value};
 use super::Errors;
 
 /// The tables of `hookway.toml`; anything else stands at the top.
-const SECTIONS: [&str; 12] = [
+const SECTIONS: [&str; 13] = [
     "deliver",
     "dispatch",
     "http",
@@ -19,6 +19,7 @@ const SECTIONS: [&str; 12] = [
     "metrics",
     "operations",
     "plugins",
+    "retention",
     "secrets",
     "shutdown",
     "store",

@@ -104,6 +104,13 @@ pub const TOO_MANY_BACKTESTS: Refusal = Refusal::new(
     "another backtest runs",
     "another backtest runs, and there is one at a time: wait for its end, or end it by hanging up",
 );
+/// Another backup is made.
+pub const BACKUP_RUNS: Refusal = Refusal::new(
+    StatusCode::TOO_MANY_REQUESTS,
+    "backup_runs",
+    "another backup is made",
+    "another backup is made, and there is one at a time: wait for its end, or end it by hanging up",
+);
 /// As much undelivered work as there may be.
 pub const BACKLOG_FULL: Refusal = Refusal::new(
     StatusCode::TOO_MANY_REQUESTS,

@@ -5,6 +5,7 @@
 
 mod degraded;
 mod expiring;
+pub mod retention;
 #[cfg(test)]
 mod tests;
 

@@ -9,6 +9,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::StoreFull;
 use crate::model::TenantId;
 
 /// Undelivered work.
@@ -41,15 +42,20 @@ pub struct BacklogLimits {
     pub tenants: BTreeMap<TenantId, BacklogLimit>,
 }
 
-/// Why an event is not taken: there is as much undelivered work as may be.
+/// Why an event is not taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BacklogFull {
-    /// Whose; `None` for that of all tenants together.
-    pub tenant: Option<TenantId>,
-    /// How much there is.
-    pub backlog: Backlog,
-    /// How much there may be.
-    pub limit: BacklogLimit,
+pub enum BacklogFull {
+    /// There is as much undelivered work as may be.
+    Work {
+        /// Whose; `None` for that of all tenants together.
+        tenant: Option<TenantId>,
+        /// How much there is.
+        backlog: Backlog,
+        /// How much there may be.
+        limit: BacklogLimit,
+    },
+    /// The store may not grow, and has nothing else in it.
+    Store(StoreFull),
 }
 
 impl BacklogLimit {
@@ -71,11 +77,14 @@ impl BacklogLimits {
 
 impl fmt::Display for BacklogFull {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.tenant {
+        let (tenant, backlog, limit) = match self {
+            Self::Work { tenant, backlog, limit } => (tenant, backlog, limit),
+            Self::Store(full) => return full.fmt(f),
+        };
+        match tenant {
             Some(tenant) => write!(f, "the tenant `{tenant}` has")?,
             None => write!(f, "all tenants together have")?,
         }
-        let Self { backlog, limit, .. } = self;
         write!(f, " {} deliveries with {} bytes that are not over", backlog.deliveries, backlog.bytes)?;
         write!(f, ", and may have {} and {} (0 = any number)", limit.deliveries, limit.bytes)
     }

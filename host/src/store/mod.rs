@@ -19,6 +19,8 @@ mod log_records;
 mod records;
 pub mod redb;
 mod resends;
+mod retention;
+mod snapshot;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -39,6 +41,8 @@ pub use self::records::{
 pub use self::resends::{
     Candidate, Candidates, Reached, RecoveryFilter, RecoveryPage, RecoveryStep, Replay, Resume, Retry,
 };
+pub use self::retention::{Retention, Retire, Retired, StoreFull, StoreSize, SweepPlace};
+pub use self::snapshot::{EachRow, Snapshot, Snapshots};
 use crate::metrics::Metrics;
 use crate::model::{
     ApiKeyRecord, AuditEntry, Delivery, DeliveryId, Endpoint, EndpointId, Event, EventId, EventKey, KeyId,
@@ -50,7 +54,7 @@ use crate::model::{
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
 
 /// The durable state of the gateway. Cheap to call from many tasks at once.
-pub trait Store: Send + Sync + 'static {
+pub trait Store: Retention + Snapshots + Send + Sync + 'static {
     // --- ingest
 
     /// Stores events durably, all or none, and gives each its key, rising in the order of the commit.

@@ -95,6 +95,14 @@ struct Unsaved {
     text: KeysText,
 }
 
+impl Options {
+    /// The file of keys, if they are in one, or where it would be.
+    #[must_use]
+    pub fn keys_file(&self, data_dir: &Path) -> PathBuf {
+        self.keys_file.clone().unwrap_or_else(|| data_dir.join(DEFAULT_FILE))
+    }
+}
+
 /// The keys that the settings name, or those of the file in the data directory, or a new one.
 ///
 /// # Errors

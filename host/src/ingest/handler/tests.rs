@@ -49,6 +49,22 @@ macro_rules! unused_verbs {
     )*};
 }
 
+impl store::Retention for Shelf {
+    fn refuse_events(&self, _: Option<store::StoreFull>) {}
+
+    unused_verbs! {
+        size() -> store::StoreSize;
+        retire(part: store::Retire) -> store::Retired;
+        sweep(place: store::SweepPlace, below: EventKey, limit: usize) -> Option<store::SweepPlace>;
+    }
+}
+
+impl store::Snapshots for Shelf {
+    unused_verbs! {
+        snapshot(audit: AuditEntry) -> Box<dyn store::Snapshot>;
+    }
+}
+
 impl Store for Shelf {
     fn limit_backlog(&self, _: BacklogLimits) {}
 
@@ -57,7 +73,7 @@ impl Store for Shelf {
     }
 
     fn backlog_full(&self, tenant: &TenantId) -> Option<BacklogFull> {
-        let full = BacklogFull {
+        let full = BacklogFull::Work {
             tenant: Some(tenant.clone()),
             backlog: Backlog::default(),
             limit: BacklogLimit::default(),

@@ -18,6 +18,7 @@ pub(crate) mod persistence;
 pub(crate) mod plugins;
 pub(crate) mod recovering;
 pub(crate) mod resending;
+pub(crate) mod retiring;
 pub(crate) mod telling;
 pub(crate) mod tenants;
 
@@ -39,6 +40,15 @@ macro_rules! for_every_rule {
             accepting::a_test_keeps_its_endpoint_and_is_stored_with_its_audit_row,
             accepting::a_test_of_an_endpoint_that_is_gone_is_refused_and_leaves_nothing,
             accepting::a_test_and_an_event_of_a_producer_are_never_the_same,
+            retiring::what_is_over_goes_with_all_that_belongs_to_it,
+            retiring::what_is_not_over_stays_wherever_it_waits,
+            retiring::of_a_sealed_part_only_what_is_over_goes_and_lists_stay_right,
+            retiring::what_changed_in_the_same_moment_stays,
+            retiring::what_a_recovery_has_ahead_stays,
+            retiring::ids_of_what_is_gone_are_free_and_swept,
+            retiring::what_undelivered_work_is_counted_of_may_go_before_it_is_stored,
+            retiring::bytes_are_counted_as_rows_come_and_go,
+            retiring::a_store_that_is_full_takes_nothing_until_it_has_room,
             bounding::what_is_not_over_counts_whatever_it_waits_for,
             bounding::of_a_tenant_no_more_is_taken_than_its_limit_and_repeats_are_answered,
             bounding::of_all_tenants_no_more_is_taken_than_the_limit_of_all,

@@ -296,10 +296,10 @@ impl Plan {
         let tables = &mut batch.tables;
         tables.noted.entries += self.created.len();
         for (event, header) in &self.created {
-            rows::insert_event(&mut tables.events, event.key, header, &event.data)?;
+            tables.insert_event(event.key, header, &event.data)?;
         }
         for (claim, (event, hash)) in &self.claims {
-            tables.ids.insert(claim.row(), (event.key.as_u128(), *hash))?;
+            tables.insert_id(claim.row(), event.key.as_u128(), *hash)?;
         }
         for key in self.reserved {
             tables.reserved.insert(key.as_u128(), ())?;

@@ -18,12 +18,14 @@ use super::rows;
 use super::schema::{META_COUNTED_BELOW, Tables, delivery_id};
 use crate::metrics::{Counter, Labelled};
 use crate::model::{DeliveryStatus, TenantId};
-use crate::store::{Backlog, BacklogFull, BacklogLimits};
+use crate::store::{Backlog, BacklogFull, BacklogLimits, StoreFull};
 
 /// The counts, and what they may be; shared by the writer and all who ask.
 #[derive(Debug)]
 pub(super) struct Backlogs {
     limits: RwLock<BacklogLimits>,
+    /// Whether the store may take anything at all.
+    store: RwLock<Option<StoreFull>>,
     counts: Mutex<Counts>,
     /// Deliveries that ended since the start, by [`ENDS`].
     ended: Labelled<Counter, 1>,
@@ -194,6 +196,11 @@ impl Backlogs {
         *self.limits.write().unwrap_or_else(PoisonError::into_inner) = limits;
     }
 
+    /// Has everything refused, or no longer.
+    pub(super) fn refuse(&self, full: Option<StoreFull>) {
+        *self.store.write().unwrap_or_else(PoisonError::into_inner) = full;
+    }
+
     /// That of a tenant, as far as is committed.
     pub(super) fn of(&self, tenant: &TenantId) -> Backlog {
         self.lock().tenant(tenant).into()
@@ -206,6 +213,9 @@ impl Backlogs {
 
     /// The same with what the open transaction changes.
     pub(super) fn full_with(&self, tenant: &TenantId, open: &[&Differences]) -> Option<BacklogFull> {
+        if let Some(full) = *self.store.read().unwrap_or_else(PoisonError::into_inner) {
+            return Some(BacklogFull::Store(full));
+        }
         let counts = self.lock();
         let (mut of_tenant, mut all) = (counts.tenant(tenant), counts.all);
         drop(counts);
@@ -216,10 +226,10 @@ impl Backlogs {
         let limits = self.limits.read().unwrap_or_else(PoisonError::into_inner);
         let (backlog, limit) = (of_tenant.into(), limits.of(tenant));
         if limit.is_reached(backlog) {
-            return Some(BacklogFull { tenant: Some(tenant.clone()), backlog, limit });
+            return Some(BacklogFull::Work { tenant: Some(tenant.clone()), backlog, limit });
         }
         let (backlog, limit) = (all.into(), limits.all);
-        limit.is_reached(backlog).then_some(BacklogFull { tenant: None, backlog, limit })
+        limit.is_reached(backlog).then_some(BacklogFull::Work { tenant: None, backlog, limit })
     }
 
     /// Counts these events, which wait for dispatch at a start.

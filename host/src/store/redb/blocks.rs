@@ -138,6 +138,28 @@ impl<'a> Block<'a> {
         deliveries.contains(&position).then_some(position)
     }
 
+    /// How much there is in it.
+    pub(super) const fn entries(&self) -> usize {
+        self.keys.len() + self.endpoints.len()
+    }
+
+    /// Its events.
+    pub(super) fn keys(&self) -> Vec<u128> {
+        self.keys.iter().map(|key| u128::from_be_bytes(*key)).collect()
+    }
+
+    /// The events that have a delivery which is not over. `states` is the row of their states.
+    pub(super) fn unfinished(&self, states: &[u8]) -> Vec<u128> {
+        let is_final = |state: &u8| DeliveryStatus::from_code(*state).is_some_and(DeliveryStatus::is_final);
+        let waits = |at: &usize| {
+            let deliveries = self.deliveries_of(*at);
+            // Without a row of states nothing is known to be over.
+            !deliveries.is_empty()
+                && !states.get(deliveries).is_some_and(|states| states.iter().all(is_final))
+        };
+        (0..self.keys.len()).filter(waits).map(|at| u128::from_be_bytes(self.keys[at])).collect()
+    }
+
     /// The keys of the events that may pass, by rising key.
     pub(super) fn events(&self, asked: &Asked) -> Vec<u128> {
         let passing = (0..self.keys.len()).filter(|at| {

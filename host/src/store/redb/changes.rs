@@ -51,7 +51,11 @@ pub(super) struct AttemptNote {
 
 /// What the open transaction changed, not yet in the table.
 #[derive(Debug, Default)]
-pub(super) struct Journal(Vec<Row>);
+pub(super) struct Journal {
+    rows: Vec<Row>,
+    /// The first event that one of them is about.
+    first: Option<u128>,
+}
 
 #[derive(Debug)]
 struct Row {
@@ -109,14 +113,20 @@ impl Journal {
             at: after.entered_at.or(after.finished_at).unwrap_or(after.created_at),
             attempt,
         };
+        self.first = Some(self.first.map_or(change.event, |first| first.min(change.event)));
         self.push(&change);
     }
 
+    /// The first event that one of the changes is about.
+    pub(super) const fn first_event(&self) -> Option<u128> {
+        self.first
+    }
+
     fn push(&mut self, change: &Change<'_>) {
-        if self.0.last().is_none_or(|row| row.bytes.len() >= FULL) {
-            self.0.push(Row { bytes: vec![VERSION], count: 0 });
+        if self.rows.last().is_none_or(|row| row.bytes.len() >= FULL) {
+            self.rows.push(Row { bytes: vec![VERSION], count: 0 });
         }
-        let Some(row) = self.0.last_mut() else { return };
+        let Some(row) = self.rows.last_mut() else { return };
         let bytes = std::mem::take(&mut row.bytes);
         row.bytes = postcard::to_extend(change, bytes).expect("a change has nothing that postcard refuses");
         row.count += 1;
@@ -127,7 +137,7 @@ impl Journal {
 impl Journal {
     /// The last row so far.
     pub(super) fn row(&self) -> Vec<u8> {
-        self.0.last().map(|row| row.bytes.clone()).unwrap_or_default()
+        self.rows.last().map(|row| row.bytes.clone()).unwrap_or_default()
     }
 }
 
@@ -193,7 +203,7 @@ pub(super) fn visit(
 impl Tables<'_> {
     /// Stores what the open transaction changed, from the number `next` on; returns the number that comes next then.
     pub(super) fn store_changes(&mut self, mut next: u64) -> Result<u64, Failure> {
-        for Row { bytes, count } in std::mem::take(&mut self.noted.journal).0 {
+        for Row { bytes, count } in std::mem::take(&mut self.noted.journal).rows {
             self.changes.insert(next, bytes.as_slice())?;
             next += count;
         }

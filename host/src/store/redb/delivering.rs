@@ -5,7 +5,7 @@ use std::ops::Bound;
 use redb::ReadableTable as _;
 
 use super::accept;
-use super::codec::{self, DeliveryRow};
+use super::codec::DeliveryRow;
 use super::failure::Failure;
 use super::rows;
 use super::schema::{Tables, delivery_id};
@@ -40,8 +40,7 @@ impl Change for FinishedAttempt {
         tables.stop_waiting(id, &row)?;
         if let Some(attempt) = &self.attempt {
             row.note(attempt);
-            let key = (id.event.as_u128(), id.ordinal, attempt.number);
-            tables.attempts.insert(key, codec::encode(attempt).as_slice())?;
+            tables.insert_attempt(id, attempt)?;
         }
         if !was_over || ended == Some(true) {
             row.enter(self.state, self.due_at, self.at);

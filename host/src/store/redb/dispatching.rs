@@ -6,11 +6,10 @@ use super::accept;
 use super::codec::DeliveryRow;
 use super::failure::Failure;
 use super::rows;
-use super::schema::{Tables, delivery_key};
+use super::schema::Tables;
 use super::wal::Record;
 use super::writer::{Batch, Change};
 use crate::model::{CustomRequest, DeliveryId, DeliveryState, UnixMs};
-use crate::store::redb::codec;
 use crate::store::{Error, FanOut, NewDelivery, Verdict};
 
 /// Ordinals are 16 bits.
@@ -95,8 +94,8 @@ impl Tables<'_> {
         row.plugins = plugins;
         row.has_custom = custom.is_some();
         row.enter(state, Some(held_until.unwrap_or(due_at)), at);
-        if let Some(custom) = &custom {
-            self.custom.insert(delivery_key(id), codec::encode(custom.as_ref()).as_slice())?;
+        if custom.is_some() {
+            self.set_custom(id, custom.as_deref())?;
         }
         Ok(row)
     }
@@ -112,10 +111,8 @@ impl Tables<'_> {
         let Verdict { state, due_at, plugins, custom, notice: _ } = verdict;
         row.enter(state, due_at, at);
         row.plugins = plugins;
-        if let Some(custom) = &custom {
-            self.custom.insert(delivery_key(id), codec::encode(custom.as_ref()).as_slice())?;
-        } else if row.has_custom {
-            self.custom.remove(delivery_key(id))?;
+        if custom.is_some() || row.has_custom {
+            self.set_custom(id, custom.as_deref())?;
         }
         row.has_custom = custom.is_some();
         self.store_delivery(id, row)

@@ -4,7 +4,9 @@ use redb::ReadableTable;
 use sha2::{Digest as _, Sha256};
 
 use super::codec::EventRow;
+use super::cost;
 use super::failure::Failure;
+use super::schema::Tables;
 use crate::model::{EventId, EventKey, TenantId};
 use crate::store::NewEvent;
 
@@ -38,6 +40,20 @@ impl Claim {
     /// The key of its row.
     pub(super) fn row(&self) -> (u8, &str, &str) {
         (self.kind as u8, &self.text, self.tenant.as_str())
+    }
+}
+
+impl Tables<'_> {
+    /// Stores a claim. What it replaces is one on an event that is gone.
+    pub(super) fn insert_id(
+        &mut self,
+        row: (u8, &str, &str),
+        event: u128,
+        hash: u128,
+    ) -> Result<(), Failure> {
+        let is_new = self.ids.insert(row, (event, hash))?.is_none();
+        self.noted.row_bytes += if is_new { cost::id(row.1, row.2) } else { 0 };
+        Ok(())
     }
 }
 

@@ -321,7 +321,8 @@ impl Rows {
 
     /// The row of the log, if it passes.
     fn summary(&self, filter: &DeliveryFilter, id: DeliveryId) -> Result<Option<DeliverySummary>, Failure> {
-        let row = rows::indexed_delivery(&self.deliveries, id)?;
+        // Of one that was removed there is still what the journal says.
+        let Some(row) = rows::delivery(&self.deliveries, id)? else { return Ok(None) };
         let passes = filter.endpoint.is_none_or(|endpoint| endpoint == row.endpoint)
             && filter.state.is_none_or(|state| {
                 let is_inactive = filter.inactive.contains(&row.endpoint);

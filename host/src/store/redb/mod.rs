@@ -11,6 +11,8 @@
 //! - `accept`, `dispatching`, `delivering`, `managing`, `tenants`, `topics`: the verbs that write; `audit`: what
 //!   is written down with them; `ordered`: the index of ordered endpoints.
 //! - `kv`: what plugins keep.
+//! - `retiring`: what is over and goes; `size`: how much there is; `cost`: what rows take.
+//! - `copying`: snapshots, and files made of them.
 //! - `resending`, `recovering`: what is sent again, one at a time and by a job.
 //! - `progress`: which events wait for dispatch; `open`, `replaying`: how a run begins.
 //! - `waiting`, `log`, `events`: the verbs that read.
@@ -23,6 +25,8 @@ mod backlogs;
 mod blocks;
 mod changes;
 mod codec;
+mod copying;
+mod cost;
 mod counts;
 mod delivering;
 mod dispatching;
@@ -48,8 +52,10 @@ mod queue;
 mod recovering;
 mod replaying;
 mod resending;
+mod retiring;
 mod rows;
 mod schema;
+mod size;
 mod statistics;
 mod tenants;
 mod topics;
@@ -70,11 +76,13 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use self::backlogs::Backlogs;
+pub use self::copying::Loader;
 use self::counts::Counts;
 use self::failure::Failure;
 pub use self::options::Options;
 use self::progress::Undispatched;
 use self::queue::Queue;
+use self::size::Pins;
 use self::wal::Wal;
 use self::writer::{Batch, Change, Writer};
 use super::{Error, StoreFuture};
@@ -98,6 +106,7 @@ pub struct RedbStore {
     /// The file of the tables, if there is one.
     path: Option<PathBuf>,
     writer: Mutex<Option<JoinHandle<()>>>,
+    pins: Pins,
 }
 
 /// The database, until it is closed. Whoever uses it holds the lock for reading, so that closing waits for them.
@@ -118,6 +127,14 @@ impl RedbStore {
     /// [`Error::Unusable`] with the key that is missing.
     pub fn check_keys(path: &Path, vault: &Vault, options: &Options) -> Result<(), Error> {
         open::check_keys(path, vault, options)
+    }
+
+    /// Whether no process has this file open, if there is one. Changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::Unusable`] if one has.
+    pub fn check_unused(path: &Path) -> Result<(), Error> {
+        open::check_unused(path)
     }
 
     /// Opens the store in this file, which is created if it is not there. Blocks: repairs after a crash read the file.
@@ -191,6 +208,7 @@ impl RedbStore {
             queue,
             counts,
             path: None,
+            pins: Pins::default(),
             writer,
         })
     }

@@ -30,6 +30,16 @@ pub(super) fn file(path: &Path, options: &Options) -> Result<Database, Error> {
     builder(options).create(path).map_err(|error| explain(error, &path.display()))
 }
 
+/// See [`super::RedbStore::check_unused`].
+pub(super) fn check_unused(path: &Path) -> Result<(), Error> {
+    match Database::builder().open_read_only(path) {
+        Err(error @ (DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch)) => {
+            Err(explain(error, &path.display()))
+        }
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
 /// The database in a backend.
 pub(super) fn backend(backend: impl StorageBackend, options: &Options) -> Result<Database, Error> {
     builder(options).create_with_backend(backend).map_err(|error| explain(error, &"the given backend"))

@@ -141,6 +141,16 @@ fn find(
     Ok(Some(codec::from_json(TABLE, row.value())?))
 }
 
+/// Those that run.
+pub(super) fn running(tables: &Tables<'_>) -> Result<Vec<Recovery>, Failure> {
+    let mut running = Vec::new();
+    for row in tables.recovering.iter()? {
+        let id = RecoveryId::from_u128(row?.1.value());
+        running.extend(find(&tables.recoveries, id)?);
+    }
+    Ok(running)
+}
+
 /// See [`crate::store::Store::recovery`].
 pub(super) fn one(transaction: &ReadTransaction, id: RecoveryId) -> Result<Option<Recovery>, Failure> {
     find(&transaction.open_table(RECOVERIES)?, id)
@@ -286,7 +296,8 @@ impl Look<'_> {
         found: &mut Candidates,
     ) -> Result<(), Failure> {
         found.scanned += 1;
-        let row = rows::indexed_delivery(&transaction.open_table(DELIVERIES)?, id)?;
+        // What an endpoint got is swept some time after it was removed.
+        let Some(row) = rows::delivery(&transaction.open_table(DELIVERIES)?, id)? else { return Ok(()) };
         let delivery = row.into_delivery(id);
         if self.recovery.wants(&delivery) {
             let event = Arc::new(rows::event_of(&transaction.open_table(EVENTS)?, id)?);

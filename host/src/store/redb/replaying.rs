@@ -6,7 +6,6 @@ use redb::WriteTransaction;
 
 use super::failure::Failure;
 use super::progress::Progress;
-use super::rows;
 use super::schema::{META_LOGGED, Tables};
 use super::upkeep::Upkeep;
 use super::wal::{Record, Records, Wal};
@@ -36,6 +35,7 @@ pub(super) fn replay(transaction: &WriteTransaction, wal: &mut Wal) -> Result<(P
         }
     }
     tables.meta.insert(META_LOGGED, u128::from(next))?;
+    tables.count_row_bytes()?;
     drop(tables);
     wal.begin(next.wrapping_add(1));
     let (mut progress, mut upkeep) = load(transaction)?;
@@ -46,10 +46,10 @@ pub(super) fn replay(transaction: &WriteTransaction, wal: &mut Wal) -> Result<(P
 fn insert(tables: &mut Tables<'_>, row: Record) -> Result<(), Failure> {
     match row {
         Record::Event(key, header, data) => {
-            rows::insert_event(&mut tables.events, EventKey::from_u128(key), &header, &data)?;
+            tables.insert_event(EventKey::from_u128(key), &header, &data)?;
         }
         Record::Id(kind, text, tenant, event, hash) => {
-            tables.ids.insert((kind, text.as_str(), tenant.as_str()), (event, hash))?;
+            tables.insert_id((kind, text.as_str(), tenant.as_str()), event, hash)?;
         }
         Record::Reserved(key) => {
             tables.reserved.insert(key, ())?;

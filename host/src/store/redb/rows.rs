@@ -3,12 +3,13 @@
 //! The one place that knows which other rows a delivery's row implies: whoever stores a delivery here has its `queue` or
 //! `holds` row right, its `ordered` row if the endpoint has an order, and whatever is counted and indexed about it.
 
-use redb::{ReadableTable, Table};
+use redb::ReadableTable;
 
 use super::codec::{self, Corrupt, DeliveryRow, EventRow, Waits};
+use super::cost;
 use super::failure::Failure;
 use super::schema::{DeliveryKey, Tables, delivery_key};
-use crate::model::{CustomRequest, DeliveryId, Event, EventKey, Line};
+use crate::model::{Attempt, CustomRequest, DeliveryId, Event, EventKey, Line};
 
 /// The event with this key.
 pub(super) fn event(
@@ -55,21 +56,43 @@ pub(super) fn custom(
     Ok(Some(codec::decode("custom", row.value())?))
 }
 
-/// Stores an event's row: the header, then `data`, which is copied once, into its page.
-pub(super) fn insert_event(
-    events: &mut Table<'_, u128, &'static [u8]>,
-    key: EventKey,
-    header: &[u8],
-    data: &[u8],
-) -> Result<(), Failure> {
-    let mut row = events.insert_reserve(key.as_u128(), header.len() + data.len())?;
-    let (head, tail) = row.as_mut().split_at_mut(header.len());
-    head.copy_from_slice(header);
-    tail.copy_from_slice(data);
-    Ok(())
-}
-
 impl Tables<'_> {
+    /// Stores an event's row: the header, then `data`, which is copied once, into its page.
+    pub(super) fn insert_event(&mut self, key: EventKey, header: &[u8], data: &[u8]) -> Result<(), Failure> {
+        let mut row = self.events.insert_reserve(key.as_u128(), header.len() + data.len())?;
+        let (head, tail) = row.as_mut().split_at_mut(header.len());
+        head.copy_from_slice(header);
+        tail.copy_from_slice(data);
+        self.noted.row_bytes += cost::event(header.len() + data.len());
+        Ok(())
+    }
+
+    /// Stores an attempt.
+    pub(super) fn insert_attempt(&mut self, id: DeliveryId, attempt: &Attempt) -> Result<(), Failure> {
+        let row = codec::encode(attempt);
+        self.noted.row_bytes += cost::attempt(row.len());
+        self.attempts.insert((id.event.as_u128(), id.ordinal, attempt.number), row.as_slice())?;
+        Ok(())
+    }
+
+    /// Stores the request that a transform made of a delivery, or that none did.
+    pub(super) fn set_custom(
+        &mut self,
+        id: DeliveryId,
+        custom: Option<&CustomRequest>,
+    ) -> Result<(), Failure> {
+        let key = delivery_key(id);
+        let before = match custom.map(codec::encode) {
+            Some(row) => {
+                self.noted.row_bytes += cost::custom(row.len());
+                self.custom.insert(key, row.as_slice())?
+            }
+            None => self.custom.remove(key)?,
+        };
+        self.noted.row_bytes -= before.map_or(0, |row| cost::custom(row.value().len()));
+        Ok(())
+    }
+
     /// Stores a new delivery, with the rows that let it be found.
     pub(super) fn insert_delivery(
         &mut self,
@@ -123,7 +146,10 @@ impl Tables<'_> {
             None => {}
         }
         self.keep_in_line(id, row)?;
-        let before = self.deliveries.insert((event, ordinal), codec::encode_delivery(row).as_slice())?;
+        let bytes = codec::encode_delivery(row);
+        let before = self.deliveries.insert((event, ordinal), bytes.as_slice())?;
+        let less = before.as_ref().map_or(0, |row| cost::delivery(row.value().len()));
+        self.noted.row_bytes += cost::delivery(bytes.len()) - less;
         Ok(before.map(|row| codec::decode_delivery(row.value())).transpose()?)
     }
 

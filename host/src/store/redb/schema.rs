@@ -31,11 +31,15 @@
 //! Keys that people page through start with what they are asked by, then the [`EventKey`], then the ordinal: one
 //! range answers one question, in the order of time.
 
-use redb::{ReadableTable as _, Table, TableDefinition, WriteTransaction};
+use redb::{
+    ReadTransaction, ReadableTable as _, ReadableTableMetadata as _, Table, TableDefinition, Value,
+    WriteTransaction,
+};
 
 use super::failure::Failure;
 use super::upkeep::{Noted, sealed_below};
 use crate::model::{DeliveryId, EventKey};
+use crate::store::EachRow;
 
 /// The format that this version writes, and the newest that it reads.
 pub(super) const FORMAT: u128 = 5;
@@ -56,6 +60,10 @@ pub(super) const META_FOLDED_BELOW: &str = "folded_below";
 /// `meta`: every change below this number is in `backlog`.
 pub(super) const META_COUNTED_BELOW: &str = "counted_below";
 
+/// `meta`: bytes of the rows of events and of all rows that belong to them.
+pub(super) const META_ROW_BYTES: &str = "row_bytes";
+/// `meta`: how many thousandths of these bytes the file took when it grew last.
+pub(super) const META_OVERHEAD: &str = "overhead";
 /// `meta`: the generation of the write-ahead log up to which all of it is in the tables.
 pub(super) const META_LOGGED: &str = "logged";
 
@@ -84,6 +92,40 @@ macro_rules! tables {
                 tables.noted.sealed_below = sealed_below(&tables.blocks)?;
                 Ok(tables)
             }
+
+            /// Stores a row of a table by the bytes of a snapshot; false if there is no such table. Bytes that are no row
+            /// may panic.
+            pub(super) fn put_row(&mut self, table: &str, key: &[u8], value: &[u8]) -> Result<bool, Failure> {
+                $(if table == stringify!($field) {
+                    self.$field.insert(<$key as Value>::from_bytes(key), <$value as Value>::from_bytes(value))?;
+                    return Ok(true);
+                })*
+                Ok(false)
+            }
+        }
+
+        /// How many rows each table has.
+        pub(super) fn count_rows(
+            transaction: &ReadTransaction,
+        ) -> Result<Vec<(&'static str, u64)>, Failure> {
+            Ok(vec![$((stringify!($field), transaction.open_table($constant)?.len()?),)*])
+        }
+
+        /// Calls with the bytes of each row, until it says that it has enough.
+        pub(super) fn each_row(
+            transaction: &ReadTransaction,
+            each: &mut EachRow<'_>,
+        ) -> Result<(), Failure> {
+            $(for row in transaction.open_table($constant)?.iter()? {
+                let (key, value) = row?;
+                let (key, value) = (key.value(), value.value());
+                let key = <$key as Value>::as_bytes(&key);
+                let value = <$value as Value>::as_bytes(&value);
+                if !each(stringify!($field), key.as_ref(), value.as_ref()) {
+                    return Ok(());
+                }
+            })*
+            Ok(())
         }
     };
 }

@@ -24,6 +24,9 @@ use crate::model::{DeliveryStatus, EventKey};
 /// Changes that are folded at once: rows of statistics are rewritten as seldom as that, and never more is read to answer for
 /// what is not folded.
 const FOLD_AT: u64 = 8_192;
+/// Blocks of one commit: more than one has entries for under the highest load, so that sealing keeps up, and few enough that no
+/// commit takes long.
+const MAX_SEALED: usize = 8;
 
 /// What the open transaction leaves to be done at its end.
 #[derive(Debug, Default)]
@@ -41,6 +44,10 @@ pub(super) struct Noted {
     pub(super) restated: BTreeMap<DeliveryKey, DeliveryStatus>,
     /// Events in blocks that got deliveries.
     pub(super) regrown: BTreeSet<u128>,
+    /// How many bytes more the rows of events and what belongs to them have.
+    pub(super) row_bytes: i64,
+    /// The last event that is removed.
+    pub(super) retired: Option<u128>,
 }
 
 /// How far journal, blocks and statistics are.
@@ -49,6 +56,9 @@ pub(super) struct Upkeep {
     next_change: u64,
     folded_below: u64,
     counting: Counting,
+    /// The first event that has changes which are not folded: to count what is undelivered they are read with their event, so it
+    /// stays until they are.
+    unfolded_from: Option<u128>,
     /// Events and deliveries in no block, about.
     unsealed: usize,
     /// Tells the number of the last change that is committed.
@@ -64,11 +74,14 @@ impl Upkeep {
         let next_change = changes::next_number(&tables.changes)?;
         let folded_below = tables.meta(META_FOLDED_BELOW)?.and_then(|below| u64::try_from(below).ok());
         let counting = Counting::load(&mut tables, Arc::clone(progress.backlogs()), next_change)?;
+        tables.begin_row_bytes()?;
         let (latest, _) = watch::channel(next_change - 1);
         Ok(Self {
             next_change,
             folded_below: folded_below.unwrap_or(1),
             counting,
+            // Whichever they are about: with the first removal they are folded.
+            unfolded_from: Some(0),
             unsealed: BLOCK_ENTRIES,
             latest: Arc::new(latest),
         })
@@ -90,21 +103,29 @@ impl Upkeep {
         tables: &mut Tables<'_>,
         dispatched_below: EventKey,
     ) -> Result<(), Failure> {
+        let changed = tables.noted.journal.first_event();
+        self.unfolded_from = self.unfolded_from.into_iter().chain(changed).min();
         self.next_change = tables.store_changes(self.next_change)?;
         self.count(tables);
+        tables.count_row_bytes()?;
         tables.restate()?;
         tables.regrow()?;
         self.unsealed += tables.noted.entries;
-        if self.unsealed >= BLOCK_ENTRIES {
+        for _ in 0..MAX_SEALED {
+            if self.unsealed < BLOCK_ENTRIES {
+                break;
+            }
             let found = tables.seal(dispatched_below)?;
             self.unsealed = if found >= BLOCK_ENTRIES { self.unsealed.saturating_sub(found) } else { found };
         }
-        if self.next_change - self.folded_below >= FOLD_AT {
+        let is_retired = tables.noted.retired >= self.unfolded_from && self.unfolded_from.is_some();
+        if is_retired || self.next_change - self.folded_below >= FOLD_AT {
             tables.fold(self.folded_below)?;
             self.folded_below = self.next_change;
             self.counting.store(tables, self.next_change)?;
             tables.meta.insert(META_FOLDED_BELOW, u128::from(self.folded_below))?;
             tables.trim_changes(self.next_change, self.folded_below)?;
+            self.unfolded_from = None;
         }
         Ok(())
     }
@@ -131,7 +152,12 @@ impl Tables<'_> {
 
     /// What blocks say of the events from `from` on and before `before`, until there are so many entries; and where that
     /// ends.
-    fn gather(&self, from: u128, before: u128, entries: usize) -> Result<(Builder, u128), Failure> {
+    pub(super) fn gather(
+        &self,
+        from: u128,
+        before: u128,
+        entries: usize,
+    ) -> Result<(Builder, u128), Failure> {
         let mut builder = Builder::default();
         if from >= before {
             return Ok((builder, before));
@@ -155,7 +181,7 @@ impl Tables<'_> {
         Ok((builder, before))
     }
 
-    fn put_block(&mut self, first: u128, builder: Builder, end: u128) -> Result<(), Failure> {
+    pub(super) fn put_block(&mut self, first: u128, builder: Builder, end: u128) -> Result<(), Failure> {
         let (columns, states) = builder.finish(end);
         self.blocks.insert(first, columns.as_slice())?;
         self.block_states.insert(first, states.as_slice())?;
@@ -167,9 +193,15 @@ impl Tables<'_> {
         let mut changed = std::mem::take(&mut self.noted.restated).into_iter().peekable();
         while let Some((key, _)) = changed.peek().copied() {
             let Some((first, block)) = self.blocks.range(..=key.0)?.next_back().transpose()? else {
-                return Ok(());
+                changed.next();
+                continue;
             };
             let (first, block) = (first.value(), Block::parse(block.value())?);
+            if key.0 >= block.end {
+                // Its event was removed, and its block with it.
+                changed.next();
+                continue;
+            }
             let stored = self.block_states.get(first)?.map(|row| row.value().to_vec());
             let mut states = stored.unwrap_or_default();
             while let Some((key, status)) = changed.next_if(|(key, _)| key.0 < block.end) {

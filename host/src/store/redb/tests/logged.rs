@@ -1,5 +1,7 @@
 //! What the write-ahead log promises: what was answered is there after a crash, whether or not it was committed.
 
+use redb::{ReadableDatabase as _, ReadableTableMetadata as _};
+
 use super::*;
 use crate::model::EventKey;
 use crate::store::conformance::fixtures::{custom_request, verdict};
@@ -187,3 +189,19 @@ fn logged_bytes_never_change() {
 const LOGGED: &str = "76000000d63231e20700000000000000010001046865616404646174610101036b65790461636d6502030204030\
      5c09c9494e43101818080808080808080808080e4a1a1a18e0300000000011600ff206d6164652062792061207472616e73666f726d010a7465\
      78742f706c61696e0103782d6101e4010d686f6f6b7761792d746f70696301";
+
+#[tokio::test]
+async fn as_many_blocks_are_made_as_a_commit_has_entries_for() {
+    let store = Disks::default().open().unwrap();
+    let many = store.accept(vec![new_event(); 4_000]).await.unwrap();
+    let fan_out = |event| {
+        let deliveries = vec![pending(endpoint_id(1))];
+        store.fan_out(FanOut { event, at: T0, deliveries, durable: false })
+    };
+    for done in many.iter().map(|one| fan_out(one.event.key)).collect::<Vec<_>>() {
+        done.await.unwrap();
+    }
+    store.delivery(nth(many[0].event.key, 0)).await.unwrap();
+    let blocks = store.shared.with(|database| Ok(database.begin_read()?.open_table(BLOCKS)?.len()?)).unwrap();
+    assert!(blocks >= 7, "{blocks} blocks of a thousand for 8,000 events and deliveries");
+}

@@ -1,0 +1,235 @@
+//! Retention: what is over is removed when it is old enough, or when the store has no room for more.
+//!
+//! - It removes a part of the log at a time, about a thousand events and deliveries, and waits for its turn in between, so nobody who
+//!   sends events waits for more than one part.
+//! - By age everything that is older goes. By size ([`gauge`]) it removes as much as is too much, at most twice as much as came
+//!   in meanwhile: so it is faster than what comes in, however fast that is, and never takes the store for itself.
+//! - What is not over stays and is looked at again later. If nothing else is left and the store is full, events are refused
+//!   until there is room.
+
+mod counted;
+mod gauge;
+mod options;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use self::counted::Counted;
+use self::gauge::Gauge;
+pub use self::options::Options;
+use crate::clock::Clock;
+use crate::model::{EventKey, UnixMs};
+use crate::shutdown::Shutdown;
+use crate::store::{Error, Retire, Store, StoreFull, SweepPlace};
+
+/// Between two looks while there is something to remove.
+const BUSY: Duration = Duration::from_millis(100);
+/// Between two looks otherwise.
+const IDLE: Duration = Duration::from_secs(1);
+/// And where nothing is ever removed, for the metrics.
+const UNLIMITED: Duration = Duration::from_secs(10);
+/// After an error of the store.
+const RETRY: Duration = Duration::from_mins(1);
+/// What had to stay is looked at again after this, and what is a little older than it may be goes.
+const AGAIN: Duration = Duration::from_mins(1);
+/// Parts between two looks at the size.
+const MAX_PARTS: usize = 64;
+/// Bytes of rows that may go between two looks however little comes in.
+const LEAST_REMOVED: u64 = 4 << 20;
+/// Looks of one step of a sweep: some milliseconds.
+const SWEEP_LOOKS: usize = 2_000;
+/// Rows that are left behind, at least, before they are swept; where there are many events, an eighth as many.
+const SWEEP_AT: u64 = 100_000;
+/// They are swept after this however few they are.
+const SWEEP_AFTER: Duration = Duration::from_hours(1);
+/// All keys are below it.
+const END: EventKey = EventKey::from_u128(u128::MAX);
+
+/// What removes.
+pub struct Retention {
+    store: Arc<dyn Store>,
+    clock: Clock,
+    options: Options,
+    counted: Counted,
+    gauge: Gauge,
+    /// Where to look on.
+    place: EventKey,
+    /// Whether something had to stay that was looked at.
+    has_kept: bool,
+    /// When all is looked at again.
+    again_at: UnixMs,
+    sweep: Sweeping,
+    /// Whether events are refused.
+    is_full: bool,
+    /// Bytes of rows at the last look.
+    row_bytes: u64,
+}
+
+/// What lies in another order than that of time, and is swept when there is enough.
+#[derive(Debug, Default)]
+struct Sweeping {
+    /// Where a sweep stands.
+    place: Option<SweepPlace>,
+    /// Rows that were left behind since the last one. What an earlier run left is not known.
+    behind: u64,
+    /// When it is time in any case.
+    due_at: UnixMs,
+}
+
+/// What a round did.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Round {
+    removed: u64,
+    /// Whether all was looked at.
+    has_ended: bool,
+}
+
+impl Retention {
+    /// Of this store.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, clock: Clock, options: Options, counted: Counted) -> Self {
+        let gauge = Gauge::new(options.max_bytes);
+        Self {
+            store,
+            clock,
+            options,
+            counted,
+            gauge,
+            place: EventKey::from_u128(0),
+            has_kept: false,
+            again_at: clock.now().after(AGAIN),
+            sweep: Sweeping { due_at: clock.now().after(SWEEP_AFTER), ..Sweeping::default() },
+            is_full: false,
+            row_bytes: 0,
+        }
+    }
+
+    /// Removes until it is time to stop.
+    pub async fn run(mut self, shutdown: Shutdown) {
+        let mut wait = BUSY;
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = shutdown.requested() => return,
+            }
+            wait = match self.round().await {
+                Ok(true) => BUSY,
+                Ok(false) if self.options == Options::default() => UNLIMITED,
+                Ok(false) => IDLE,
+                Err(Error::Closed) => return,
+                Err(error) => {
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "what is old could not be removed; trying again"
+                    );
+                    RETRY
+                }
+            };
+        }
+    }
+
+    /// Looks at what there is and removes some of it; says whether there may be more.
+    async fn round(&mut self) -> Result<bool, Error> {
+        let size = self.store.size().await?;
+        let look = self.gauge.look(&size);
+        let came = size.row_bytes.saturating_sub(self.row_bytes);
+        let allowed = look.too_much.min(LEAST_REMOVED.max(2 * came));
+        let horizon = self.horizon();
+        let cut = self.clock.now() >= self.again_at;
+        if cut {
+            self.again_at = self.clock.now().after(AGAIN);
+            self.begin_again();
+        }
+        let round = self.remove(horizon, allowed, cut).await?;
+        self.row_bytes = size.row_bytes.saturating_sub(round.removed);
+        let is_short = round.has_ended && round.removed < allowed;
+        self.refuse(&look, is_short);
+        if is_short {
+            self.begin_again();
+        }
+        let sweeps = self.sweep(size.events).await?;
+        self.counted.look(&size, &look, horizon.map_or(Duration::ZERO, |horizon| self.lag(horizon, &round)));
+        Ok(sweeps || (round.removed > 0 && !is_short) || (!round.has_ended && allowed > 0))
+    }
+
+    /// Below it everything is too old.
+    fn horizon(&self) -> Option<EventKey> {
+        let max_age = self.options.max_age;
+        (!max_age.is_zero()).then(|| EventKey::first_at(self.clock.now().before(max_age)))
+    }
+
+    /// How far removal by age is behind.
+    fn lag(&self, horizon: EventKey, round: &Round) -> Duration {
+        if round.has_ended || self.place == EventKey::from_u128(0) {
+            return Duration::ZERO;
+        }
+        horizon.time().since(self.place.time())
+    }
+
+    fn begin_again(&mut self) {
+        if std::mem::take(&mut self.has_kept) {
+            self.place = EventKey::from_u128(0);
+        }
+    }
+
+    /// Removes what is below the horizon, and beyond that so many bytes of rows.
+    async fn remove(&mut self, horizon: Option<EventKey>, allowed: u64, cut: bool) -> Result<Round, Error> {
+        let mut round = Round::default();
+        for _ in 0..MAX_PARTS {
+            let before = if round.removed < allowed { Some(END) } else { horizon };
+            let Some(before) = before.filter(|before| self.place < *before) else { break };
+            let part = Retire { from: self.place, before, cut, overhead: self.gauge.overhead() };
+            let retired = self.store.retire(part).await?;
+            self.counted.removed(&retired);
+            self.has_kept |= retired.kept > 0;
+            self.sweep.behind += retired.deliveries + retired.events;
+            round.removed += retired.bytes;
+            match retired.next {
+                Some(next) => self.place = next,
+                None => {
+                    round.has_ended = true;
+                    break;
+                }
+            }
+        }
+        Ok(round)
+    }
+
+    /// Has events refused when nothing is left that may go, and taken again when there is room.
+    fn refuse(&mut self, look: &gauge::Look, is_short: bool) {
+        let (bytes, limit) = (look.used, self.options.max_bytes);
+        let is_full = if self.is_full { !look.has_room } else { is_short && look.is_full };
+        if is_full == self.is_full {
+            return;
+        }
+        self.is_full = is_full;
+        let full = StoreFull { bytes, limit };
+        if is_full {
+            tracing::warn!("events are refused: {full}");
+        } else {
+            tracing::info!(bytes, "events are taken again: the store has room");
+        }
+        self.store.refuse_events(is_full.then_some(full));
+    }
+
+    /// Goes on with a sweep, or begins one if there is enough for it; says whether it has more to do.
+    async fn sweep(&mut self, events: u64) -> Result<bool, Error> {
+        let now = self.clock.now();
+        let is_due = self.sweep.behind >= SWEEP_AT.max(events / 8)
+            || (self.sweep.behind > 0 && now >= self.sweep.due_at);
+        if self.sweep.place.is_none() {
+            if !is_due {
+                return Ok(false);
+            }
+            self.sweep =
+                Sweeping { place: Some(SweepPlace::default()), behind: 0, due_at: now.after(SWEEP_AFTER) };
+        }
+        for _ in 0..MAX_PARTS {
+            let Some(place) = self.sweep.place.take() else { break };
+            self.sweep.place = self.store.sweep(place, END, SWEEP_LOOKS).await?;
+        }
+        Ok(self.sweep.place.is_some())
+    }
+}
