@@ -41,10 +41,8 @@ impl<R: Read> Reader<R> {
     /// It is no backup, or one that this version cannot read.
     pub fn begin(mut source: R) -> Result<Self, Error> {
         let mut magic = [0; MAGIC.len()];
-        read_exact(&mut source, &mut magic, 0).map_err(|error| match error {
-            Error::CutOff(_) => Error::NotOne,
-            other => other,
-        })?;
+        read_exact(&mut source, &mut magic, 0)
+            .map_err(|error| if matches!(error, Error::CutOff(_)) { Error::NotOne } else { error })?;
         let (format, known) = (magic[MAGIC.len() - 1], MAGIC[MAGIC.len() - 1]);
         if magic[..MAGIC.len() - 1] != MAGIC[..MAGIC.len() - 1] {
             return Err(Error::NotOne);
@@ -98,7 +96,7 @@ impl<R: Read> Reader<R> {
     ///
     /// # Errors
     /// It is cut off or damaged.
-    pub fn next(&mut self) -> Result<Option<Part>, Error> {
+    pub fn part(&mut self) -> Result<Option<Part>, Error> {
         if self.summary.is_some() {
             return Ok(None);
         }
@@ -208,7 +206,7 @@ pub fn verify(
     mut progress: impl FnMut(&Manifest, u64),
 ) -> Result<(Manifest, Summary), Error> {
     let mut reader = Reader::begin(source)?;
-    while reader.next()?.is_some() {
+    while reader.part()?.is_some() {
         progress(&reader.manifest, reader.rows_read());
     }
     let summary = reader.summary.ok_or(Error::CutOff(reader.bytes))?;
@@ -216,9 +214,12 @@ pub fn verify(
 }
 
 fn read_exact(source: &mut impl Read, out: &mut [u8], at: u64) -> Result<(), Error> {
-    source.read_exact(out).map_err(|error| match error.kind() {
-        std::io::ErrorKind::UnexpectedEof => Error::CutOff(at),
-        _ => Error::Io { what: "the backup cannot be read".to_owned(), source: error },
+    source.read_exact(out).map_err(|error| {
+        if error.kind() == std::io::ErrorKind::UnexpectedEof {
+            Error::CutOff(at)
+        } else {
+            Error::Io { what: "the backup cannot be read".to_owned(), source: error }
+        }
     })
 }
 

@@ -77,7 +77,7 @@ pub fn restore(
     let mut reader = Reader::begin(open()?)?;
     let mut writing =
         Writing { loader: Loader::create(&store, to.paused)?, batch: Batch::default(), file: None };
-    while let Some(part) = reader.next()? {
+    while let Some(part) = reader.part()? {
         writing.take(part, &plugins, &versions)?;
         progress(total + reader.rows_read(), 2 * total);
     }

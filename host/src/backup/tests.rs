@@ -124,7 +124,7 @@ async fn rows(store: &RedbStore) -> Vec<(String, Vec<u8>, Vec<u8>)> {
 fn parts_of(bytes: &[u8]) -> Vec<(String, Vec<u8>, Vec<u8>)> {
     let mut reader = Reader::begin(Cursor::new(bytes)).unwrap();
     let mut all = Vec::new();
-    while let Some(part) = reader.next().unwrap() {
+    while let Some(part) = reader.part().unwrap() {
         if let Part::Rows(table, rows) = part {
             all.extend(rows.into_iter().map(|(key, value)| (table.clone(), key, value)));
         }
