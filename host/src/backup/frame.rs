@@ -102,7 +102,7 @@ mod tests {
         push_row(&mut payload, b"k", b"");
         assert_eq!(payload, b"\x04meta\x01\0\0\0k\0\0\0\0");
         let frame = encode(Kind::Rows, &payload);
-        assert_eq!(frame[..HEAD], [2, 14, 0, 0, 0, 25, 109, 228, 73]);
+        assert_eq!(frame[..HEAD], [2, 14, 0, 0, 0, 20, 239, 84, 222]);
         assert_eq!(parse_rows(&payload), Some(("meta".to_owned(), vec![(b"k".to_vec(), Vec::new())])));
         assert_eq!(parse_rows(&payload[..9]), None);
     }

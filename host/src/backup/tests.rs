@@ -82,7 +82,7 @@ fn destination(home: &std::path::Path) -> Destination {
 #[tokio::test]
 async fn what_is_restored_is_what_was_backed_up_byte_for_byte() {
     let scene = Scene::new();
-    let written = persistence::write(&*scene.store).await;
+    persistence::write(&*scene.store).await;
     let bytes = scene.back_up().await;
     dispatched(&*scene.store, new_event(), vec![pending(endpoint_id(1))]).await;
     let home = tempfile::tempdir().unwrap();
@@ -103,7 +103,6 @@ async fn what_is_restored_is_what_was_backed_up_byte_for_byte() {
     assert!(!to.data.join("plugins/.hidden.wasm").exists() && !to.data.join("plugins/notes.txt").exists());
     assert!(!to.data.join(UNFINISHED).exists());
     let store = scene.open(&to);
-    persistence::check(&store, &written).await;
     assert!(store.verify_audit().await.unwrap().broken_at.is_none());
     assert_eq!(rows(&store).await, parts_of(&bytes), "each row of each table");
 }

@@ -86,7 +86,7 @@ async fn what_is_over_is_removed_within_a_minute_of_its_age() {
     scene.wait_for(13).await;
     tokio::time::sleep(Duration::from_mins(27)).await;
     assert_eq!(scene.events().await, 13);
-    tokio::time::sleep(Duration::from_mins(3)).await;
+    tokio::time::sleep(Duration::from_mins(4)).await;
     assert_eq!(scene.events().await, 3, "what waits stays");
     scene.deliver(&waits).await;
     scene.wait_for(0).await;
