@@ -194,7 +194,8 @@ impl App {
         operations::start(&self.operations(), &self.shutdown);
         let Self { settings, keys, store, directory, events, metrics, live, clock, shutdown, .. } = self;
         shutdown.spawn(live.free_space.watch(shutdown.clone()));
-        let retention = Retention::new(Arc::clone(&store), clock, settings.retention, Counted::in_metrics(&metrics));
+        let retention =
+            Retention::new(Arc::clone(&store), clock, settings.retention, Counted::in_metrics(&metrics));
         shutdown.spawn(retention.run(shutdown.clone()));
         shutdown.spawn(reseal::run(Arc::clone(&store), shutdown.clone()));
         shutdown.spawn(plugin_values::sweep(Arc::clone(&store), directory, clock, shutdown.clone()));

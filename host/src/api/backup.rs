@@ -27,7 +27,12 @@ pub(super) async fn create(State(api): State<Api>, caller: Caller) -> Result<Res
                 () = shutdown.requested() => None,
             };
             let Some(part) = part else { return };
-            if sender.send(part).await.is_err() {
+            // Whoever does not read must not keep the store open when it is to be closed.
+            let is_sent = tokio::select! {
+                sent = sender.send(part) => sent.is_ok(),
+                () = shutdown.requested() => false,
+            };
+            if !is_sent {
                 return;
             }
         }

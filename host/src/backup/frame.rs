@@ -1,12 +1,15 @@
 //! The form of a backup: a magic, then frames. Pure.
 //!
-//! A frame is its kind (1 byte), the length of its payload (4 bytes), the CRC-32 of kind, length and payload (4), and the
-//! payload; numbers are little endian. The checksum of each says where damage is; that of all, in the last, that there is none.
+//! A frame is its kind (1 byte), the length of its payload (4 bytes), the CRC-32 of the payload (4), that of these nine bytes (4),
+//! and the payload; numbers are little endian. The head has a checksum of its own, so that a length is believed before it is read
+//! by: what is damaged is not taken for cut off. The checksums of each say where damage is; that of all, in the last, that there is none.
 
 /// What a backup begins with. The last byte is the format.
 pub(super) const MAGIC: &[u8; 16] = b"HOOKWAY BACKUP\n\x01";
 /// The bytes before a payload.
-pub(super) const HEAD: usize = 9;
+pub(super) const HEAD: usize = 13;
+/// Those of them that the checksum of the head is about.
+const SUMMED: usize = HEAD - 4;
 
 /// What a frame has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +27,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) const fn from_byte(byte: u8) -> Option<Self> {
+    const fn from_byte(byte: u8) -> Option<Self> {
         Some(match byte {
             1 => Self::Manifest,
             2 => Self::Rows,
@@ -42,17 +45,35 @@ pub(super) fn encode(kind: Kind, payload: &[u8]) -> Vec<u8> {
     let mut frame = Vec::with_capacity(HEAD + payload.len());
     frame.push(kind as u8);
     frame.extend(length.to_le_bytes());
-    frame.extend(checksum(&frame, payload).to_le_bytes());
+    frame.extend(crc32fast::hash(payload).to_le_bytes());
+    frame.extend(crc32fast::hash(&frame).to_le_bytes());
     frame.extend(payload);
     frame
 }
 
-/// Of kind and length (5 bytes), and of the payload.
-pub(super) fn checksum(head: &[u8], payload: &[u8]) -> u32 {
-    let mut hasher = crc32fast::Hasher::new();
-    hasher.update(head);
-    hasher.update(payload);
-    hasher.finalize()
+/// What is known of a frame before its payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Head {
+    pub(super) kind: Kind,
+    /// Bytes of its payload.
+    pub(super) length: u32,
+    checksum: u32,
+}
+
+impl Head {
+    /// `None` if these are not the bytes that were written.
+    pub(super) fn parse(bytes: &[u8; HEAD]) -> Option<Self> {
+        let number = |from: usize| u32::from_le_bytes(std::array::from_fn(|n| bytes[from + n]));
+        if crc32fast::hash(&bytes[..SUMMED]) != number(SUMMED) {
+            return None;
+        }
+        Some(Self { kind: Kind::from_byte(bytes[0])?, length: number(1), checksum: number(5) })
+    }
+
+    /// Whether it is the payload that was written.
+    pub(super) fn fits(self, payload: &[u8]) -> bool {
+        crc32fast::hash(payload) == self.checksum
+    }
 }
 
 /// Adds a row to a payload of rows.
@@ -102,7 +123,11 @@ mod tests {
         push_row(&mut payload, b"k", b"");
         assert_eq!(payload, b"\x04meta\x01\0\0\0k\0\0\0\0");
         let frame = encode(Kind::Rows, &payload);
-        assert_eq!(frame[..HEAD], [2, 14, 0, 0, 0, 20, 239, 84, 222]);
+        assert_eq!(frame[..HEAD], [2, 14, 0, 0, 0, 196, 75, 126, 184, 172, 90, 147, 44]);
+        let mut head: [u8; HEAD] = frame[..HEAD].try_into().unwrap();
+        assert!(Head::parse(&head).is_some_and(|head| head.kind == Kind::Rows && head.fits(&payload)));
+        head[3] ^= 1;
+        assert_eq!(Head::parse(&head), None);
         assert_eq!(parse_rows(&payload), Some(("meta".to_owned(), vec![(b"k".to_vec(), Vec::new())])));
         assert_eq!(parse_rows(&payload[..9]), None);
     }

@@ -6,7 +6,7 @@ use std::io::Read;
 use sha2::{Digest as _, Sha256};
 
 use super::Error;
-use super::frame::{self, HEAD, Kind, MAGIC, Row};
+use super::frame::{self, HEAD, Head, Kind, MAGIC, Row};
 use super::manifest::{FileHead, FilePlace, Manifest, Summary};
 use crate::store::redb::Loader;
 
@@ -177,23 +177,22 @@ impl<R: Read> Reader<R> {
         let at = self.bytes;
         let mut head = [0; HEAD];
         read_exact(&mut self.source, &mut head, at)?;
-        let number = |from: usize| u32::from_le_bytes(std::array::from_fn(|n| head[from + n]));
-        let (length, checksum) = (u64::from(number(1)), number(5));
+        let known = Head::parse(&head).ok_or(Error::Damaged(at))?;
+        let length = u64::from(known.length);
         let mut payload = Vec::new();
-        // Grows as it is read: a length that is damaged must not take all memory.
+        // Grows as it is read: a length that somebody made up must not take all memory.
         let read = self.source.by_ref().take(length).read_to_end(&mut payload);
         read.map_err(Error::io("the backup cannot be read"))?;
         if payload.len() as u64 != length {
             return Err(Error::CutOff(at + HEAD as u64 + payload.len() as u64));
         }
-        let kind = Kind::from_byte(head[0]).ok_or(Error::Damaged(at))?;
-        if checksum != frame::checksum(&head[..5], &payload) {
+        if !known.fits(&payload) {
             return Err(Error::Damaged(at));
         }
         self.hash.update(head);
         self.hash.update(&payload);
         self.bytes += HEAD as u64 + length;
-        Ok((kind, payload))
+        Ok((known.kind, payload))
     }
 }
 

@@ -15,7 +15,8 @@ use serde::Deserialize;
 pub use self::given::{Changes, Given};
 pub use self::source::{Assignment, Origin};
 use crate::{
-    api, deliver, dispatch, http, ingest, lanes, notices, operations, plugins, shutdown, store, telemetry, vault,
+    api, deliver, dispatch, http, ingest, lanes, notices, operations, plugins, shutdown, store, telemetry,
+    vault,
 };
 
 const DEFAULT_FILE: &str = "hookway.toml";
@@ -219,6 +220,19 @@ mod tests {
     }
 
     #[test]
+    fn metrics_and_retention_can_be_set_in_the_environment() {
+        let env = [
+            ("HOOKWAY_METRICS_LISTEN", "127.0.0.1:9464"),
+            ("HOOKWAY_RETENTION_MAX_AGE", "30d"),
+            ("HOOKWAY_RETENTION_MAX_BYTES", "1073741824"),
+        ];
+        let settings = Settings::from_assignments(assignments("", &env, &[]).unwrap()).unwrap();
+        assert_eq!(settings.metrics.listen.map(|address| address.port()), Some(9464));
+        assert_eq!(settings.retention.max_age.as_secs(), 30 * 24 * 3600);
+        assert_eq!(settings.retention.max_bytes, 1 << 30);
+    }
+
+    #[test]
     fn every_mistake_is_reported_with_where_it_comes_from() {
         let file = "lisen = 1\n[lanes]\nlane_buffer = \"many\"\n";
         let env = [("HOOKWAY_DELIVER_ALLOW_HTTP", "perhaps"), ("HOOKWAY_NONSENSE", "1")];
@@ -276,6 +290,9 @@ mod tests {
         });
         let rows: Vec<_> = rows.filter(|(name, _)| !name.contains('/')).collect();
         assert!(rows.len() > 30, "{rows:?}");
+        for (section, _) in rows.iter().filter_map(|(name, _)| name.split_once('.')) {
+            assert!(source::SECTIONS.contains(&section), "`HOOKWAY_{section}_...` would not be read");
+        }
         let defaults: Vec<_> =
             rows.iter().filter_map(|(name, default)| Some(format!("{name}={}", (*default)?))).collect();
         let documented = Settings::from_assignments(

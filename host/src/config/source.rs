@@ -9,7 +9,7 @@ use toml::{Table, Value};
 use super::Errors;
 
 /// The tables of `hookway.toml`; anything else stands at the top.
-const SECTIONS: [&str; 13] = [
+pub(super) const SECTIONS: [&str; 13] = [
     "deliver",
     "dispatch",
     "http",

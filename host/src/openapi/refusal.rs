@@ -115,7 +115,8 @@ pub const BACKUP_RUNS: Refusal = Refusal::new(
 pub const BACKLOG_FULL: Refusal = Refusal::new(
     StatusCode::TOO_MANY_REQUESTS,
     "backlog_full",
-    "as many deliveries of the tenant, or of all tenants, are not over as may be; `Retry-After` says when to send it again",
+    "as many deliveries of the tenant, or of all tenants, are not over as may be, or the store is full of them; `Retry-After` says \
+     when to send it again",
     "the tenant `acme` has 1000000 deliveries with 512000000 bytes that are not over, and may have 1000000 and 4294967296 \
      (0 = any number); send the same again later. What is in the way is in `GET /v1/deliveries` with the states `pending`, \
      `retrying` and `held`",
