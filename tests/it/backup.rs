@@ -45,6 +45,15 @@ async fn all(client: &Client, path: &str) -> Result<BTreeMap<String, Value>> {
     }
 }
 
+/// All endpoints, as they are stored: how an endpoint fares is found out anew after a start.
+async fn endpoints_of(client: &Client) -> Result<BTreeMap<String, Value>> {
+    let mut found = all(client, "/v1/endpoints").await?;
+    for endpoint in found.values_mut().filter_map(Value::as_object_mut) {
+        endpoint.remove("breaker");
+    }
+    Ok(found)
+}
+
 /// The data directory as it is after the disk was lost and the key was put back.
 fn lose_everything(scene: &Scene) -> Result<()> {
     let data = scene.gateway.home().join("data");
@@ -92,7 +101,7 @@ async fn a_gateway_that_lost_everything_goes_on_from_a_backup_made_under_load() 
     })
     .await?;
     let events = all(&scene.client, "/v1/events").await?;
-    let endpoints = all(&scene.client, "/v1/endpoints").await?;
+    let endpoints = endpoints_of(&scene.client).await?;
     scene.gateway.kill().await?;
     lose_everything(&scene)?;
     restore(&scene, &backup, &[]).await?;
@@ -107,7 +116,7 @@ async fn a_gateway_that_lost_everything_goes_on_from_a_backup_made_under_load() 
             ensure!(event[field] == was[field], "{id}: {event} {was}");
         }
     }
-    ensure!(all(&scene.client, "/v1/endpoints").await? == endpoints);
+    ensure!(endpoints_of(&scene.client).await? == endpoints);
     // What came second time has the id and the bytes that it had.
     eventually("what had not arrived is delivered", || async {
         let pending = scene.client.deliveries("status=pending").await?;
