@@ -9,7 +9,7 @@ use crate::store::{Retired, StoreSize};
 /// The metrics. Clones share the counts.
 #[derive(Debug, Clone, Default)]
 pub struct Counted {
-    file_bytes: Gauge,
+    allocated_bytes: Gauge,
     used_bytes: Gauge,
     events: Gauge,
     oldest: Gauge,
@@ -25,7 +25,11 @@ impl Counted {
     pub fn in_metrics(metrics: &Metrics) -> Self {
         let counted = Self::default();
         let gauges = [
-            ("store_file_bytes", "Bytes that the file of the store takes on its disk", &counted.file_bytes),
+            (
+                "store_allocated_bytes",
+                "Bytes that the file of the tables takes on its disk, without holes",
+                &counted.allocated_bytes,
+            ),
             (
                 "store_used_bytes",
                 "Bytes of the file that are in use, about; the rest is written over",
@@ -66,7 +70,7 @@ impl Counted {
 
     pub(super) fn look(&self, size: &StoreSize, look: &Look, lag: Duration) {
         let set = |gauge: &Gauge, value: u64| gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
-        set(&self.file_bytes, size.file_bytes.unwrap_or(0));
+        set(&self.allocated_bytes, size.file_bytes.unwrap_or(0));
         set(&self.used_bytes, look.used);
         set(&self.events, size.events);
         set(&self.oldest, size.oldest.map_or(0, |oldest| oldest.as_secs()));

@@ -176,7 +176,7 @@ const fn waits(status: DeliveryStatus) -> bool {
 impl Default for Backlogs {
     fn default() -> Self {
         let ended = Labelled::by("state", &ENDS.map(DeliveryStatus::name), Counter::default);
-        Self { limits: RwLock::default(), counts: Mutex::default(), ended }
+        Self { limits: RwLock::default(), store: RwLock::default(), counts: Mutex::default(), ended }
     }
 }
 
