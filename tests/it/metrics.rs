@@ -79,7 +79,8 @@ async fn an_event_is_counted_at_every_stage_that_it_passes() -> Result<()> {
     for kind in ["log_append", "commit"] {
         reading.is_above(&format!("hookway_store_{kind}_seconds_count"), 0.0)?;
         reading.is_above(&format!("hookway_store_{kind}_seconds_sum"), 0.0)?;
-        reading.is_above(&format!("hookway_store_{kind}_commands_sum"), 1.0)?;
+        // An event that comes beside something that is committed at once needs no log.
+        reading.is_above(&format!("hookway_store_{kind}_commands_sum"), 0.0)?;
     }
     reading.is_above("hookway_store_commit_bytes_sum", 8.0)?;
     reading.is_above("hookway_store_log_append_bytes_total", 8.0)?;
