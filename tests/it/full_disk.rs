@@ -74,12 +74,13 @@ async fn the_mark_is_seen_before_the_disk_is_full_and_room_opens_the_door_again(
     if !small_disks().await {
         return Ok(());
     }
-    let setup = Setup::default().disk_mib(48).set("core_dumps=true").set("ingest.min_free_bytes=16777216");
+    // The disk is looked at once a second: below the mark is room for what comes meanwhile.
+    let setup = Setup::default().disk_mib(96).set("core_dumps=true").set("ingest.min_free_bytes=25165824");
     let scene = Scene::with(setup).await?;
     scene.endpoint("/a", json!({})).await?;
     let ballast = scene.gateway.disk()?.join("ballast");
-    std::fs::write(&ballast, vec![1; BALLAST])?;
-    let (accepted, refusal) = fill(&scene.client, 20_000).await?;
+    std::fs::write(&ballast, vec![1; 3 * BALLAST])?;
+    let (accepted, refusal) = fill(&scene.client, 5_000).await?;
     ensure!(refusal["code"] == "disk_full", "{refusal}");
     none_twice(&all_arrive(&scene.receiver, "/a", &accepted).await?)?;
     std::fs::remove_file(&ballast)?;
