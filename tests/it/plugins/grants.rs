@@ -1,7 +1,7 @@
 //! Grants: what a plugin gets that author and operator agree on, and nothing else.
 
 use std::fs;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use hookway_tests::gateway::Setup;
@@ -9,6 +9,7 @@ use hookway_tests::guests::guest;
 use hookway_tests::receiver::{Answer, RawReceiver, Received, Receiver};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::scene::{Scene, run_of};
 
