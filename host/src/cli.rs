@@ -6,8 +6,9 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use hookway::config::Assignment;
+use hookway::doctor::DoctorArgs;
 use hookway::plugins::{self, CompileLimits};
-use hookway::{authoring, client};
+use hookway::{authoring, client, doctor};
 
 /// A self-hosted webhook gateway that users extend with WebAssembly components.
 #[derive(Debug, Parser)]
@@ -38,6 +39,11 @@ pub(crate) enum Command {
     Plugin(PluginCommand),
     #[command(flatten)]
     Client(client::Command),
+    /// Look at the data of a gateway that is stopped: whether it is whole, and what to do if it is not.
+    ///
+    /// Verifies every page and every row against the others and the write-ahead log, and changes nothing without --repair.
+    #[command(after_help = doctor::EXIT_CODES)]
+    Doctor(DoctorCommand),
     /// Print the reference of the HTTP API as OpenAPI 3.1: `hookway openapi > openapi.json`.
     ///
     /// It is what a gateway of this version serves at /openapi.json. Generators of clients read it.
@@ -112,6 +118,27 @@ fn assignments<const N: usize>(
     let flags =
         named.into_iter().filter_map(|(flag, name, value)| Some(Assignment::from_flag(flag, name, &value?)));
     flags.chain(set).collect()
+}
+
+/// Which store, and what is done with it.
+#[derive(Debug, Args)]
+pub(crate) struct DoctorCommand {
+    #[command(flatten)]
+    pub(crate) args: DoctorArgs,
+    /// The settings file [default: hookway.toml, if there is one].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Where events, endpoints and keys are kept.
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<String>,
+}
+
+impl DoctorCommand {
+    /// The settings that the flags make.
+    pub(crate) fn assignments(&self) -> Vec<Assignment> {
+        let data_dir = self.data_dir.as_deref();
+        data_dir.map(|value| Assignment::from_flag("--data-dir", "data_dir", value)).into_iter().collect()
+    }
 }
 
 /// What can be done with plugins.

@@ -17,10 +17,12 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser as _};
 use hookway::client::{self, World};
 use hookway::clock::Clock;
-use hookway::{app, authoring, config, plugins};
+use hookway::config::{self, Settings};
+use hookway::store::redb::RedbStore;
+use hookway::{app, authoring, doctor, plugins};
 use tikv_jemallocator::Jemalloc;
 
-use self::cli::{Cli, Command, PluginCommand};
+use self::cli::{Cli, Command, DoctorCommand, PluginCommand};
 use self::serve::serve;
 
 /// Most memory is freed by another thread than took it, since one thread writes what all others bring. With the allocator of
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
             .map_err(|failure| (format!("cannot compile: {failure}"), 1)),
         Command::Plugin(command) => plugin(command),
         Command::Client(command) => ask(command),
+        Command::Doctor(command) => examine(command),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "hookway", &mut script);
@@ -64,6 +67,19 @@ fn ask(command: client::Command) -> Result<(), (String, u8)> {
         let sentence = if error.is_silent() { String::new() } else { error.sentence() };
         (sentence, error.exit_code())
     })
+}
+
+/// Looks at a store.
+fn examine(mut command: DoctorCommand) -> Result<(), (String, u8)> {
+    let file = command.config.take();
+    let settings = Settings::load(file, config::environment(), command.assignments());
+    let settings = settings.map_err(|error| (error.to_string(), 1))?;
+    let path = settings.data_dir.join(RedbStore::FILE_NAME);
+    match doctor::run(&command.args, &path, &settings.store, &mut std::io::stdout()) {
+        Ok(0) => Ok(()),
+        Ok(code) => Err((String::new(), code)),
+        Err(sentence) => Err((sentence, 1)),
+    }
 }
 
 fn plugin(command: PluginCommand) -> Result<(), (String, u8)> {

@@ -17,7 +17,7 @@ use hookway::config::Settings;
 use hookway::http::{self, Front};
 use hookway::plugins::Compiler;
 use hookway::shutdown::Shutdown;
-use hookway::store::redb::RedbStore;
+use hookway::store::redb::{RedbStore, make_directory};
 use hookway::telemetry::{self, Level};
 use hookway::{backup, vault};
 use tokio::net::TcpListener;
@@ -58,7 +58,7 @@ async fn run(mut settings: Settings, sources: &Sources, level: &Level) -> Result
     let (clock, stop) = (Clock::system(), Shutdown::new());
     let mut hang_ups = HangUps::new()?;
     signals::stop_on_signal(stop.clone(), settings.shutdown)?;
-    std::fs::create_dir_all(&settings.data_dir)
+    make_directory(&settings.data_dir)
         .map_err(|error| format!("data_dir: cannot make {}: {error}", settings.data_dir.display()))?;
     let doors = Doors::open(&settings, &stop).await?;
     let (first, keys_file) = Running::start(&settings, clock, &stop).await?;
@@ -234,7 +234,7 @@ fn raise_open_files(settings: &Settings) {
 /// The store, and the file of keys that was made for it, if one was. The store is asked before a key is made: if it has
 /// secrets, it needs the key that sealed them and no new one.
 fn open_store(settings: &Settings, clock: Clock) -> Result<(RedbStore, Option<PathBuf>), Failure> {
-    let path = settings.data_dir.join("hookway.redb");
+    let path = settings.data_dir.join(RedbStore::FILE_NAME);
     let unfinished = settings.data_dir.join(backup::UNFINISHED);
     if unfinished.exists() {
         let there = unfinished.display();

@@ -9,6 +9,7 @@ mod demo;
 mod plugins;
 mod progress;
 mod soak;
+mod store_soak;
 mod templates;
 mod test;
 mod toolboxes;

@@ -1,4 +1,4 @@
-//! `cargo xtask soak reload | kill | failpoints`: runs of minutes that show what a short one does not.
+//! `cargo xtask soak reload | kill | failpoints | power-loss | corruption`: runs of minutes that show what a short one does not.
 
 use std::hash::{BuildHasher as _, RandomState};
 
@@ -9,6 +9,7 @@ use hookway_tests::{events, soak};
 use crate::bench::{Rest, under_load};
 use crate::plugins::build_guests;
 use crate::progress::Progress;
+use crate::store_soak::{self, Repeatable};
 use crate::tools::{cargo, ensure_wasm_target, step};
 
 /// The arguments of `cargo xtask soak`.
@@ -32,6 +33,10 @@ enum What {
         #[arg(long, default_value_t = 100)]
         times: usize,
     },
+    /// Opens 5,000 images of what a power loss may leave of a store under work: nothing that was answered is lost
+    PowerLoss(Repeatable),
+    /// Opens 500 stores that were changed on the disk: refused with a sentence or right, never wrong
+    Corruption(Repeatable),
 }
 
 #[derive(Debug, clap::Args)]
@@ -55,9 +60,15 @@ pub(crate) struct KillArguments {
 
 /// Builds what it needs and runs it.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    match &arguments.what {
+        What::PowerLoss(repeatable) => return store_soak::run("power_loss", repeatable),
+        What::Corruption(repeatable) => return store_soak::run("corrupted", repeatable),
+        What::Reload(_) | What::Kill(_) | What::Failpoints { .. } => {}
+    }
     ensure_wasm_target()?;
     build_guests()?;
     match &arguments.what {
+        What::PowerLoss(_) | What::Corruption(_) => Ok(()),
         What::Reload(rest) => under_load(&["soak"], rest),
         What::Kill(arguments) => kill(arguments),
         What::Failpoints { times } => failpoints(*times),

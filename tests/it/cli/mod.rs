@@ -4,6 +4,7 @@ mod authoring;
 mod backtest;
 mod declared;
 mod dev;
+mod doctor;
 mod local;
 mod nouns;
 mod plugins;

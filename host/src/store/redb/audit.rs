@@ -98,8 +98,13 @@ pub(super) fn page(
 
 /// See [`crate::store::Store::verify_audit`].
 pub(super) fn verify(transaction: &ReadTransaction) -> Result<AuditChain, Failure> {
+    chain(&transaction.open_table(AUDIT)?)
+}
+
+/// Walks over the whole log.
+pub(super) fn chain(audit: &impl ReadableTable<u64, &'static [u8]>) -> Result<AuditChain, Failure> {
     let mut chain = AuditChain { rows: 0, head: GENESIS, broken_at: None };
-    for row in transaction.open_table(AUDIT)?.iter()? {
+    for row in audit.iter()? {
         let (number, bytes) = row?;
         let expected = chain.rows + 1;
         let is_next = number.value() == expected;

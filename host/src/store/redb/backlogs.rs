@@ -284,9 +284,7 @@ impl Counting {
     /// if the journal begins later: then all that waits is counted.
     pub(super) fn load(tables: &mut Tables<'_>, backlogs: Arc<Backlogs>, next: u64) -> Result<Self, Failure> {
         let mut counting = Self { backlogs, behind: HashSet::new() };
-        let first = tables.changes.first()?.map_or(next, |(first, _)| first.value());
-        let counted_below = tables.meta(META_COUNTED_BELOW)?.and_then(|below| u64::try_from(below).ok());
-        match counted_below.filter(|below| (first..=next).contains(below)) {
+        match tables.counted_below(next)? {
             Some(below) => {
                 counting.backlogs.add(&tables.counted()?);
                 counting.finish(tables.changed_since(below)?);
@@ -320,6 +318,35 @@ impl Counting {
 }
 
 impl Tables<'_> {
+    /// A tenant of which `backlog` and the journal say something else than was counted. Nothing is said where all is
+    /// counted anew when the store is opened.
+    pub(super) fn misjudged_backlog(&self, counted: &Differences) -> Result<Option<String>, Failure> {
+        let next = changes::next_number(&self.changes)?;
+        let Some(below) = self.counted_below(next)? else { return Ok(None) };
+        let mut stored = self.counted()?;
+        stored.merge(self.changed_since(below)?);
+        let deliveries = |of: &Differences, tenant| of.tenants.get(tenant).map(|of: &Tenant| of.deliveries);
+        let mut tenants = stored.tenants.keys().chain(counted.tenants.keys());
+        let wrong = tenants.find(|tenant| {
+            deliveries(&stored, *tenant).unwrap_or_default()
+                != deliveries(counted, *tenant).unwrap_or_default()
+        });
+        Ok(wrong.map(|tenant| tenant.to_string()))
+    }
+
+    /// Has all undelivered work counted anew when the store is opened.
+    pub(super) fn forget_backlog(&mut self) -> Result<(), Failure> {
+        self.meta.remove(META_COUNTED_BELOW)?;
+        Ok(())
+    }
+
+    /// Below which change all are in `backlog`, if the journal has the rest up to `next`.
+    fn counted_below(&self, next: u64) -> Result<Option<u64>, Failure> {
+        let first = self.changes.first()?.map_or(next, |(first, _)| first.value());
+        let below = self.meta(META_COUNTED_BELOW)?.and_then(|below| u64::try_from(below).ok());
+        Ok(below.filter(|below| (first..=next).contains(below)))
+    }
+
     fn counted(&self) -> Result<Differences, Failure> {
         let mut counted = Differences::default();
         for row in self.backlog.iter()? {

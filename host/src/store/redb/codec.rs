@@ -4,21 +4,28 @@
 //! moving one in a type that is stored here is a new version, and the test `stored_bytes_never_change` fails until it
 //! is made one. Cold rows are JSON, which takes new fields as they come.
 
+mod checked;
+
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use self::checked::Checked;
 use super::backlogs::Weight;
 use crate::model::{
-    Attempt, Delivery, DeliveryId, DeliveryState, EndpointId, EnvelopeCache, Event, EventId, EventKey,
-    HoldReason, PluginRun, TenantId, UnixMs,
+    Attempt, CustomRequest, Delivery, DeliveryId, DeliveryState, EndpointId, EnvelopeCache, Event, EventId,
+    EventKey, HoldReason, PluginRun, TenantId, UnixMs,
 };
 
 const VERSION: u8 = 1;
 /// Of a row of `events`: the endpoint that the event tests stands before the rest. Others do not pay for it.
 const TEST_EVENT: u8 = 2;
+/// Of a row of `events`: a checksum, and then a row of one of the versions before.
+const CHECKED_EVENT: u8 = 3;
+/// The same of a row of `custom`.
+const CHECKED_CUSTOM: u8 = 2;
 /// Of a row of `deliveries`: how many attempts came before its retry schedule began anew stands before the rest. Only
 /// those that were over and are sent again have it.
 const RESTARTED_DELIVERY: u8 = 2;
@@ -40,6 +47,9 @@ pub(super) enum Corrupt {
     /// Not what we store as JSON.
     #[error("a row of `{table}` cannot be decoded")]
     Json { table: &'static str, source: serde_json::Error },
+    /// Not what was written.
+    #[error("a row of `{table}` was changed on the disk: its checksum is another one")]
+    Checksum { table: &'static str },
     /// A text or number that no valid row has.
     #[error("a row of `{table}` has a `{field}` that is out of range")]
     Value { table: &'static str, field: &'static str },
@@ -54,6 +64,8 @@ pub(super) struct EventRow<'a> {
     test_of: Option<EndpointId>,
     header: EventHeader<'a>,
     data: &'a [u8],
+    /// `None`: the row is of an earlier version, which has no checksum.
+    checked: Option<Checked<'a>>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -114,10 +126,16 @@ pub(super) fn event_header(event: &Event, own_id: bool, own_timestamp: bool) -> 
         timestamp: own_timestamp.then(|| event.timestamp.as_nanosecond()),
         accepted_at: event.accepted_at.0,
     };
-    match event.test_of {
-        None => encode(&header),
-        Some(endpoint) => encode_as(TEST_EVENT, &(endpoint, header)),
-    }
+    let row = match event.test_of {
+        None => checked::encode(CHECKED_EVENT, VERSION, &header),
+        Some(endpoint) => checked::encode(CHECKED_EVENT, TEST_EVENT, &(endpoint, header)),
+    };
+    checked::complete(row, &event.data)
+}
+
+/// The row of a request that a transform made.
+pub(super) fn encode_custom(custom: &CustomRequest) -> Vec<u8> {
+    checked::complete(checked::encode(CHECKED_CUSTOM, VERSION, custom), &[])
 }
 
 /// The row of a delivery.
@@ -164,6 +182,15 @@ fn encode_as<T: Serialize>(version: u8, row: &T) -> Vec<u8> {
     postcard::to_extend(row, vec![version]).expect("our rows have nothing that postcard refuses")
 }
 
+/// The request that a transform made.
+pub(super) fn decode_custom(bytes: &[u8]) -> Result<CustomRequest, Corrupt> {
+    match Checked::parse(CHECKED_CUSTOM, bytes) {
+        Some(checked) if checked.is_right() => decode("custom", checked.row),
+        Some(_) => Err(Corrupt::Checksum { table: "custom" }),
+        None => decode("custom", bytes),
+    }
+}
+
 /// A row of JSON.
 pub(super) fn to_json<T: Serialize>(row: &T) -> Vec<u8> {
     serde_json::to_vec(row).expect("our rows have string keys only and no failing serializer")
@@ -181,9 +208,11 @@ pub(super) fn timestamp_of(accepted_at: UnixMs) -> jiff::Timestamp {
 }
 
 impl<'a> EventRow<'a> {
-    /// Reads the header; `data` stays where it is.
+    /// Reads the header; `data` stays where it is, and is not verified.
     pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, Corrupt> {
         let corrupt = |source| Corrupt::Postcard { table: "events", source };
+        let checked = Checked::parse(CHECKED_EVENT, bytes);
+        let bytes = checked.map_or(bytes, |checked| checked.row);
         let (test_of, bytes) = match bytes.split_first() {
             Some((&TEST_EVENT, rest)) => {
                 let (endpoint, rest) = postcard::take_from_bytes(rest).map_err(corrupt)?;
@@ -192,7 +221,7 @@ impl<'a> EventRow<'a> {
             _ => (None, versioned("events", bytes)?),
         };
         let (header, data) = postcard::take_from_bytes(bytes).map_err(corrupt)?;
-        Ok(Self { test_of, header, data })
+        Ok(Self { test_of, header, data, checked })
     }
 
     /// Whether it tests one endpoint.
@@ -220,6 +249,11 @@ impl<'a> EventRow<'a> {
         self.header.id
     }
 
+    /// Whether the producer said when it happened.
+    pub(super) const fn has_timestamp(&self) -> bool {
+        self.header.timestamp.is_some()
+    }
+
     /// How it counts while it waits for dispatch.
     pub(super) fn weight(&self) -> Result<Weight, Corrupt> {
         let tenant =
@@ -227,8 +261,11 @@ impl<'a> EventRow<'a> {
         Ok(Weight { tenant, bytes: self.data_len() })
     }
 
-    /// The event, with a copy of `data`.
+    /// The event, with a copy of `data`. Nothing leaves the store unverified.
     pub(super) fn to_event(&self, key: EventKey) -> Result<Event, Corrupt> {
+        if self.checked.is_some_and(|checked| !checked.is_right()) {
+            return Err(Corrupt::Checksum { table: "events" });
+        }
         let value = |field| move || Corrupt::Value { table: "events", field };
         let EventHeader { id, tenant, topic, timestamp, accepted_at } = self.header;
         let id = match id {

@@ -1,13 +1,41 @@
 //! Backends that fail and forget, for the tests of what the store promises.
+//!
+//! A disk has a write cache. What is written is seen at once, and is on stable storage after the next sync; after one that failed it
+//! never is, unless it is written again: that is how Linux treats pages whose writing failed. Disks that share a history write
+//! down in it all that changes them, so that the image of any moment can be made afterwards ([`super::images`]).
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use redb::StorageBackend;
 
-/// A disk in memory with a write cache. Clones are the same disk.
+/// A disk in memory. Clones are the same disk.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Disk(Arc<Mutex<State>>);
+
+/// What happened to disks, in its order. Clones are the same history.
+#[derive(Debug, Clone, Default)]
+pub(super) struct History(Arc<Mutex<Vec<(usize, Operation)>>>);
+
+/// What changes a disk.
+#[derive(Debug, Clone)]
+pub(super) enum Operation {
+    /// Bytes at an offset.
+    Write(usize, Arc<[u8]>),
+    /// Another length.
+    SetLen(usize),
+    /// All before it is on stable storage.
+    Sync,
+}
+
+/// What can be made to fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Read,
+    Write,
+    SetLen,
+    Sync,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -15,10 +43,17 @@ struct State {
     cached: Vec<u8>,
     /// What a power loss leaves.
     stored: Vec<u8>,
+    /// What the next sync stores.
+    dirty: Vec<Operation>,
     /// Whether a sync stores nothing, though it says it did.
     syncs_lie: bool,
     /// How many writes, resizes and syncs succeed from now on; `None` = all.
     operations_left: Option<usize>,
+    /// How many operations of a kind succeed until one fails.
+    failing: Option<(Kind, usize)>,
+    has_failed: bool,
+    /// Where what happens is written down, and under which number.
+    history: Option<(usize, History)>,
 }
 
 impl Disk {
@@ -26,6 +61,13 @@ impl Disk {
     pub(super) fn holding(bytes: Vec<u8>) -> Self {
         let state = State { cached: bytes.clone(), stored: bytes, ..State::default() };
         Self(Arc::new(Mutex::new(state)))
+    }
+
+    /// The same, written down as the disk of this number.
+    pub(super) fn recorded(bytes: Vec<u8>, number: usize, history: &History) -> Self {
+        let disk = Self::holding(bytes);
+        disk.state().history = Some((number, history.clone()));
+        disk
     }
 
     /// A disk whose syncs store nothing.
@@ -38,9 +80,14 @@ impl Disk {
         self.state().operations_left = Some(operations);
     }
 
+    /// Lets so many operations of this kind succeed; the next one fails, and those after it succeed.
+    pub(super) fn fail_once_after(&self, kind: Kind, operations: usize) {
+        self.state().failing = Some((kind, operations));
+    }
+
     /// Whether an operation has failed.
     pub(super) fn has_failed(&self) -> bool {
-        self.state().operations_left == Some(0)
+        self.state().has_failed
     }
 
     /// The bytes after a power loss at this moment: only what was synced.
@@ -58,16 +105,69 @@ impl Disk {
     }
 }
 
+impl History {
+    /// How much has happened.
+    pub(super) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// All of it.
+    pub(super) fn operations(&self) -> Vec<(usize, Operation)> {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<(usize, Operation)>> {
+        self.0.lock().expect("no test panics while it holds the history")
+    }
+}
+
+impl Operation {
+    /// Changes these bytes as it changes a disk. What lies behind their end makes them longer.
+    pub(super) fn apply(&self, bytes: &mut Vec<u8>) {
+        match self {
+            Self::Write(at, data) => {
+                let end = at + data.len();
+                bytes.resize(bytes.len().max(end), 0);
+                bytes[*at..end].copy_from_slice(data);
+            }
+            Self::SetLen(length) => bytes.resize(*length, 0),
+            Self::Sync => {}
+        }
+    }
+}
+
 impl State {
-    fn operate(&mut self) -> io::Result<()> {
-        match &mut self.operations_left {
-            Some(0) => Err(io::Error::other("the disk is broken")),
-            Some(left) => {
+    fn may(&mut self, kind: Kind) -> io::Result<()> {
+        let is_counted = kind != Kind::Read;
+        match (&mut self.operations_left, &mut self.failing) {
+            (Some(0), _) if is_counted => self.fail(),
+            (Some(left), _) if is_counted => {
                 *left -= 1;
                 Ok(())
             }
-            None => Ok(()),
+            (_, Some((of, 0))) if *of == kind => {
+                self.failing = None;
+                self.fail()
+            }
+            (_, Some((of, left))) if *of == kind => {
+                *left -= 1;
+                Ok(())
+            }
+            _ => Ok(()),
         }
+    }
+
+    fn fail(&mut self) -> io::Result<()> {
+        self.has_failed = true;
+        Err(io::Error::other("the disk is broken"))
+    }
+
+    fn change(&mut self, operation: Operation) {
+        if let Some((number, history)) = &self.history {
+            history.lock().push((*number, operation.clone()));
+        }
+        operation.apply(&mut self.cached);
+        self.dirty.push(operation);
     }
 }
 
@@ -78,24 +178,31 @@ impl StorageBackend for Disk {
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         let from = usize::try_from(offset).map_err(io::Error::other)?;
-        let state = self.state();
-        let bytes = state.cached.get(from..from + out.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
+        let mut state = self.state();
+        state.may(Kind::Read)?;
+        let end = from.checked_add(out.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
+        let bytes = state.cached.get(from..end).ok_or(io::ErrorKind::UnexpectedEof)?;
         out.copy_from_slice(bytes);
         Ok(())
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         let mut state = self.state();
-        state.operate()?;
-        state.cached.resize(usize::try_from(len).map_err(io::Error::other)?, 0);
+        state.may(Kind::SetLen)?;
+        state.change(Operation::SetLen(usize::try_from(len).map_err(io::Error::other)?));
         Ok(())
     }
 
     fn sync_data(&self) -> io::Result<()> {
         let mut state = self.state();
-        state.operate()?;
+        let done = state.may(Kind::Sync);
+        let dirty = std::mem::take(&mut state.dirty);
+        done?;
         if !state.syncs_lie {
-            state.stored = state.cached.clone();
+            dirty.iter().for_each(|operation| operation.apply(&mut state.stored));
+        }
+        if let Some((number, history)) = &state.history {
+            history.lock().push((*number, Operation::Sync));
         }
         Ok(())
     }
@@ -103,9 +210,12 @@ impl StorageBackend for Disk {
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         let from = usize::try_from(offset).map_err(io::Error::other)?;
         let mut state = self.state();
-        state.operate()?;
-        let room = state.cached.get_mut(from..from + data.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
-        room.copy_from_slice(data);
+        state.may(Kind::Write)?;
+        let end = from.checked_add(data.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
+        if end > state.cached.len() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        state.change(Operation::Write(from, data.into()));
         Ok(())
     }
 }

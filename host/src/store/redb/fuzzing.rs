@@ -8,7 +8,7 @@ use super::changes;
 use super::codec::{self, EventRow};
 use super::endpoint_row::EndpointRow;
 use super::wal::{Wal, parse};
-use crate::model::{Attempt, CustomRequest, EventKey, Recovery, UnixMs};
+use crate::model::{Attempt, EventKey, Recovery, UnixMs};
 
 /// A row, read as one of each table.
 pub(crate) fn rows(bytes: &[u8]) {
@@ -21,8 +21,8 @@ pub(crate) fn rows(bytes: &[u8]) {
         let again = codec::decode::<Attempt>("attempts", &codec::encode(&row));
         assert!(again.is_ok_and(|again| again == row), "an attempt is not what was written");
     }
-    if let Ok(row) = codec::decode::<CustomRequest>("custom", bytes) {
-        let again = codec::decode::<CustomRequest>("custom", &codec::encode(&row));
+    if let Ok(row) = codec::decode_custom(bytes) {
+        let again = codec::decode_custom(&codec::encode_custom(&row));
         assert!(again.is_ok_and(|again| again == row), "a request is not what was written");
     }
     let _ = EndpointRow::from_json(bytes).map(|row| row.to_json());
@@ -39,5 +39,5 @@ pub(crate) fn write_ahead_log(bytes: &[u8]) {
     let file = InMemoryBackend::new();
     let wrote = file.set_len(bytes.len() as u64).and_then(|()| file.write(0, bytes));
     wrote.expect("memory can be written");
-    let _ = Wal::new(file).and_then(|wal| wal.records(generation));
+    let _ = Wal::new(file).and_then(|wal| wal.read(generation));
 }

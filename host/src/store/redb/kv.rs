@@ -3,9 +3,9 @@
 //! A value row is the time from when on it is gone, as 8 bytes (big endian; 0: it stays), and then the bytes of the value.
 //! Nothing of this is read or written for a plugin that may not keep anything.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use redb::{ReadTransaction, ReadableTable};
+use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata as _};
 
 use super::codec::Corrupt;
 use super::failure::Failure;
@@ -130,6 +130,51 @@ pub(super) fn tenants(transaction: &ReadTransaction) -> Result<Vec<TenantId>, Fa
         }
     }
     Ok(tenants)
+}
+
+/// A plugin of which `kv_usage` or `kv_expiry` say something else than `kv`.
+pub(super) fn misjudged(tables: &Tables<'_>) -> Result<Option<String>, Failure> {
+    let (mut used, mut expiring) = (BTreeMap::new(), 0);
+    for row in tables.kv.iter()? {
+        let (key, row) = row?;
+        let (tenant, plugin, name) = key.value();
+        let size = row.value().len().saturating_sub(HEAD);
+        *used.entry((tenant.to_owned(), plugin.to_owned())).or_insert(0) += kv_cost(name.len(), size);
+        let at = expiry(row.value());
+        if at != NEVER {
+            expiring += 1;
+            if tables.kv_expiry.get((at, tenant, plugin, name))?.is_none() {
+                return Ok(Some(plugin.to_owned()));
+            }
+        }
+    }
+    for row in tables.kv_usage.iter()? {
+        let (key, sum) = row?;
+        let (tenant, plugin) = key.value();
+        if used.remove(&(tenant.to_owned(), plugin.to_owned())) != Some(sum.value()) {
+            return Ok(Some(plugin.to_owned()));
+        }
+    }
+    let is_wrong = tables.kv_expiry.len()? != expiring;
+    Ok(used.into_keys().next().map(|(_, plugin)| plugin).or_else(|| is_wrong.then(|| "any".to_owned())))
+}
+
+/// Makes `kv_usage` and `kv_expiry` anew from `kv`.
+pub(super) fn judge_anew(tables: &mut Tables<'_>) -> Result<(), Failure> {
+    tables.kv_usage.retain(|_, _| false)?;
+    tables.kv_expiry.retain(|_, ()| false)?;
+    for row in tables.kv.iter()? {
+        let (key, row) = row?;
+        let (tenant, plugin, name) = key.value();
+        let used = usage(&tables.kv_usage, tenant, plugin)?;
+        let size = row.value().len().saturating_sub(HEAD);
+        tables.kv_usage.insert((tenant, plugin), used.saturating_add(kv_cost(name.len(), size)))?;
+        let at = expiry(row.value());
+        if at != NEVER {
+            tables.kv_expiry.insert((at, tenant, plugin, name), ())?;
+        }
+    }
+    Ok(())
 }
 
 /// Replaces what is under a key, with the rows that go with it.

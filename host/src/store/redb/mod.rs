@@ -18,6 +18,8 @@
 //! - `waiting`, `log`, `events`: the verbs that read.
 //! - `upkeep`: what is done with every commit; `changes`: the journal; `blocks`: what lists are filtered by; `statistics`:
 //!   what is counted of deliveries; `backlogs`: undelivered work; `counts`: what is counted of the store itself.
+//! - `doctor`: looks at a store that nobody uses, through an `overlay`: `inspect` whether its tables agree, `repairing` those that can
+//!   be made anew; `files`: names on stable storage.
 
 mod accept;
 mod audit;
@@ -28,16 +30,23 @@ mod codec;
 mod copying;
 mod cost;
 mod counts;
+#[cfg(test)]
+pub(crate) mod damage;
 mod delivering;
 mod dispatching;
+mod doctor;
 mod endpoint_row;
 mod events;
 mod failure;
 #[cfg(test)]
 mod faults;
+mod files;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod ids;
+#[cfg(test)]
+mod images;
+mod inspect;
 mod kv;
 mod log;
 mod managing;
@@ -46,10 +55,12 @@ mod measure;
 mod open;
 mod options;
 mod ordered;
+mod overlay;
 mod plugins;
 mod progress;
 mod queue;
 mod recovering;
+mod repairing;
 mod replaying;
 mod resending;
 mod retiring;
@@ -66,6 +77,7 @@ mod waiting;
 mod wal;
 mod writer;
 
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -78,7 +90,9 @@ use tokio::sync::watch;
 use self::backlogs::Backlogs;
 pub use self::copying::Loader;
 use self::counts::Counts;
+pub use self::doctor::{Diagnosis, Log, Problem, Rows, Watch, examine, repair};
 use self::failure::Failure;
+pub use self::files::make_directory;
 pub use self::options::Options;
 use self::progress::Undispatched;
 use self::queue::Queue;
@@ -120,13 +134,16 @@ struct Shared {
 struct Flush;
 
 impl RedbStore {
-    /// Whether the secrets in this file, if there is one, open with these keys. Changes nothing, unlike opening. A store
-    /// that was not closed is not looked at here: [`RedbStore::open`] looks again, after the repair.
+    /// What its file is called in a data directory.
+    pub const FILE_NAME: &str = "hookway.redb";
+
+    /// Whether this version reads the store in this file, if there is one, and the secrets in it open with these keys. Changes
+    /// nothing, unlike opening.
     ///
     /// # Errors
-    /// [`Error::Unusable`] with the key that is missing.
+    /// [`Error::Unusable`] with the format, or with the key that is missing.
     pub fn check_keys(path: &Path, vault: &Vault, options: &Options) -> Result<(), Error> {
-        open::check_keys(path, vault, options)
+        open::guarded(path, AssertUnwindSafe(|| open::check_keys(path, vault, options)))
     }
 
     /// Whether no process has this file open, if there is one. Changes nothing.
@@ -144,12 +161,17 @@ impl RedbStore {
     /// secret in it does not open with these keys;
     /// [`Error::Storage`] if the storage fails.
     pub fn open(path: &Path, vault: Vault, clock: Clock, options: &Options) -> Result<Self, Error> {
-        open::check_keys(path, &vault, options)?;
-        let database = open::file(path, options)?;
-        let wal = open::wal(&path.with_extension(WAL_EXTENSION))?;
-        let mut store = Self::start(database, Some(wal), vault, clock, options)?;
-        store.path = Some(path.to_owned());
-        Ok(store)
+        let open = || {
+            open::check_keys(path, &vault, options)?;
+            let database = open::file(path, options)?;
+            let wal = open::wal(&path.with_extension(WAL_EXTENSION))?;
+            // The log may be new.
+            files::sync_name(path).map_err(Failure::from)?;
+            let mut store = Self::start(database, Some(wal), vault, clock, options)?;
+            store.path = Some(path.to_owned());
+            Ok(store)
+        };
+        open::guarded(path, AssertUnwindSafe(open))
     }
 
     /// Opens the store that this backend holds. Blocks.

@@ -284,7 +284,7 @@ fn events(
 }
 
 /// When a delivery is due, if it waits.
-fn due_time(row: &DeliveryRow) -> Option<u64> {
+pub(super) fn due_time(row: &DeliveryRow) -> Option<u64> {
     row.waits().map(|(place, due)| match place {
         Waits::InQueue => due.0,
         Waits::ForPlugin(_) => NOT_DUE,

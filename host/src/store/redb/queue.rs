@@ -77,6 +77,11 @@ impl Queue {
         drop(dropped);
     }
 
+    /// Whether it takes no more.
+    pub(super) fn is_closed(&self) -> bool {
+        self.state().is_closed
+    }
+
     /// Sleeps until there is a command; `None` once the queue is closed and empty.
     pub(super) fn first(&self) -> Option<Box<dyn Command>> {
         let mut state = self.state();

@@ -8,10 +8,10 @@ use super::failure::Failure;
 use super::progress::Progress;
 use super::schema::{META_LOGGED, Tables};
 use super::upkeep::Upkeep;
-use super::wal::{Record, Records, Wal};
+use super::wal::{Damage, Record, Records, Wal};
 use super::writer::{Batch, Change as _};
 use crate::model::EventKey;
-use crate::store::FanOut;
+use crate::store::{Error, FanOut};
 
 /// Where the last run stopped, as the tables say.
 pub(super) fn load(transaction: &WriteTransaction) -> Result<(Progress, Upkeep), Failure> {
@@ -20,15 +20,32 @@ pub(super) fn load(transaction: &WriteTransaction) -> Result<(Progress, Upkeep),
     Ok((progress, upkeep))
 }
 
-/// Repeats what the log has, and begins it anew. Says where the last run stopped.
-pub(super) fn replay(transaction: &WriteTransaction, wal: &mut Wal) -> Result<(Progress, Upkeep), Failure> {
-    let mut tables = Tables::open(transaction)?;
+/// The generation of the log that is not in the tables; random for a store that had no log yet, so that no other log is likely to
+/// have it.
+pub(super) fn next_generation(tables: &Tables<'_>) -> Result<u64, Failure> {
     let logged = tables.meta(META_LOGGED)?.and_then(|generation| u64::try_from(generation).ok());
-    // None yet: a number that no other log is likely to have, and the next is not the first.
-    let logged = logged.unwrap_or_else(rand::random);
-    let next = logged.wrapping_add(1);
+    Ok(logged.unwrap_or_else(rand::random).wrapping_add(1))
+}
+
+/// Repeats what the log has, and begins it anew. Says where the last run stopped.
+///
+/// # Errors
+/// The log is damaged, with a sentence, if `salvage` does not say to take what is left of it.
+pub(super) fn replay(
+    transaction: &WriteTransaction,
+    wal: &mut Wal,
+    salvage: bool,
+) -> Result<(Progress, Upkeep), Failure> {
+    let mut tables = Tables::open(transaction)?;
+    let next = next_generation(&tables)?;
+    let mut logged = wal.read(next)?;
+    match logged.damage {
+        Some(damage) if salvage => logged.records.extend(damage.records),
+        Some(damage) => return Err(Error::Unusable(damaged(&damage)).into()),
+        None => {}
+    }
     let mut fan_outs = Vec::new();
-    for record in wal.records(next)? {
+    for record in logged.records {
         match record {
             Record::FanOut(fan_out) => fan_outs.push(*fan_out),
             row @ (Record::Event(..) | Record::Id(..) | Record::Reserved(_)) => insert(&mut tables, row)?,
@@ -41,6 +58,16 @@ pub(super) fn replay(transaction: &WriteTransaction, wal: &mut Wal) -> Result<(P
     let (mut progress, mut upkeep) = load(transaction)?;
     fan_out(transaction, &mut progress, &mut upkeep, fan_outs)?;
     Ok((progress, upkeep))
+}
+
+/// What is wrong with a log of which a part in the middle was changed.
+pub(super) fn damaged(damage: &Damage) -> String {
+    let Damage { at, until, frames, .. } = damage;
+    format!(
+        "the write-ahead log (hookway.wal) was changed on the disk: bytes {at} to {until} are not what was written, and \
+         {frames} frames of events and decisions are behind them; `hookway doctor` says more, `hookway doctor --repair` keeps all \
+         that can be read, or restore a backup"
+    )
 }
 
 fn insert(tables: &mut Tables<'_>, row: Record) -> Result<(), Failure> {

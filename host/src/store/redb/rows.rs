@@ -53,7 +53,7 @@ pub(super) fn custom(
     id: DeliveryId,
 ) -> Result<Option<CustomRequest>, Failure> {
     let Some(row) = custom.get(delivery_key(id))? else { return Ok(None) };
-    Ok(Some(codec::decode("custom", row.value())?))
+    Ok(Some(codec::decode_custom(row.value())?))
 }
 
 impl Tables<'_> {
@@ -82,7 +82,7 @@ impl Tables<'_> {
         custom: Option<&CustomRequest>,
     ) -> Result<(), Failure> {
         let key = delivery_key(id);
-        let before = match custom.map(codec::encode) {
+        let before = match custom.map(codec::encode_custom) {
             Some(row) => {
                 self.noted.row_bytes += cost::custom(row.len());
                 self.custom.insert(key, row.as_slice())?

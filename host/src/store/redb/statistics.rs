@@ -6,11 +6,14 @@
 //! - What is not folded yet is read from the journal: at most some thousand changes.
 //! - A delivery counts in the stretch in which it ended. If it is sent again, it is taken out of there.
 
+mod standing;
+
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use redb::{ReadTransaction, ReadableTable as _, WriteTransaction};
 
+pub(super) use self::standing::Counted;
 use super::changes::{self, Change};
 use super::codec::{self, EventRow};
 use super::failure::Failure;

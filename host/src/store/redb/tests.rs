@@ -1,8 +1,13 @@
 //! The rules of every store, in memory and in a file; then what is particular to this one: what a failing or forgetful
 //! disk leaves, and the file's format.
 
+mod corrupted;
+mod failing;
 mod logged;
+mod migrating;
+mod power_loss;
 mod unwritten;
+mod workload;
 
 use std::collections::BTreeSet;
 
@@ -10,10 +15,13 @@ use redb::backends::InMemoryBackend;
 use redb::{Database, TableDefinition};
 
 use super::faults::Disk;
+use super::images::Moments;
 use super::schema::{BLOCK_STATES, BLOCKS, CHANGES, ENDPOINTS, META, ORDERED, ORDERS, STANDING, STATISTICS};
 use super::{Options, RedbStore};
 use crate::clock::Clock;
-use crate::model::{DeliveryState, DeliveryStatus, Endpoint, EventId, EventKey, OrderId, Ordering, TenantId};
+use crate::model::{
+    DeliveryState, DeliveryStatus, Endpoint, EventId, EventKey, OrderId, Ordering, TenantId, UnixMs,
+};
 use crate::store::conformance::fixtures::{
     T0, accept, audit, delivered, dispatched, endpoint, endpoint_id, event_with_id, new_event, nth, pending,
     retrying, state,
@@ -40,6 +48,12 @@ fn keys(ids: &[&str]) -> Vault {
     let lines: Vec<_> =
         ids.iter().map(|id| format!("{id} AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")).collect();
     Vault::new(lines.join("\n").parse().unwrap())
+}
+
+/// A number that `cargo xtask soak` gives to a test.
+fn soak_number(name: &str) -> Option<u64> {
+    #[expect(clippy::disallowed_methods, reason = "a test that is told how long it is")]
+    std::env::var(format!("HOOKWAY_SOAK_{name}")).ok().and_then(|text| text.parse().ok())
 }
 
 fn in_memory() -> RedbStore {
@@ -339,6 +353,17 @@ fn a_file_that_is_no_store_is_refused_and_left_as_it_is() {
     assert_eq!(before.len(), disk.after_kill().len());
 }
 
+/// What a crash left of a file that was created is made anew; the file has its name when it is whole.
+#[test]
+fn a_file_that_was_not_created_to_its_end_is_created_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store.redb");
+    std::fs::write(path.with_extension("redb.new"), [0; 9_000]).unwrap();
+    RedbStore::open(&path, vault(), clock(), &OPTIONS).unwrap().close().unwrap();
+    assert!(path.exists() && !path.with_extension("redb.new").exists());
+    RedbStore::open(&path, vault(), clock(), &OPTIONS).unwrap();
+}
+
 #[test]
 fn a_store_that_another_one_has_open_is_refused() {
     let directory = tempfile::tempdir().unwrap();
@@ -509,21 +534,28 @@ async fn the_journal_keeps_its_newest_part_and_statistics_the_sum_of_all() {
     assert_eq!(counted.standing, Standing::default());
 }
 
+/// The row of an endpoint as format 1 had it.
+fn in_clear(endpoint: &Endpoint) -> String {
+    let secrets: Vec<_> = endpoint
+        .secrets
+        .iter()
+        .map(|secret| {
+            let id = secret.id.as_u128();
+            let (created, expires) = (secret.created_at.0, secret.expires_at.unwrap().0);
+            format!(r#"{{"id":{id},"key":{CLEAR:?},"created_at":{created},"expires_at":{expires}}}"#)
+                .replace(", ", ",")
+        })
+        .collect();
+    let text = serde_json::to_string(endpoint).unwrap();
+    text.replacen(r#""created_at""#, &format!(r#""secrets":[{}],"created_at""#, secrets.join(",")), 1)
+}
+
 #[tokio::test]
 async fn secrets_that_format_1_had_in_clear_are_sealed_when_it_is_opened() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store.redb");
     let written = endpoint(1, "https://example.com/1");
-    let secret = &written.secrets[0];
-    let mut text = serde_json::to_string(&written).unwrap();
-    let secrets = format!(
-        r#""secrets":[{{"id":{},"key":{:?},"created_at":{},"expires_at":{}}}],"created_at""#,
-        secret.id.as_u128(),
-        CLEAR,
-        secret.created_at.0,
-        secret.expires_at.unwrap().0
-    );
-    text = text.replacen(r#""created_at""#, &secrets.replace(", ", ","), 1);
+    let text = in_clear(&written);
     let database = Database::create(&path).unwrap();
     let transaction = database.begin_write().unwrap();
     transaction.open_table(META).unwrap().insert("format", 1).unwrap();

@@ -70,7 +70,7 @@ impl Upkeep {
     pub(super) fn load(transaction: &WriteTransaction, progress: &Progress) -> Result<Self, Failure> {
         let dispatched_below = progress.undispatched().dispatched_below();
         let mut tables = Tables::open(transaction)?;
-        while tables.seal(dispatched_below)? >= BLOCK_ENTRIES {}
+        tables.seal_all(dispatched_below)?;
         let next_change = changes::next_number(&tables.changes)?;
         let folded_below = tables.meta(META_FOLDED_BELOW)?.and_then(|below| u64::try_from(below).ok());
         let counting = Counting::load(&mut tables, Arc::clone(progress.backlogs()), next_change)?;
@@ -138,6 +138,12 @@ impl Upkeep {
 }
 
 impl Tables<'_> {
+    /// Seals all blocks that there is enough for below `dispatched_below`.
+    pub(super) fn seal_all(&mut self, dispatched_below: EventKey) -> Result<(), Failure> {
+        while self.seal(dispatched_below)? >= BLOCK_ENTRIES {}
+        Ok(())
+    }
+
     /// Seals the next block, if there is enough for one below `dispatched_below`; returns how much there is.
     fn seal(&mut self, dispatched_below: EventKey) -> Result<usize, Failure> {
         let from = self.noted.sealed_below;
@@ -179,6 +185,12 @@ impl Tables<'_> {
             }
         }
         Ok((builder, before))
+    }
+
+    /// The block of the events from `first` on and before `end`, as it would be made now: its two rows.
+    pub(super) fn block(&self, first: u128, end: u128) -> Result<(Vec<u8>, Vec<u8>), Failure> {
+        let (builder, _) = self.gather(first, end, usize::MAX)?;
+        Ok(builder.finish(end))
     }
 
     pub(super) fn put_block(&mut self, first: u128, builder: Builder, end: u128) -> Result<(), Failure> {

@@ -1,6 +1,6 @@
 //! The trait, verb by verb: each is handed to the writer or to a reader.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use tokio::sync::watch;
 
@@ -197,8 +197,7 @@ impl Store for RedbStore {
     }
 
     fn is_writable(&self) -> bool {
-        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        writer.as_ref().is_some_and(|thread| !thread.is_finished())
+        !self.queue.is_closed()
     }
 
     fn count_in(&self, metrics: &Metrics) {

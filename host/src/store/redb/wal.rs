@@ -8,6 +8,8 @@
 //!   generation (8), all little endian, then records.
 //! - The tables name the generation that they contain. Frames of the next one are repeated when the store is opened; the
 //!   first frame that is not of it, or not whole, ends the log. A frame that is not whole was never answered.
+//! - Each frame is on stable storage before the next is written. So one of the generation behind the end of the log is no trace
+//!   of a crash: what was before it was changed afterwards. That is damage, and nothing is repeated before a person knows.
 //! - A generation is never used twice, whichever store the file lies beside: the first of a store is random.
 //! - To repeat what is in the tables already changes nothing.
 
@@ -49,6 +51,29 @@ pub(super) struct Records {
     /// The frame that they make, its head not filled in yet; empty without a record.
     frame: Vec<u8>,
     is_kept: bool,
+}
+
+/// What a log has of a generation.
+#[derive(Debug, Default)]
+pub(super) struct Logged {
+    /// Of all frames up to the end, in their order.
+    pub(super) records: Vec<Record>,
+    /// How many frames these are.
+    pub(super) frames: u64,
+    pub(super) damage: Option<Damage>,
+}
+
+/// A part of the log that was changed after it was written.
+#[derive(Debug)]
+pub(super) struct Damage {
+    /// Where it begins, in bytes.
+    pub(super) at: u64,
+    /// Where the next frame begins that is whole.
+    pub(super) until: u64,
+    /// Of all whole frames behind it.
+    pub(super) records: Vec<Record>,
+    /// How many frames these are.
+    pub(super) frames: u64,
 }
 
 /// The log.
@@ -102,38 +127,26 @@ impl Wal {
         Ok(Self { file: Box::new(file), generation: 0, at: 0, length })
     }
 
-    /// The records of this generation, in their order.
+    /// What there is of this generation.
     ///
     /// # Errors
     /// The file cannot be read, or a whole frame has records that this version does not know.
-    pub(super) fn records(&self, generation: u64) -> io::Result<Vec<Record>> {
-        let mut records = Vec::new();
-        let mut at = 0;
-        while let Some(frame) = self.frame(at, generation)? {
-            at += (HEAD + frame.len()) as u64;
-            records.extend(parse(&frame).collect::<Result<Vec<_>, _>>().map_err(io::Error::other)?);
+    pub(super) fn read(&self, generation: u64) -> io::Result<Logged> {
+        let mut bytes = vec![0; usize::try_from(self.length).map_err(io::Error::other)?];
+        self.file.read(0, &mut bytes)?;
+        let (mut logged, mut end) = (Logged::default(), 0);
+        while let Some(frame) = frame(&bytes[end..], generation) {
+            end += HEAD + frame.len();
+            logged.frames += 1;
+            parse_into(&mut logged.records, frame)?;
         }
-        Ok(records)
+        logged.damage = behind(&bytes, end, generation)?;
+        Ok(logged)
     }
 
-    /// The records of the frame that begins here, if it is whole and of this generation.
-    fn frame(&self, at: u64, generation: u64) -> io::Result<Option<Vec<u8>>> {
-        let left = self.length - at;
-        if left <= HEAD as u64 {
-            return Ok(None);
-        }
-        let mut head = [0; HEAD];
-        self.file.read(at, &mut head)?;
-        let number = |from: usize| u32::from_le_bytes(std::array::from_fn(|n| head[from + n]));
-        let (length, checksum) = (number(0), number(4));
-        if length == 0 || u64::from(length) > left - HEAD as u64 {
-            return Ok(None);
-        }
-        let mut records = vec![0; length as usize];
-        self.file.read(at + HEAD as u64, &mut records)?;
-        let is_whole = head[BEFORE_CHECKED..] == generation.to_le_bytes()
-            && checksum == crc([&head[BEFORE_CHECKED..], &records]);
-        Ok(is_whole.then_some(records))
+    /// Bytes of the file. It grows by some millions and never shrinks.
+    pub(super) const fn length(&self) -> u64 {
+        self.length
     }
 
     /// Begins anew with this generation: all before it is in the tables.
@@ -182,6 +195,44 @@ impl Wal {
         frame.clear();
         Ok(())
     }
+}
+
+/// The records of the frame that these bytes begin with, if it is whole and of this generation.
+fn frame(bytes: &[u8], generation: u64) -> Option<&[u8]> {
+    let (head, rest) = bytes.split_at_checked(HEAD)?;
+    let number = |from: usize| u32::from_le_bytes(std::array::from_fn(|n| head[from + n]));
+    let (length, checksum) = (usize::try_from(number(0)).ok()?, number(4));
+    let records = rest.get(..length).filter(|records| !records.is_empty())?;
+    let is_whole = head[BEFORE_CHECKED..] == generation.to_le_bytes()
+        && checksum == crc([&head[BEFORE_CHECKED..], records]);
+    is_whole.then_some(records)
+}
+
+/// Whole frames of the generation behind the end of the log.
+fn behind(bytes: &[u8], end: usize, generation: u64) -> io::Result<Option<Damage>> {
+    let mut damage: Option<Damage> = None;
+    let mut at = end;
+    while let Some(found) = memchr::memmem::find(&bytes[at..], &generation.to_le_bytes()) {
+        let begins = (at + found).checked_sub(BEFORE_CHECKED).filter(|begins| *begins >= end);
+        let frame = begins.and_then(|begins| Some((begins, frame(&bytes[begins..], generation)?)));
+        let Some((begins, frame)) = frame else {
+            at += found + 1;
+            continue;
+        };
+        let until = begins as u64;
+        let damage = damage.get_or_insert(Damage { at: end as u64, until, records: Vec::new(), frames: 0 });
+        parse_into(&mut damage.records, frame)?;
+        damage.frames += 1;
+        at = begins + HEAD + frame.len();
+    }
+    Ok(damage)
+}
+
+fn parse_into(records: &mut Vec<Record>, frame: &[u8]) -> io::Result<()> {
+    for record in parse(frame) {
+        records.push(record.map_err(io::Error::other)?);
+    }
+    Ok(())
 }
 
 /// The records of a frame.
@@ -246,7 +297,9 @@ mod tests {
     }
 
     fn read(disk: Vec<u8>, generation: u64) -> Vec<Record> {
-        Wal::new(Disk::holding(disk)).unwrap().records(generation).unwrap()
+        let logged = Wal::new(Disk::holding(disk)).unwrap().read(generation).unwrap();
+        assert!(logged.damage.is_none(), "{logged:?}");
+        logged.records
     }
 
     fn reserved(numbers: &[u128]) -> Vec<Record> {
@@ -276,7 +329,10 @@ mod tests {
             numbers[..frames].iter().for_each(|number| wal.append(&mut records(&[*number])).unwrap());
         }
         assert_eq!(read(disk.after_kill(), 8), reserved(&[4]));
-        assert_eq!(read(disk.after_kill(), 7), [], "its beginning is written over");
+        // Nobody asks for it: a generation begins when the one before is in the tables.
+        let old = Wal::new(Disk::holding(disk.after_kill())).unwrap().read(7).unwrap();
+        assert_eq!(old.records, [], "its beginning is written over");
+        assert_eq!(old.damage.map(|damage| damage.records), Some(reserved(&[2, 3])));
     }
 
     #[test]
@@ -299,6 +355,32 @@ mod tests {
     }
 
     #[test]
+    fn a_frame_that_was_changed_before_others_is_damage_and_they_can_be_read() {
+        let disk = Disk::default();
+        let mut wal = Wal::new(disk.clone()).unwrap();
+        wal.begin(7);
+        let mut ends = vec![0];
+        for numbers in [[1, 2], [3, 4], [5, 6], [7, 8]] {
+            wal.append(&mut records(&numbers)).unwrap();
+            ends.push(wal.at);
+        }
+        let bytes = disk.after_kill();
+        for changed in ends[1]..ends[2] {
+            let mut bytes = bytes.clone();
+            bytes[usize::try_from(changed).unwrap()] ^= 0x10;
+            let logged = Wal::new(Disk::holding(bytes)).unwrap().read(7).unwrap();
+            assert_eq!((logged.records, logged.frames), (reserved(&[1, 2]), 1), "changed at {changed}");
+            let damage = logged.damage.unwrap();
+            assert_eq!(
+                (damage.at, damage.until, damage.frames),
+                (ends[1], ends[2], 2),
+                "changed at {changed}"
+            );
+            assert_eq!(damage.records, reserved(&[5, 6, 7, 8]));
+        }
+    }
+
+    #[test]
     fn a_version_that_is_not_known_is_an_error_and_not_the_end() {
         let disk = Disk::default();
         let mut wal = Wal::new(disk.clone()).unwrap();
@@ -306,7 +388,7 @@ mod tests {
         let mut newer = records(&[1]);
         newer.frame[HEAD] = VERSION + 1;
         wal.append(&mut newer).unwrap();
-        let error = Wal::new(Disk::holding(disk.after_kill())).unwrap().records(7).unwrap_err();
+        let error = Wal::new(Disk::holding(disk.after_kill())).unwrap().read(7).unwrap_err();
         assert!(error.to_string().contains("the write-ahead log"), "{error}");
     }
 }

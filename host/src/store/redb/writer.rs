@@ -200,6 +200,10 @@ impl Writer {
         }
         shared.caught_up();
         let is_ok = committed.is_ok();
+        if !is_ok {
+            // Whoever is told of it finds that the store is not writable.
+            self.queue.close();
+        }
         answer(self.runtime.as_ref(), open.waiting, committed);
         is_ok
     }

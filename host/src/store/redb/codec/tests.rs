@@ -3,9 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{
-    AttemptError, AttemptErrorClass, AttemptOutcome, CustomRequest, FailReason, FilteredBy, Header,
-};
+use crate::model::{AttemptError, AttemptErrorClass, AttemptOutcome, FailReason, FilteredBy, Header};
 use crate::store::conformance::fixtures::{T0, attempt, custom_request, endpoint_id, held_by, plugin_run};
 
 fn event(own: bool) -> Event {
@@ -61,12 +59,17 @@ fn hex(bytes: &[u8]) -> String {
 fn stored_bytes_never_change() {
     let mut whole = event_header(&event(true), true, true);
     whole.extend_from_slice(b"[1]");
-    assert_eq!(hex(&whole), "0101076f726465722d310764656661756c7403612f620100c09c9494e4315b315d");
-    assert_eq!(hex(&event_header(&event(false), false, false)), "01000764656661756c7403612f6200c09c9494e431");
+    assert_eq!(hex(&whole), format!("03{}{}", crc_of(OWN_EVENT), hex(&OWN_EVENT)));
+    assert_eq!(crc_of(OWN_EVENT), "3ab9f5c0");
+    let behind_its_checksum = |hex: &str| format!("03{}{hex}", crc_of(bytes_of(&format!("{hex}5b315d"))));
+    assert_eq!(
+        hex(&event_header(&event(false), false, false)),
+        behind_its_checksum("01000764656661756c7403612f6200c09c9494e431")
+    );
     let test = Event { test_of: Some(endpoint_id(1)), ..event(false) };
     assert_eq!(
         hex(&event_header(&test, false, false)),
-        "02818080808080808080808080e4a1a1a18e03000764656661756c7403612f6200c09c9494e431"
+        behind_its_checksum("02818080808080808080808080e4a1a1a18e03000764656661756c7403612f6200c09c9494e431")
     );
     assert_eq!(
         hex(&encode_delivery(&row())),
@@ -90,10 +93,53 @@ fn stored_bytes_never_change() {
         hex(&encode(&failed_attempt())),
         "0101a8a49494e43100c0a6d211010a776562686f6f6b2d6964056576745f31010804736c6f7701c801"
     );
-    assert_eq!(
-        hex(&encode(custom_request().as_ref())),
-        "011600ff206d6164652062792061207472616e73666f726d010a746578742f706c61696e0103782d6101e4010d686f6f6b7761792d746f706963"
-    );
+    assert_eq!(hex(&encode_custom(&custom_request())), format!("02{}{CUSTOM}", crc_of(bytes_of(CUSTOM))));
+}
+
+/// Rows as they were before they had a checksum.
+#[test]
+fn rows_of_earlier_versions_are_read() {
+    let read = EventRow::parse(&OWN_EVENT).unwrap().to_event(EventKey::new(T0, 1)).unwrap();
+    assert_eq!(format!("{read:?}"), format!("{:?}", event(true)));
+    let test =
+        bytes_of("02818080808080808080808080e4a1a1a18e03000764656661756c7403612f6200c09c9494e4315b315d");
+    let read = EventRow::parse(&test).unwrap().to_event(EventKey::new(T0, 1)).unwrap();
+    assert_eq!(format!("{read:?}"), format!("{:?}", Event { test_of: Some(endpoint_id(1)), ..event(false) }));
+    assert_eq!(decode_custom(&bytes_of(CUSTOM)).unwrap(), *custom_request());
+}
+
+/// Whichever bit changes on the disk: what is read is what was written, or nothing.
+#[test]
+fn a_payload_that_was_changed_on_the_disk_does_not_leave_the_store() {
+    let mut row = event_header(&event(true), true, true);
+    row.extend_from_slice(b"[1]");
+    let custom = encode_custom(&custom_request());
+    for bit in 0..row.len() * 8 {
+        let mut changed = row.clone();
+        changed[bit / 8] ^= 1 << (bit % 8);
+        let read = EventRow::parse(&changed).and_then(|row| row.to_event(EventKey::new(T0, 1)));
+        assert!(read.is_err(), "bit {bit}");
+    }
+    for bit in 0..custom.len() * 8 {
+        let mut changed = custom.clone();
+        changed[bit / 8] ^= 1 << (bit % 8);
+        assert!(decode_custom(&changed).is_err(), "bit {bit}");
+    }
+    let told = decode_custom(&[2, 0, 0, 0, 0, 1]).unwrap_err().to_string();
+    assert!(told.contains("`custom` was changed on the disk"), "{told}");
+}
+
+const CUSTOM: &str = "011600ff206d6164652062792061207472616e73666f726d010a746578742f706c61696e0103782d6101e4010d686f6f6b7761792d746f706963";
+/// `0101076f726465722d310764656661756c7403612f620100c09c9494e4315b315d`: the row of an event with an id of its producer.
+const OWN_EVENT: [u8; 33] = *b"\x01\x01\x07order-1\x07default\x03a/b\x01\x00\xc0\x9c\x94\x94\xe4\x31[1]";
+
+fn bytes_of(hex: &str) -> Vec<u8> {
+    (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
+}
+
+/// CRC-32 as zlib has it, little endian.
+fn crc_of(row: impl AsRef<[u8]>) -> String {
+    hex(&crc32fast::hash(row.as_ref()).to_le_bytes())
 }
 
 #[test]
@@ -121,7 +167,7 @@ fn rows_are_read_as_they_were_written() {
     }
     assert_eq!(decode::<Attempt>("attempts", &encode(&failed_attempt())).unwrap(), failed_attempt());
     let custom = custom_request();
-    assert_eq!(decode::<CustomRequest>("custom", &encode(custom.as_ref())).unwrap(), *custom);
+    assert_eq!(decode_custom(&encode_custom(&custom)).unwrap(), *custom);
 }
 
 #[test]
@@ -231,6 +277,10 @@ proptest! {
         let _ = decode_delivery(&bytes);
         bytes[0] = VERSION;
         let _ = decode::<Attempt>("attempts", &bytes);
-        let _ = decode::<CustomRequest>("custom", &bytes);
+        let _ = decode_custom(&bytes);
+        bytes[0] = CHECKED_EVENT;
+        let _ = EventRow::parse(&bytes).and_then(|row| row.to_event(EventKey::new(T0, 1)));
+        bytes[0] = CHECKED_CUSTOM;
+        let _ = decode_custom(&bytes);
     }
 }
