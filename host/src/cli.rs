@@ -10,6 +10,8 @@ use hookway::doctor::DoctorArgs;
 use hookway::plugins::{self, CompileLimits};
 use hookway::{authoring, client, doctor};
 
+use crate::reload::Sources;
+
 /// A self-hosted webhook gateway that users extend with WebAssembly components.
 #[derive(Debug, Parser)]
 #[command(name = "hookway", version, about, long_about = None, after_help = client::EXIT_CODES)]
@@ -59,12 +61,19 @@ pub(crate) enum Command {
 /// `HOOKWAY_DELIVER_ALLOW_HTTP`), then flags.
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
-    /// The settings file [default: hookway.toml, if there is one].
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    settings: SettingsArgs,
     /// Where to serve the API, for example 0.0.0.0:7400; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<String>,
+}
+
+/// What every command takes that goes by the settings of a gateway.
+#[derive(Debug, Args)]
+pub(crate) struct SettingsArgs {
+    /// The settings file [default: hookway.toml, if there is one].
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Where to keep events, endpoints and keys.
     #[arg(long, value_name = "DIR")]
     data_dir: Option<String>,
@@ -76,23 +85,14 @@ pub(crate) struct ServeArgs {
     set: Vec<Assignment>,
 }
 
-/// What `hookway restore` goes by: the settings say where things are, as they do for `hookway serve`.
+/// What `hookway restore` goes by: the settings say where things are, as they do for `hookway serve`. The data directory has to be empty
+/// but for the file of keys.
 #[derive(Debug, Args)]
 pub(crate) struct RestoreArgs {
     /// The backup.
     pub(crate) source: PathBuf,
-    /// The settings file [default: hookway.toml, if there is one].
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
-    /// Where to keep events, endpoints and keys; has to be empty but for the file of keys.
-    #[arg(long, value_name = "DIR")]
-    data_dir: Option<String>,
-    /// The directory that plugins are loaded from.
-    #[arg(long, value_name = "DIR")]
-    plugins_dir: Option<String>,
-    /// Any setting; may be repeated.
-    #[arg(long, value_name = "SETTING=VALUE", value_parser = Assignment::parse)]
-    set: Vec<Assignment>,
+    #[command(flatten)]
+    pub(crate) settings: SettingsArgs,
     /// Put what is in the data directory aside, into `replaced-TIME` in it, instead of refusing.
     #[arg(long)]
     pub(crate) replace: bool,
@@ -101,23 +101,16 @@ pub(crate) struct RestoreArgs {
     pub(crate) paused: bool,
 }
 
-impl RestoreArgs {
-    /// The settings that the flags make.
-    pub(crate) fn assignments(self) -> Vec<Assignment> {
-        assignments(
-            [("--data-dir", "data_dir", self.data_dir), ("--plugins-dir", "plugins_dir", self.plugins_dir)],
-            self.set,
-        )
+impl SettingsArgs {
+    /// Where the settings come from: the file, and what the flags say.
+    pub(crate) fn sources(self) -> Sources {
+        let named =
+            [("--data-dir", "data_dir", self.data_dir), ("--plugins-dir", "plugins_dir", self.plugins_dir)];
+        let named = named
+            .into_iter()
+            .filter_map(|(flag, name, value)| Some(Assignment::from_flag(flag, name, &value?)));
+        Sources { file: self.config, flags: named.chain(self.set).collect() }
     }
-}
-
-fn assignments<const N: usize>(
-    named: [(&str, &str, Option<String>); N],
-    set: Vec<Assignment>,
-) -> Vec<Assignment> {
-    let flags =
-        named.into_iter().filter_map(|(flag, name, value)| Some(Assignment::from_flag(flag, name, &value?)));
-    flags.chain(set).collect()
 }
 
 /// Which store, and what is done with it.
@@ -172,13 +165,11 @@ impl CompileArgs {
 }
 
 impl ServeArgs {
-    /// The settings that the flags make.
-    pub(crate) fn assignments(self) -> Vec<Assignment> {
-        let named = [
-            ("--listen", "listen", self.listen),
-            ("--data-dir", "data_dir", self.data_dir),
-            ("--plugins-dir", "plugins_dir", self.plugins_dir),
-        ];
-        assignments(named, self.set)
+    /// Where the settings come from.
+    pub(crate) fn sources(self) -> Sources {
+        let mut sources = self.settings.sources();
+        let listen = self.listen.map(|address| Assignment::from_flag("--listen", "listen", &address));
+        sources.flags.splice(..0, listen);
+        sources
     }
 }

@@ -32,14 +32,32 @@ struct Inner {
     is_low: AtomicBool,
 }
 
+/// A disk, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Disk {
+    /// What this process may still take of it.
+    pub free: u64,
+    /// All of it.
+    pub size: u64,
+}
+
+impl Disk {
+    /// What the file system says that has this file or folder.
+    ///
+    /// # Errors
+    /// It is not there, or cannot be asked.
+    pub fn of(path: &Path) -> io::Result<Self> {
+        let said = rustix::fs::statvfs(path)?;
+        let bytes = |blocks: u64| blocks.saturating_mul(said.f_frsize);
+        Ok(Self { free: bytes(said.f_bavail), size: bytes(said.f_blocks) })
+    }
+}
+
 /// What the file system of this folder says.
 #[must_use]
 pub fn of_disk(folder: &Path) -> Probe {
     let folder = folder.to_owned();
-    Arc::new(move || {
-        let said = rustix::fs::statvfs(&folder)?;
-        Ok(said.f_bavail.saturating_mul(said.f_frsize))
-    })
+    Arc::new(move || Ok(Disk::of(&folder)?.free))
 }
 
 impl FreeSpace {

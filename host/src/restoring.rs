@@ -1,10 +1,9 @@
 //! `hookway restore`: settings and a backup -> a data directory.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::Write as _;
 
 use hookway::backup::{self, Destination};
 use hookway::clock::Clock;
-use hookway::config::{self, Settings};
 use hookway::store::redb::RedbStore;
 use hookway::vault;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -12,10 +11,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::cli::RestoreArgs;
 
 /// Restores a backup and says what to do next.
-pub(crate) fn run(mut args: RestoreArgs) -> Result<(), Box<dyn std::error::Error>> {
-    let (file, source) = (args.config.take(), std::mem::take(&mut args.source));
-    let (replace, paused) = (args.replace, args.paused);
-    let settings = Settings::load(file, config::environment(), args.assignments())?;
+pub(crate) fn run(args: RestoreArgs) -> Result<(), Box<dyn std::error::Error>> {
+    let RestoreArgs { source, settings, replace, paused } = args;
+    let settings = settings.sources().read()?;
     let now = Clock::system().wall();
     let store = settings.data_dir.join("hookway.redb");
     RedbStore::check_unused(&store)?;
@@ -29,14 +27,10 @@ pub(crate) fn run(mut args: RestoreArgs) -> Result<(), Box<dyn std::error::Error
     };
     let bar = bar();
     let restored = backup::restore(&source, &destination, |done, all| {
-        if let Some(bar) = &bar {
-            bar.set_length(all);
-            bar.set_position(done);
-        }
+        bar.set_length(all);
+        bar.set_position(done);
     });
-    if let Some(bar) = bar {
-        bar.finish_and_clear();
-    }
+    bar.finish_and_clear();
     let restored = restored?;
     let mut out = std::io::stdout();
     let events = restored.manifest.tables.get("events").copied().unwrap_or(0);
@@ -58,13 +52,8 @@ pub(crate) fn run(mut args: RestoreArgs) -> Result<(), Box<dyn std::error::Error
     Ok(())
 }
 
-fn bar() -> Option<ProgressBar> {
-    if !std::io::stderr().is_terminal() {
-        return None;
-    }
-    let bar = ProgressBar::new(0);
-    if let Ok(style) = ProgressStyle::with_template("restore {bar:40} {percent} %, {eta} left") {
-        bar.set_style(style);
-    }
-    Some(bar)
+/// A bar on standard error; nothing where no terminal is.
+fn bar() -> ProgressBar {
+    let style = ProgressStyle::with_template("restore {bar:40} {percent} %, {eta} left");
+    ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }

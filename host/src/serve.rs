@@ -39,9 +39,8 @@ const LAST: Duration = Duration::from_millis(500);
 ///
 /// # Errors
 /// It cannot start: a sentence about what to change.
-pub(crate) fn serve(mut args: ServeArgs) -> Result<(), Failure> {
-    let file = args.config.take();
-    let sources = Sources { file, flags: args.assignments() };
+pub(crate) fn serve(args: ServeArgs) -> Result<(), Failure> {
+    let sources = args.sources();
     let settings = sources.read()?;
     if !settings.core_dumps {
         core_dumps::forbid()?;

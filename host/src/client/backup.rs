@@ -3,7 +3,7 @@
 //! What comes is verified while it comes, written beside the target and renamed when all of it is right and on stable storage.
 
 use std::fs::{self, File};
-use std::io::{self, BufReader, BufWriter, IsTerminal as _, Read, Write};
+use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -64,7 +64,7 @@ fn verify(path: &Path) -> Result<(), Error> {
     let bar = Progress::new("verifying");
     let found =
         backup::verify(BufReader::with_capacity(BUFFER, file), |manifest, rows| bar.show(manifest, rows));
-    bar.end();
+    drop(bar);
     let (manifest, summary) =
         found.map_err(|error| Error::Unverified(format!("{}: {error}", path.display())))?;
     say(&format!("{}: {}", path.display(), described(&manifest, &summary)))
@@ -108,7 +108,7 @@ fn fetch(session: &Session, out: Box<dyn Write>) -> Result<(Manifest, Summary), 
     let bar = Progress::new("backup");
     let mut copy = Copy { source, out: BufWriter::with_capacity(BUFFER, out) };
     let found = backup::verify(&mut copy, |manifest, rows| bar.show(manifest, rows));
-    bar.end();
+    drop(bar);
     let found =
         found.map_err(|error| Error::Failed(format!("{error}; the log of the gateway may say more")))?;
     copy.out.flush().map_err(|error| Error::Failed(format!("cannot write: {error}")))?;
@@ -165,33 +165,25 @@ impl<R: Read, W: Write> Read for Copy<R, W> {
     }
 }
 
-/// How far it is, for people at a terminal.
-struct Progress(Option<ProgressBar>);
+/// A bar on standard error; nothing where no terminal is.
+struct Progress(ProgressBar);
 
 impl Progress {
     fn new(what: &'static str) -> Self {
-        if !io::stderr().is_terminal() {
-            return Self(None);
-        }
-        let bar = ProgressBar::new(0).with_message(what);
-        if let Ok(style) =
-            ProgressStyle::with_template("{msg} {bar:40} {percent} %, {pos} of {len} rows, {eta} left")
-        {
-            bar.set_style(style);
-        }
-        Self(Some(bar))
+        let style =
+            ProgressStyle::with_template("{msg} {bar:40} {percent} %, {pos} of {len} rows, {eta} left");
+        let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+        Self(ProgressBar::new(0).with_message(what).with_style(style))
     }
 
     fn show(&self, manifest: &Manifest, rows: u64) {
-        if let Some(bar) = &self.0 {
-            bar.set_length(manifest.rows());
-            bar.set_position(rows);
-        }
+        self.0.set_length(manifest.rows());
+        self.0.set_position(rows);
     }
+}
 
-    fn end(&self) {
-        if let Some(bar) = &self.0 {
-            bar.finish_and_clear();
-        }
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
     }
 }

@@ -17,7 +17,7 @@ use super::ids::{self, Claim};
 use super::progress::next_key;
 use super::rows;
 use super::wal::Record;
-use super::writer::{Batch, Change};
+use super::writer::{Awaited, Batch, Change};
 use crate::model::{EnvelopeCache, Event, EventId, EventKey};
 use crate::store::{Accepted, BacklogFull, Error, NewEvent, Refused};
 
@@ -51,12 +51,8 @@ type First = Result<Option<Arc<Event>>, Arc<Event>>;
 impl Change for Accept {
     type Output = Vec<Accepted>;
 
-    fn is_urgent(&self) -> bool {
-        true
-    }
-
-    fn is_logged(&self) -> bool {
-        true
+    fn awaits(&self) -> Awaited {
+        Awaited::Log
     }
 
     fn is_of_flow(&self) -> bool {
@@ -76,12 +72,8 @@ impl Change for Accept {
 impl Change for AcceptEach {
     type Output = Vec<Result<Accepted, Refused>>;
 
-    fn is_urgent(&self) -> bool {
-        true
-    }
-
-    fn is_logged(&self) -> bool {
-        true
+    fn awaits(&self) -> Awaited {
+        Awaited::Log
     }
 
     fn is_of_flow(&self) -> bool {
@@ -108,8 +100,8 @@ fn bytes(events: &[NewEvent]) -> usize {
 impl Change for AcceptTest {
     type Output = Arc<Event>;
 
-    fn is_urgent(&self) -> bool {
-        true
+    fn awaits(&self) -> Awaited {
+        Awaited::CommitNow
     }
 
     fn bytes(&self) -> usize {
@@ -285,7 +277,7 @@ impl Plan {
         for (claim, (event, hash)) in &self.claims {
             let (kind, text, tenant) = claim.row();
             let of = event.key.as_u128();
-            records.add(|| Record::Id(kind, text.to_owned(), tenant.to_owned(), of, *hash));
+            records.add(|| Record::Id(kind, text.into(), tenant.into(), of, *hash));
         }
         for key in &self.reserved {
             records.add(|| Record::Reserved(key.as_u128()));

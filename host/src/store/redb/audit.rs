@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use super::codec::{self, Corrupt};
 use super::failure::Failure;
 use super::schema::{AUDIT, Tables};
-use super::writer::{Batch, Change};
+use super::writer::{Awaited, Batch, Change};
 use crate::model::AuditEntry;
 use crate::store::{AuditChain, AuditFilter, AuditPage, AuditRow};
 
@@ -27,8 +27,8 @@ pub(super) struct Audited<C> {
 impl<C: Change> Change for Audited<C> {
     type Output = C::Output;
 
-    fn is_urgent(&self) -> bool {
-        self.change.is_urgent()
+    fn awaits(&self) -> Awaited {
+        self.change.awaits()
     }
 
     fn bytes(&self) -> usize {

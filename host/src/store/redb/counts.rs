@@ -4,7 +4,6 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::statvfs;
 use tokio::time::Instant;
 
 use super::backlogs::Backlogs;
@@ -12,6 +11,7 @@ use super::progress::Undispatched;
 use super::queue::Queue;
 use super::{RedbStore, WAL_EXTENSION};
 use crate::clock::Clock;
+use crate::free_space::Disk;
 use crate::metrics::{COUNTS, Counter, DURATIONS, Histogram, Metrics, Readings, SIZES};
 
 /// The writer's counts. Clones share them.
@@ -129,9 +129,8 @@ fn tell_files(tables: &Path, readings: &mut Readings<'_>) -> fmt::Result {
     let size = |path: &Path| path.metadata().map_or(0.0, |file| file.len() as f64);
     let sizes = [("tables", size(tables)), ("log", size(&log))];
     readings.gauges(("store_file_bytes", "file"), "Sizes of the files of the store", &sizes)?;
-    let Ok(disk) = statvfs(tables) else { return Ok(()) };
-    let bytes = |blocks: u64| blocks.saturating_mul(disk.f_frsize) as f64;
+    let Ok(disk) = Disk::of(tables) else { return Ok(()) };
     let help = "Free space of the disk that has the store, as far as this user may take it";
-    readings.gauge("store_disk_free_bytes", help, bytes(disk.f_bavail))?;
-    readings.gauge("store_disk_size_bytes", "Size of the disk that has the store", bytes(disk.f_blocks))
+    readings.gauge("store_disk_free_bytes", help, disk.free as f64)?;
+    readings.gauge("store_disk_size_bytes", "Size of the disk that has the store", disk.size as f64)
 }

@@ -9,7 +9,7 @@ use super::codec::DeliveryRow;
 use super::failure::Failure;
 use super::rows;
 use super::schema::{Tables, delivery_id};
-use super::writer::{Batch, Change};
+use super::writer::{Awaited, Batch, Change};
 use crate::failpoint;
 use crate::model::{DeliveryId, DeliveryState, EndpointId, HoldReason, UnixMs, failing_since};
 use crate::store::{FinishedAttempt, QueuePlace, Recorded};
@@ -17,8 +17,8 @@ use crate::store::{FinishedAttempt, QueuePlace, Recorded};
 impl Change for FinishedAttempt {
     type Output = Recorded;
 
-    fn is_urgent(&self) -> bool {
-        false
+    fn awaits(&self) -> Awaited {
+        Awaited::Commit
     }
 
     fn is_of_flow(&self) -> bool {
@@ -88,8 +88,8 @@ pub(super) struct CancelWaiting {
 impl Change for CancelWaiting {
     type Output = usize;
 
-    fn is_urgent(&self) -> bool {
-        false
+    fn awaits(&self) -> Awaited {
+        Awaited::Commit
     }
 
     fn apply(self, batch: &mut Batch<'_>) -> Result<usize, Failure> {
@@ -129,8 +129,8 @@ pub(super) struct ReleaseUnsigned {
 impl Change for ReleaseUnsigned {
     type Output = usize;
 
-    fn is_urgent(&self) -> bool {
-        false
+    fn awaits(&self) -> Awaited {
+        Awaited::Commit
     }
 
     fn apply(self, batch: &mut Batch<'_>) -> Result<usize, Failure> {
@@ -164,8 +164,8 @@ pub(super) struct ReleaseWaiting {
 impl Change for ReleaseWaiting {
     type Output = Option<QueuePlace>;
 
-    fn is_urgent(&self) -> bool {
-        false
+    fn awaits(&self) -> Awaited {
+        Awaited::Commit
     }
 
     fn apply(self, batch: &mut Batch<'_>) -> Result<Self::Output, Failure> {

@@ -1,5 +1,6 @@
 //! `fan_out` and `redispatch`: what dispatch decided, into rows.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::accept;
@@ -8,7 +9,7 @@ use super::failure::Failure;
 use super::rows;
 use super::schema::Tables;
 use super::wal::Record;
-use super::writer::{Batch, Change};
+use super::writer::{Awaited, Batch, Change};
 use crate::model::{CustomRequest, DeliveryId, DeliveryState, UnixMs};
 use crate::store::{Error, FanOut, NewDelivery, Verdict};
 
@@ -18,17 +19,13 @@ pub(super) const MAX_DELIVERIES: usize = 1 << 16;
 impl Change for FanOut {
     type Output = ();
 
-    fn is_urgent(&self) -> bool {
-        self.durable
-    }
-
     /// Operational events get keys of their own when they are accepted, so the log could not repeat them.
-    fn is_logged(&self) -> bool {
-        self.durable && self.deliveries.iter().all(|new| new.verdict.notice.is_none())
-    }
-
-    fn can_be_redone(&self) -> bool {
-        !self.durable
+    fn awaits(&self) -> Awaited {
+        match self.durable {
+            false => Awaited::Turn,
+            true if self.deliveries.iter().any(|new| new.verdict.notice.is_some()) => Awaited::CommitNow,
+            true => Awaited::Log,
+        }
     }
 
     fn is_of_flow(&self) -> bool {
@@ -45,8 +42,8 @@ impl Change for FanOut {
         }
         let Some(weight) = batch.progress.dispatch(self.event) else { return Ok(()) };
         batch.tables.noted.backlog.dispatched(&weight);
-        if self.is_logged() {
-            batch.records.add(|| Record::FanOut(Box::new(self.clone())));
+        if self.awaits() == Awaited::Log {
+            batch.records.add(|| Record::FanOut(Cow::Borrowed(&self)));
         }
         let mut notices = Vec::new();
         // Due since the event came, so that what waits is in the order of acceptance, however long plugins took.
@@ -130,8 +127,8 @@ pub(super) struct Redispatch {
 impl Change for Redispatch {
     type Output = bool;
 
-    fn is_urgent(&self) -> bool {
-        self.durable
+    fn awaits(&self) -> Awaited {
+        if self.durable { Awaited::CommitNow } else { Awaited::Commit }
     }
 
     fn bytes(&self) -> usize {

@@ -10,7 +10,7 @@ use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata as _};
 use super::codec::Corrupt;
 use super::failure::Failure;
 use super::schema::{KV, KV_USAGE, Tables};
-use super::writer::{Batch, Change};
+use super::writer::{Awaited, Batch, Change};
 use crate::model::{KvEntry, KvSpace, KvWrite, TenantId, UnixMs, kv_cost};
 use crate::store::KvRead;
 
@@ -48,8 +48,8 @@ type Key<'a> = (&'a str, &'a str, &'a str);
 impl Change for KvWrites {
     type Output = Vec<(KvSpace, u64)>;
 
-    fn is_urgent(&self) -> bool {
-        false
+    fn awaits(&self) -> Awaited {
+        Awaited::Commit
     }
 
     fn bytes(&self) -> usize {
@@ -75,8 +75,8 @@ impl Change for KvWrites {
 impl Change for KvSweep {
     type Output = usize;
 
-    fn is_urgent(&self) -> bool {
-        false
+    fn awaits(&self) -> Awaited {
+        Awaited::Commit
     }
 
     fn apply(self, batch: &mut Batch<'_>) -> Result<usize, Failure> {
@@ -87,8 +87,8 @@ impl Change for KvSweep {
 impl Change for KvClear {
     type Output = usize;
 
-    fn is_urgent(&self) -> bool {
-        false
+    fn awaits(&self) -> Awaited {
+        Awaited::Commit
     }
 
     fn apply(self, batch: &mut Batch<'_>) -> Result<usize, Failure> {

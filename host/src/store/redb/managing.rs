@@ -5,7 +5,7 @@ use redb::{ReadTransaction, ReadableTable, WriteTransaction};
 use super::endpoint_row::{self, EndpointRow};
 use super::failure::Failure;
 use super::schema::{ENDPOINTS, KEYS, Tables};
-use super::writer::{Batch, Change};
+use super::writer::{Awaited, Batch, Change};
 use super::{accept, codec};
 use crate::model::{ApiKeyRecord, Endpoint, EndpointId, KeyId, Scope, UnixMs};
 use crate::store::{Error, NewEvent};
@@ -44,8 +44,8 @@ pub(super) struct NoteKeyUses(pub(super) Vec<(KeyId, UnixMs)>);
 impl Change for CreateEndpoint {
     type Output = ();
 
-    fn is_urgent(&self) -> bool {
-        true
+    fn awaits(&self) -> Awaited {
+        Awaited::CommitNow
     }
 
     fn apply(self, batch: &mut Batch<'_>) -> Result<(), Failure> {
@@ -61,8 +61,8 @@ impl Change for CreateEndpoint {
 impl Change for UpdateEndpoint {
     type Output = ();
 
-    fn is_urgent(&self) -> bool {
-        true
+    fn awaits(&self) -> Awaited {
+        Awaited::CommitNow
     }
 
     fn apply(self, batch: &mut Batch<'_>) -> Result<(), Failure> {
@@ -85,8 +85,8 @@ impl Change for UpdateEndpoint {
 impl Change for DeleteEndpoint {
     type Output = ();
 
-    fn is_urgent(&self) -> bool {
-        true
+    fn awaits(&self) -> Awaited {
+        Awaited::CommitNow
     }
 
     fn apply(self, batch: &mut Batch<'_>) -> Result<(), Failure> {
@@ -102,8 +102,8 @@ impl Change for DeleteEndpoint {
 impl Change for Reseal {
     type Output = ();
 
-    fn is_urgent(&self) -> bool {
-        false
+    fn awaits(&self) -> Awaited {
+        Awaited::Commit
     }
 
     fn apply(self, batch: &mut Batch<'_>) -> Result<(), Failure> {
@@ -124,8 +124,8 @@ impl Change for Reseal {
 impl Change for CreateKey {
     type Output = ();
 
-    fn is_urgent(&self) -> bool {
-        true
+    fn awaits(&self) -> Awaited {
+        Awaited::CommitNow
     }
 
     fn apply(self, batch: &mut Batch<'_>) -> Result<(), Failure> {
@@ -136,8 +136,8 @@ impl Change for CreateKey {
 impl Change for DeleteKey {
     type Output = ();
 
-    fn is_urgent(&self) -> bool {
-        true
+    fn awaits(&self) -> Awaited {
+        Awaited::CommitNow
     }
 
     fn apply(self, batch: &mut Batch<'_>) -> Result<(), Failure> {
@@ -160,8 +160,8 @@ impl Change for DeleteKey {
 impl Change for NoteKeyUses {
     type Output = ();
 
-    fn is_urgent(&self) -> bool {
-        false
+    fn awaits(&self) -> Awaited {
+        Awaited::Commit
     }
 
     fn apply(self, batch: &mut Batch<'_>) -> Result<(), Failure> {

@@ -98,7 +98,7 @@ use self::progress::Undispatched;
 use self::queue::Queue;
 use self::size::Pins;
 use self::wal::Wal;
-use self::writer::{Batch, Change, Writer};
+use self::writer::{Awaited, Batch, Change, Writer};
 use super::{Error, StoreFuture};
 use crate::clock::Clock;
 use crate::vault::Vault;
@@ -325,8 +325,8 @@ impl Drop for RedbStore {
 impl Change for Flush {
     type Output = ();
 
-    fn is_urgent(&self) -> bool {
-        true
+    fn awaits(&self) -> Awaited {
+        Awaited::CommitNow
     }
 
     fn is_of_flow(&self) -> bool {

@@ -13,7 +13,7 @@ use redb::{ReadTransaction, ReadableTable as _};
 use super::codec::{DeliveryRow, Waits};
 use super::failure::Failure;
 use super::schema::{EVENTS, ORDERED, ORDERS, Tables, delivery_id, delivery_key};
-use super::writer::{Batch, Change};
+use super::writer::{Awaited, Batch, Change};
 use super::{rows, waiting};
 use crate::model::{DeliveryId, EndpointId, Event, EventKey, Job, Line, OrderId, UnixMs};
 use crate::store::{DueInOrder, InOrder, IndexPlace, Lookout, QueuePlace};
@@ -84,8 +84,8 @@ impl Change for IndexOrder {
     type Output = Option<IndexPlace>;
 
     /// The endpoint waits for it, one batch after another.
-    fn is_urgent(&self) -> bool {
-        true
+    fn awaits(&self) -> Awaited {
+        Awaited::CommitNow
     }
 
     fn apply(self, batch: &mut Batch<'_>) -> Result<Self::Output, Failure> {
@@ -164,8 +164,8 @@ impl Change for SetLines {
     type Output = ();
 
     /// The endpoint waits for it.
-    fn is_urgent(&self) -> bool {
-        true
+    fn awaits(&self) -> Awaited {
+        Awaited::CommitNow
     }
 
     fn apply(self, batch: &mut Batch<'_>) -> Result<(), Failure> {

@@ -5,7 +5,7 @@ use redb::{ReadTransaction, ReadableTable as _};
 use super::codec;
 use super::failure::Failure;
 use super::schema::PLUGINS;
-use super::writer::{Batch, Change};
+use super::writer::{Awaited, Batch, Change};
 use crate::model::PluginRecord;
 
 /// The verb.
@@ -14,8 +14,8 @@ pub(super) struct SetPlugin(pub(super) PluginRecord);
 impl Change for SetPlugin {
     type Output = ();
 
-    fn is_urgent(&self) -> bool {
-        true
+    fn awaits(&self) -> Awaited {
+        Awaited::CommitNow
     }
 
     fn apply(self, batch: &mut Batch<'_>) -> Result<(), Failure> {

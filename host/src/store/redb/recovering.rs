@@ -13,7 +13,7 @@ use super::failure::Failure;
 use super::resending::{add, resend};
 use super::rows;
 use super::schema::{DELIVERIES, ENDPOINT_LOG, EVENTS, RECOVERIES, Tables, delivery_id, delivery_key};
-use super::writer::{Batch, Change};
+use super::writer::{Awaited, Batch, Change};
 use crate::model::{DeliveryId, EventKey, Recovery, RecoveryId, RecoveryState, UnixMs, Wanted};
 use crate::store::{
     Candidate, Candidates, Error, Reached, RecoveryFilter, RecoveryPage, RecoveryStep, Retry,
@@ -35,8 +35,8 @@ pub(super) struct CancelRecovery {
 impl Change for CreateRecovery {
     type Output = ();
 
-    fn is_urgent(&self) -> bool {
-        true
+    fn awaits(&self) -> Awaited {
+        Awaited::CommitNow
     }
 
     fn apply(self, batch: &mut Batch<'_>) -> Result<(), Failure> {
@@ -52,8 +52,8 @@ impl Change for CreateRecovery {
 impl Change for CancelRecovery {
     type Output = Recovery;
 
-    fn is_urgent(&self) -> bool {
-        true
+    fn awaits(&self) -> Awaited {
+        Awaited::CommitNow
     }
 
     fn apply(self, batch: &mut Batch<'_>) -> Result<Recovery, Failure> {
@@ -71,8 +71,8 @@ impl Change for RecoveryStep {
     type Output = Recovery;
 
     /// The job waits for it, one step after another.
-    fn is_urgent(&self) -> bool {
-        true
+    fn awaits(&self) -> Awaited {
+        Awaited::CommitNow
     }
 
     fn bytes(&self) -> usize {

@@ -47,7 +47,7 @@ pub(super) fn replay(
     let mut fan_outs = Vec::new();
     for record in logged.records {
         match record {
-            Record::FanOut(fan_out) => fan_outs.push(*fan_out),
+            Record::FanOut(fan_out) => fan_outs.push(fan_out.into_owned()),
             row @ (Record::Event(..) | Record::Id(..) | Record::Reserved(_)) => insert(&mut tables, row)?,
         }
     }
@@ -70,13 +70,13 @@ pub(super) fn damaged(damage: &Damage) -> String {
     )
 }
 
-fn insert(tables: &mut Tables<'_>, row: Record) -> Result<(), Failure> {
+fn insert(tables: &mut Tables<'_>, row: Record<'_>) -> Result<(), Failure> {
     match row {
         Record::Event(key, header, data) => {
             tables.insert_event(EventKey::from_u128(key), &header, &data)?;
         }
         Record::Id(kind, text, tenant, event, hash) => {
-            tables.insert_id((kind, text.as_str(), tenant.as_str()), event, hash)?;
+            tables.insert_id((kind, &text, &tenant), event, hash)?;
         }
         Record::Reserved(key) => {
             tables.reserved.insert(key, ())?;

@@ -7,7 +7,7 @@ use super::dispatching::MAX_DELIVERIES;
 use super::failure::Failure;
 use super::rows;
 use super::schema::{Tables, deliveries_of};
-use super::writer::{Batch, Change};
+use super::writer::{Awaited, Batch, Change};
 use crate::model::{Delivery, DeliveryId, DeliveryState, EventKey, UnixMs};
 use crate::store::{Error, NewDelivery, Replay, Resume, Retry};
 
@@ -20,8 +20,8 @@ pub(super) struct Cancel {
 impl Change for Retry {
     type Output = Delivery;
 
-    fn is_urgent(&self) -> bool {
-        true
+    fn awaits(&self) -> Awaited {
+        Awaited::CommitNow
     }
 
     fn apply(self, batch: &mut Batch<'_>) -> Result<Delivery, Failure> {
@@ -58,8 +58,8 @@ pub(super) fn resend(
 impl Change for Cancel {
     type Output = Delivery;
 
-    fn is_urgent(&self) -> bool {
-        true
+    fn awaits(&self) -> Awaited {
+        Awaited::CommitNow
     }
 
     fn apply(self, batch: &mut Batch<'_>) -> Result<Delivery, Failure> {
@@ -79,8 +79,8 @@ impl Change for Cancel {
 impl Change for Replay {
     type Output = Vec<Delivery>;
 
-    fn is_urgent(&self) -> bool {
-        true
+    fn awaits(&self) -> Awaited {
+        Awaited::CommitNow
     }
 
     fn bytes(&self) -> usize {

@@ -18,7 +18,7 @@ use super::cost;
 use super::failure::Failure;
 use super::recovering;
 use super::schema::{META_OVERHEAD, META_ROW_BYTES, Tables, deliveries_of};
-use super::writer::{Batch, Change};
+use super::writer::{Awaited, Batch, Change};
 use crate::model::{EndpointId, EventKey};
 use crate::store::{Retire, Retired, SweepPlace};
 
@@ -28,12 +28,8 @@ const SMALL: usize = BLOCK_ENTRIES / 2;
 impl Change for Retire {
     type Output = Retired;
 
-    fn is_urgent(&self) -> bool {
-        false
-    }
-
-    fn can_be_redone(&self) -> bool {
-        true
+    fn awaits(&self) -> Awaited {
+        Awaited::Turn
     }
 
     /// No event of the open transaction is in a block or swept.
@@ -257,12 +253,8 @@ pub(super) struct Sweep {
 impl Change for Sweep {
     type Output = Option<SweepPlace>;
 
-    fn is_urgent(&self) -> bool {
-        false
-    }
-
-    fn can_be_redone(&self) -> bool {
-        true
+    fn awaits(&self) -> Awaited {
+        Awaited::Turn
     }
 
     /// No event of the open transaction is in a block or swept.

@@ -5,7 +5,7 @@ use redb::{ReadTransaction, ReadableTable as _};
 use super::codec;
 use super::failure::Failure;
 use super::schema::TENANTS;
-use super::writer::{Batch, Change};
+use super::writer::{Awaited, Batch, Change};
 use crate::model::TenantSettings;
 
 /// The verb.
@@ -14,8 +14,8 @@ pub(super) struct SetTenant(pub(super) TenantSettings);
 impl Change for SetTenant {
     type Output = ();
 
-    fn is_urgent(&self) -> bool {
-        true
+    fn awaits(&self) -> Awaited {
+        Awaited::CommitNow
     }
 
     fn apply(self, batch: &mut Batch<'_>) -> Result<(), Failure> {

@@ -6,7 +6,7 @@ use super::audit::Chain;
 use super::codec;
 use super::failure::Failure;
 use super::schema::{TOPICS, Tables};
-use super::writer::{Batch, Change};
+use super::writer::{Awaited, Batch, Change};
 use crate::model::{AuditEntry, Topic, TopicEntry};
 use crate::store::Error;
 
@@ -25,8 +25,8 @@ pub(super) struct ImportTopics(pub(super) Vec<(TopicEntry, AuditEntry)>);
 impl Change for CreateTopic {
     type Output = ();
 
-    fn is_urgent(&self) -> bool {
-        true
+    fn awaits(&self) -> Awaited {
+        Awaited::CommitNow
     }
 
     fn apply(self, batch: &mut Batch<'_>) -> Result<(), Failure> {
@@ -40,8 +40,8 @@ impl Change for CreateTopic {
 impl Change for UpdateTopic {
     type Output = ();
 
-    fn is_urgent(&self) -> bool {
-        true
+    fn awaits(&self) -> Awaited {
+        Awaited::CommitNow
     }
 
     fn apply(self, batch: &mut Batch<'_>) -> Result<(), Failure> {
@@ -55,8 +55,8 @@ impl Change for UpdateTopic {
 impl Change for DeleteTopic {
     type Output = ();
 
-    fn is_urgent(&self) -> bool {
-        true
+    fn awaits(&self) -> Awaited {
+        Awaited::CommitNow
     }
 
     fn apply(self, batch: &mut Batch<'_>) -> Result<(), Failure> {
@@ -71,8 +71,8 @@ impl Change for DeleteTopic {
 impl Change for ImportTopics {
     type Output = ();
 
-    fn is_urgent(&self) -> bool {
-        true
+    fn awaits(&self) -> Awaited {
+        Awaited::CommitNow
     }
 
     fn apply(self, batch: &mut Batch<'_>) -> Result<(), Failure> {

@@ -13,6 +13,7 @@
 //! - A generation is never used twice, whichever store the file lies beside: the first of a store is random.
 //! - To repeat what is in the tables already changes nothing.
 
+use std::borrow::Cow;
 use std::io;
 
 use bytes::Bytes;
@@ -34,15 +35,15 @@ const VERSION: u8 = 1;
 
 /// What has to be repeated after a crash.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Record {
+pub(super) enum Record<'a> {
     /// A row of `events`: key, header, `data`.
     Event(u128, Bytes, Bytes),
     /// A row of `ids`: kind, text, tenant; event, content hash.
-    Id(u8, String, String, u128, u128),
+    Id(u8, Cow<'a, str>, Cow<'a, str>, u128, u128),
     /// A row of `reserved`.
     Reserved(u128),
     /// The verb, whose bytes a plugin made and might make differently the next time.
-    FanOut(Box<FanOut>),
+    FanOut(Cow<'a, FanOut>),
 }
 
 /// The records of changes that are applied and not yet in the log.
@@ -57,7 +58,7 @@ pub(super) struct Records {
 #[derive(Debug, Default)]
 pub(super) struct Logged {
     /// Of all frames up to the end, in their order.
-    pub(super) records: Vec<Record>,
+    pub(super) records: Vec<Record<'static>>,
     /// How many frames these are.
     pub(super) frames: u64,
     pub(super) damage: Option<Damage>,
@@ -71,7 +72,7 @@ pub(super) struct Damage {
     /// Where the next frame begins that is whole.
     pub(super) until: u64,
     /// Of all whole frames behind it.
-    pub(super) records: Vec<Record>,
+    pub(super) records: Vec<Record<'static>>,
     /// How many frames these are.
     pub(super) frames: u64,
 }
@@ -103,7 +104,7 @@ impl Records {
     }
 
     /// Adds one.
-    pub(super) fn add(&mut self, record: impl FnOnce() -> Record) {
+    pub(super) fn add<'a>(&mut self, record: impl FnOnce() -> Record<'a>) {
         if !self.is_kept {
             return;
         }
@@ -228,7 +229,7 @@ fn behind(bytes: &[u8], end: usize, generation: u64) -> io::Result<Option<Damage
     Ok(damage)
 }
 
-fn parse_into(records: &mut Vec<Record>, frame: &[u8]) -> io::Result<()> {
+fn parse_into(records: &mut Vec<Record<'static>>, frame: &[u8]) -> io::Result<()> {
     for record in parse(frame) {
         records.push(record.map_err(io::Error::other)?);
     }
@@ -236,7 +237,7 @@ fn parse_into(records: &mut Vec<Record>, frame: &[u8]) -> io::Result<()> {
 }
 
 /// The records of a frame.
-pub(super) fn parse(frame: &[u8]) -> impl Iterator<Item = Result<Record, Corrupt>> {
+pub(super) fn parse(frame: &[u8]) -> impl Iterator<Item = Result<Record<'static>, Corrupt>> {
     let mut rest = frame
         .strip_prefix(&[VERSION])
         .ok_or(Corrupt::Version { table: "the write-ahead log", version: frame.first().copied() });
@@ -296,13 +297,13 @@ mod tests {
         records
     }
 
-    fn read(disk: Vec<u8>, generation: u64) -> Vec<Record> {
+    fn read(disk: Vec<u8>, generation: u64) -> Vec<Record<'static>> {
         let logged = Wal::new(Disk::holding(disk)).unwrap().read(generation).unwrap();
         assert!(logged.damage.is_none(), "{logged:?}");
         logged.records
     }
 
-    fn reserved(numbers: &[u128]) -> Vec<Record> {
+    fn reserved(numbers: &[u128]) -> Vec<Record<'static>> {
         numbers.iter().copied().map(Record::Reserved).collect()
     }
 

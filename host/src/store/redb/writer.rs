@@ -44,23 +44,12 @@ pub(super) trait Change: Send + 'static {
     /// What its caller is answered after the commit.
     type Output: Send + 'static;
 
-    /// Whether the caller waits for stable storage; otherwise it can wait for an urgent one to ride along with.
-    fn is_urgent(&self) -> bool;
+    /// What its caller waits for.
+    fn awaits(&self) -> Awaited;
 
     /// About how much it writes, if that can be much.
     fn bytes(&self) -> usize {
         0
-    }
-
-    /// Whether it is urgent and adds to [`Batch::records`] all that it takes to repeat it: stable storage is then that of the
-    /// log, and its caller does not wait for the commit.
-    fn is_logged(&self) -> bool {
-        false
-    }
-
-    /// Whether its caller waits for neither: whoever called it does it again after a crash.
-    fn can_be_redone(&self) -> bool {
-        false
     }
 
     /// Whether it knows that new deliveries may not be written yet ([`super::unwritten`]).
@@ -83,11 +72,11 @@ pub(super) struct Batch<'t> {
 /// What a caller waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Awaited {
-    /// Nothing but its turn.
+    /// Nothing but its turn: it does it again after a crash.
     Turn,
-    /// That the log has it.
+    /// Stable storage, which is that of the log: the change adds to [`Batch::records`] all that it takes to repeat it.
     Log,
-    /// The commit, whenever it comes.
+    /// The commit, whenever it comes: with that of something urgent, or when it is time.
     Commit,
     /// The commit, at once.
     CommitNow,
@@ -115,12 +104,7 @@ pub(super) type Answer<T> = oneshot::Receiver<Result<T, Error>>;
 /// Makes a command of a change; the other end gets the answer.
 pub(super) fn command<C: Change>(change: C) -> (Box<dyn Command>, Answer<C::Output>) {
     let (caller, answer) = oneshot::channel();
-    let awaited = match () {
-        () if change.is_logged() => Awaited::Log,
-        () if change.is_urgent() => Awaited::CommitNow,
-        () if change.can_be_redone() => Awaited::Turn,
-        () => Awaited::Commit,
-    };
+    let awaited = change.awaits();
     (Box::new(Pending { awaited, change: Some(change), outcome: None, caller }), answer)
 }
 

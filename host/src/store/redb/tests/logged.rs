@@ -2,6 +2,8 @@
 
 use redb::{ReadableDatabase as _, ReadableTableMetadata as _};
 
+use std::borrow::Cow;
+
 use super::*;
 use crate::model::EventKey;
 use crate::store::conformance::fixtures::{custom_request, verdict};
@@ -175,9 +177,9 @@ fn logged_bytes_never_change() {
     let disk = Disk::default();
     let mut records = Records::kept(true);
     records.add(|| Record::Event(1, "head".into(), "data".into()));
-    records.add(|| Record::Id(1, "key".to_owned(), "acme".to_owned(), 2, 3));
+    records.add(|| Record::Id(1, "key".into(), "acme".into(), 2, 3));
     records.add(|| Record::Reserved(4));
-    records.add(|| Record::FanOut(Box::new(custom(EventKey::from_u128(5)))));
+    records.add(|| Record::FanOut(Cow::Owned(custom(EventKey::from_u128(5)))));
     let mut wal = Wal::new(disk.clone()).unwrap();
     wal.begin(7);
     wal.append(&mut records).unwrap();

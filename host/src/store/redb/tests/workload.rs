@@ -27,7 +27,7 @@ use crate::store::redb::failure::Failure;
 use crate::store::redb::faults::{Disk, History};
 use crate::store::redb::inspect::inspect;
 use crate::store::redb::schema::{Tables, delivery_key};
-use crate::store::redb::writer::{Batch, Change, begin};
+use crate::store::redb::writer::{Awaited, Batch, Change, begin};
 use crate::store::redb::{Flush, Options, RedbStore, ids, rows};
 use crate::store::{
     Accepted, Error, FanOut, FinishedAttempt, NewDelivery, NewEvent, Replay, Resume, Retry, Store as _,
@@ -102,12 +102,8 @@ struct Hold {
 impl Change for Hold {
     type Output = ();
 
-    fn is_urgent(&self) -> bool {
-        true
-    }
-
-    fn is_logged(&self) -> bool {
-        true
+    fn awaits(&self) -> Awaited {
+        Awaited::Log
     }
 
     fn apply(self, _: &mut Batch<'_>) -> Result<(), Failure> {
