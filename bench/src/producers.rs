@@ -17,8 +17,9 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::payload::Payload;
 
-/// Producers that wait for an answer at the same time.
-pub(crate) const CONNECTIONS: usize = 64;
+/// Producers that wait for an answer at the same time. With fewer, the machine idles while a gateway waits for its disk; with more,
+/// the bare forwarder slows down.
+pub(crate) const CONNECTIONS: usize = 128;
 
 /// What is posted, and where.
 #[derive(Debug)]

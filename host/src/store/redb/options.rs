@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// Holds the working set of a busy gateway (the newest events, the queue and the inner pages); what is older is read through
 /// the cache of the system. With it the process stays under 150 MB however much is stored.
-const DEFAULT_CACHE_MIB: usize = 48;
+const DEFAULT_CACHE_MIB: usize = 24;
 /// Long enough to save most of the commits, short enough that nobody who waits for one notices.
 const DEFAULT_LINGER_MS: u64 = 50;
 
@@ -14,7 +14,7 @@ const DEFAULT_LINGER_MS: u64 = 50;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
-    /// Memory for pages of the file, in MiB. Default 48.
+    /// Memory for pages of the file, in MiB. Default 24.
     pub cache_mib: usize,
     /// How long a transaction takes what comes before it is committed, in milliseconds. What must not be lost is in the
     /// write-ahead log by then. 0 commits each batch, without a log. Default 50.

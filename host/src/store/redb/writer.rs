@@ -3,6 +3,8 @@
 //! - A transaction stays open for some milliseconds and takes what comes meanwhile: that is group commit, and why the cost
 //!   per event falls as load rises. What must be on stable storage before then goes into the log ([`super::wal`]): all that
 //!   waits, in one write and one sync.
+//! - Of what waits at the same time, that which waits for the log comes first, and its callers go on while the rest is applied:
+//!   nobody relies on an order of calls that were not answered.
 //! - A command that is urgent and not logged is committed at once, with all before it. So is everything when there is no log.
 //! - What is answered before its commit can be seen by no reader yet: whoever reads has it committed first
 //!   ([`super::RedbStore`]).
@@ -204,18 +206,22 @@ impl Writer {
             open.gather(queue);
             let is_logged = wal.is_some() && open.newest_bytes <= MAX_LOGGED_BYTES;
             batch.records.keep(is_logged);
-            open.apply(&mut batch)?;
             if is_last || open.must_commit(is_logged) {
+                apply(&mut open.waiting[open.newest..], &mut batch)?;
                 break;
             }
+            let mut early = open.take_early();
+            apply(&mut early, &mut batch)?;
             if let Some(wal) = wal {
                 let (bytes, begun) = (batch.records.bytes(), Instant::now());
                 wal.append(&mut batch.records)?;
-                counts.appended(open.waiting.len() - open.newest, bytes, begun);
+                counts.appended(early.len(), bytes, begun);
             }
             upkeep.count(&mut batch.tables);
             shared.is_ahead();
-            answer(runtime.as_ref(), open.take_early(), Ok(()));
+            answer(runtime.as_ref(), early, Ok(()));
+            apply(&mut open.waiting[open.newest..], &mut batch)?;
+            open.next_batch();
             is_last = queue.sleep(until);
         }
         batch.tables.write_deliveries()?;
@@ -263,10 +269,6 @@ impl Open {
         }
     }
 
-    fn apply(&mut self, batch: &mut Batch<'_>) -> Result<(), Error> {
-        self.waiting[self.newest..].iter_mut().try_for_each(|command| command.apply(batch))
-    }
-
     fn must_commit(&self, is_logged: bool) -> bool {
         let mut newest = self.waiting[self.newest..].iter().map(|command| command.awaited());
         self.is_full()
@@ -277,14 +279,21 @@ impl Open {
             })
     }
 
-    /// Takes out those who do not wait for the commit.
+    /// Takes those of the newest batch out who do not wait for the commit.
     fn take_early(&mut self) -> Vec<Box<dyn Command>> {
         let is_early = |command: &mut Box<dyn Command>| command.awaited() < Awaited::Commit;
-        let early = self.waiting.extract_if(self.newest.., is_early).collect();
+        self.waiting.extract_if(self.newest.., is_early).collect()
+    }
+
+    /// All that came is applied.
+    fn next_batch(&mut self) {
         self.newest = self.waiting.len();
         self.newest_bytes = 0;
-        early
     }
+}
+
+fn apply(commands: &mut [Box<dyn Command>], batch: &mut Batch<'_>) -> Result<(), Error> {
+    commands.iter_mut().try_for_each(|command| command.apply(batch))
 }
 
 /// Answers all of these, in their order.
