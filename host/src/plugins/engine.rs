@@ -53,7 +53,7 @@ pub(super) struct Runtime {
     pub(super) options: Options,
     pub(super) clock: Clock,
     pub(super) operator: Operator,
-    _ticker: Ticker,
+    pub(super) ticker: Ticker,
 }
 
 impl Runtime {
@@ -104,7 +104,7 @@ impl Runtime {
             options,
             clock,
             operator,
-            _ticker: ticker,
+            ticker,
         })
     }
 

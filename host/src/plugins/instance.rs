@@ -22,6 +22,7 @@ use super::pool::Slot;
 use super::state::{Current, State};
 use super::stats::CountedInstance;
 use super::text::clean;
+use super::ticker::Running;
 use super::trap::classify;
 use super::version::{Exports, Version};
 use crate::model::TenantId;
@@ -176,6 +177,7 @@ fn begin(runtime: &Runtime, store: &mut Store<State>, limit: Duration) -> Deadli
     Deadline {
         at: state.deadline,
         waits: state.http.begin_call(state.current.as_ref().map(|current| &current.subject.event().id)),
+        _running: runtime.ticker.begin(),
     }
 }
 
@@ -199,6 +201,7 @@ async fn within<T>(
 struct Deadline {
     at: Instant,
     waits: Option<Meter>,
+    _running: Running,
 }
 
 impl Deadline {
