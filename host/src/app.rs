@@ -234,6 +234,7 @@ impl App {
             judge: self.judge(),
             lanes: self.lanes.clone(),
             held: dispatch.held_bell(),
+            cancelled: Arc::default(),
             clock: self.clock,
             shutdown: self.shutdown.clone(),
         }

@@ -37,6 +37,8 @@ pub struct Resends {
     pub lanes: Lanes,
     /// What tells dispatch that a delivery is held.
     pub held: Arc<Notify>,
+    /// Rings when a recovery was cancelled, for those that wait.
+    pub cancelled: Arc<Notify>,
     /// Tells when it was decided.
     pub clock: Clock,
     /// When recoveries stop, to go on after the next start.

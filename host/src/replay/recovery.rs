@@ -4,7 +4,8 @@
 //!   after a restart where it was, and sends nothing twice.
 //! - A step is as large as the endpoint's lane has room ([`Lanes::room`]): nothing while anything waits there, and never more than
 //!   what starts at once. So limits hold as they always do, and what comes fresh hardly waits.
-//! - It stops while the endpoint is inactive, and ends when the endpoint is deleted.
+//! - It stops while the endpoint is inactive, and ends when the endpoint is deleted. While it waits it reads nothing: whoever cancels
+//!   it rings.
 //!
 //! [`Lanes::room`]: crate::lanes::Lanes::room
 
@@ -18,6 +19,16 @@ use crate::store::{Candidate, Candidates, Error, NewDelivery, Reached, RecoveryF
 const STORE_RETRY: Duration = Duration::from_secs(1);
 /// Recoveries read at once at the start.
 const PAGE: usize = 250;
+
+/// What a recovery waits for before its next step.
+enum Wait {
+    /// So many deliveries may be made due.
+    Room(usize),
+    /// It is over meanwhile.
+    Over(Recovery),
+    /// It is time to stop.
+    Stop,
+}
 
 /// What a step is made of.
 struct Work {
@@ -66,7 +77,9 @@ impl Resends {
     /// # Errors
     /// The store's.
     pub async fn cancel_recovery(&self, id: RecoveryId, audit: AuditEntry) -> Result<Recovery, Error> {
-        self.store.cancel_recovery(id, self.clock.now(), audit).await
+        let cancelled = self.store.cancel_recovery(id, self.clock.now(), audit).await?;
+        self.cancelled.notify_waiters();
+        Ok(cancelled)
     }
 
     fn start(&self, recovery: Recovery) {
@@ -97,15 +110,14 @@ impl Resends {
     /// Does the next part, if there is room for it.
     async fn step(&self, recovery: &Recovery) -> Result<Option<Recovery>, Error> {
         let endpoint = recovery.endpoint;
+        let room = match self.wait_for_room(recovery).await? {
+            Wait::Room(room) => room,
+            Wait::Over(recovery) => return Ok(Some(recovery)),
+            Wait::Stop => return Ok(None),
+        };
         if self.directory.get(endpoint).is_none() {
             let end = Some(RecoveryState::Cancelled);
             return self.advance(recovery, Work { end, ..Work::at(recovery.place) }).await.map(Some);
-        }
-        let room = self.lanes.room(endpoint);
-        if room == 0 {
-            // It may have been cancelled meanwhile.
-            let now = self.store.recovery(recovery.id).await?;
-            return Ok(now.filter(|now| now.state != RecoveryState::Running));
         }
         let Candidates { found, scanned, reached } = self.store.candidates(recovery.clone(), room).await?;
         let mut work = match reached {
@@ -140,6 +152,26 @@ impl Resends {
         self.held.notify_one();
         self.lanes.stored(endpoint, self.clock.now());
         Ok(Some(after))
+    }
+
+    async fn wait_for_room(&self, recovery: &Recovery) -> Result<Wait, Error> {
+        let endpoint = recovery.endpoint;
+        loop {
+            // From before the look, so that no cancellation falls in between.
+            let cancelled = self.cancelled.notified();
+            match self.lanes.room(endpoint) {
+                0 => {}
+                room => return Ok(Wait::Room(room)),
+            }
+            let now = self.store.recovery(recovery.id).await?.ok_or(Error::NotFound)?;
+            if now.state != RecoveryState::Running {
+                return Ok(Wait::Over(now));
+            }
+            tokio::select! {
+                room = self.lanes.until_room(endpoint) => return Ok(room.map_or(Wait::Stop, Wait::Room)),
+                () = cancelled => {}
+            }
+        }
     }
 
     async fn advance(&self, recovery: &Recovery, work: Work) -> Result<Recovery, Error> {
