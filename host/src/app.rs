@@ -30,6 +30,7 @@ use crate::api::Api;
 use crate::backtest::Backtests;
 use crate::backup::{self, Backups};
 use crate::catalogue::Catalogue;
+use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::deliver::{Attempts, Client, Deliver, HttpTransport, Transport};
@@ -76,6 +77,7 @@ pub struct App {
     metrics: Metrics,
     live: Live,
     clock: Clock,
+    chance: Chance,
     shutdown: Shutdown,
 }
 
@@ -145,14 +147,8 @@ impl App {
         transport.count_in(&metrics);
         plugins.count_in(&metrics);
         global_plugins::check(&plugins, directory.global()).await;
-        let lanes = Lanes::start(
-            settings.lanes.clone(),
-            Arc::clone(&store),
-            directory.clone(),
-            clock,
-            shutdown.clone(),
-        )
-        .await?;
+        let (limits, stored) = (settings.lanes.clone(), Arc::clone(&store));
+        let lanes = Lanes::start(limits, stored, directory.clone(), clock, shutdown.clone()).await?;
         Ok(Self {
             settings,
             keys,
@@ -169,6 +165,7 @@ impl App {
             metrics,
             live,
             clock,
+            chance: Chance::of_machine(),
             shutdown,
         })
     }
@@ -224,7 +221,7 @@ impl App {
     }
 
     fn judge(&self) -> Judge {
-        Judge::new(self.directory.clone(), self.plugins.clone(), self.clock)
+        Judge::new(self.directory.clone(), self.plugins.clone(), self.clock, self.chance.clone())
     }
 
     fn resends(&self, dispatch: &Dispatch) -> Resends {
@@ -273,6 +270,7 @@ impl App {
                 transport: Arc::clone(&self.transport),
                 clock: self.clock,
                 retry: self.settings.deliver.retry.clone(),
+                chance: self.chance.clone(),
                 counts: deliver::Counts::new(&self.metrics),
             },
             fail_after: self.settings.deliver.fail_after,
@@ -370,5 +368,7 @@ impl Outbox for LanesOutbox {
 
 #[cfg(test)]
 mod loop_tests;
+#[cfg(test)]
+mod simulation;
 #[cfg(test)]
 mod tests;

@@ -32,6 +32,12 @@ impl Clock {
         Self { started_at: at, started: Instant::now(), wall: || None }
     }
 
+    /// The same with another wall clock.
+    #[cfg(test)]
+    pub(crate) fn with_wall(at: UnixMs, wall: fn() -> Option<UnixMs>) -> Self {
+        Self { wall, ..Self::starting_at(at) }
+    }
+
     /// The time for deciding what is due. Never goes back, never jumps.
     #[must_use]
     pub fn now(&self) -> UnixMs {

@@ -17,7 +17,7 @@
 //!
 //! - [`model`]: the words as types, pure.
 //! - [`vault`]: seals signing secrets before they are stored.
-//! - [`clock`], [`shutdown`], [`handoff`], [`telemetry`], [`metrics`], [`free_space`], [`failpoint`]: what every stage needs.
+//! - [`clock`], [`chance`], [`shutdown`], [`handoff`], [`telemetry`], [`metrics`], [`free_space`], [`failpoint`]: what every stage needs.
 //! - [`store`]: durable state, one verb = one transaction; [`store::redb`] keeps it in one file and a log.
 //! - [`backup`]: everything in one file, and a data directory made of it.
 //! - [`openapi`]: what is said of the routes, as one document.
@@ -50,6 +50,7 @@ pub mod authoring;
 pub mod backtest;
 pub mod backup;
 pub mod catalogue;
+pub mod chance;
 pub mod client;
 pub mod clock;
 pub mod config;

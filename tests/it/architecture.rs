@@ -11,7 +11,8 @@ use hookway_tests::workspace;
 
 /// The production part of a file: what a reader can hold in mind.
 const MAX_LINES: usize = 400;
-const BASE: &[&str] = &["clock", "shutdown", "handoff", "telemetry", "metrics", "free_space", "failpoint"];
+const BASE: &[&str] =
+    &["clock", "chance", "shutdown", "handoff", "telemetry", "metrics", "free_space", "failpoint"];
 
 /// Which modules each module may import besides `model` and itself, in the order of the flow. `BASE` stands for all of
 /// the base.
@@ -19,6 +20,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("vault", &[]),
     ("clock", &[]),
+    ("chance", &[]),
     ("shutdown", &[]),
     ("handoff", &[]),
     ("telemetry", &[]),

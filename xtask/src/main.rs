@@ -6,10 +6,10 @@
 
 mod bench;
 mod demo;
+mod long_tests;
 mod plugins;
 mod progress;
 mod soak;
-mod store_soak;
 mod templates;
 mod test;
 mod toolboxes;
@@ -83,6 +83,7 @@ mod tests {
         assert!(matches!(parse(&["xtask", "demo", "--keep"]), Command::Demo(demo) if demo.keep));
         assert!(matches!(parse(&["xtask", "soak", "reload", "--reloads", "9"]), Command::Soak(_)));
         assert!(matches!(parse(&["xtask", "soak", "kill", "--seed", "9"]), Command::Soak(_)));
+        assert!(matches!(parse(&["xtask", "soak", "simulate", "--seed", "7"]), Command::Soak(_)));
         assert!(Arguments::try_parse_from(["xtask", "bench", "nothing"]).is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! `cargo xtask soak reload | kill | failpoints | power-loss | corruption`: runs of minutes that show what a short one does not.
+//! `cargo xtask soak reload | kill | failpoints | power-loss | corruption | simulate`: runs of minutes that show what a short one does not.
 
 use std::hash::{BuildHasher as _, RandomState};
 
@@ -7,9 +7,9 @@ use hookway_tests::soak::failpoints::{Step, dies_at};
 use hookway_tests::{events, soak};
 
 use crate::bench::{Rest, under_load};
+use crate::long_tests::{self, Repeatable};
 use crate::plugins::build_guests;
 use crate::progress::Progress;
-use crate::store_soak::{self, Repeatable};
 use crate::tools::{cargo, ensure_wasm_target, step};
 
 /// The arguments of `cargo xtask soak`.
@@ -37,6 +37,9 @@ enum What {
     PowerLoss(Repeatable),
     /// Opens 500 stores that were changed on the disk: refused with a sentence or right, never wrong
     Corruption(Repeatable),
+    /// Runs the whole gateway 1,000 times in virtual time, with receivers, disks, clocks and owners that do their worst: each run has the
+    /// next seed, and its history follows from that
+    Simulate(Repeatable),
 }
 
 #[derive(Debug, clap::Args)]
@@ -61,14 +64,15 @@ pub(crate) struct KillArguments {
 /// Builds what it needs and runs it.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     match &arguments.what {
-        What::PowerLoss(repeatable) => return store_soak::run("power_loss", repeatable),
-        What::Corruption(repeatable) => return store_soak::run("corrupted", repeatable),
+        What::PowerLoss(repeatable) => return long_tests::run("store::redb::tests::power_loss", repeatable),
+        What::Corruption(repeatable) => return long_tests::run("store::redb::tests::corrupted", repeatable),
+        What::Simulate(repeatable) => return long_tests::run("app::simulation", repeatable),
         What::Reload(_) | What::Kill(_) | What::Failpoints { .. } => {}
     }
     ensure_wasm_target()?;
     build_guests()?;
     match &arguments.what {
-        What::PowerLoss(_) | What::Corruption(_) => Ok(()),
+        What::PowerLoss(_) | What::Corruption(_) | What::Simulate(_) => Ok(()),
         What::Reload(rest) => under_load(&["soak"], rest),
         What::Kill(arguments) => kill(arguments),
         What::Failpoints { times } => failpoints(*times),

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use tokio::sync::watch;
 
 use super::*;
+use crate::chance::Chance;
 use crate::lanes;
 use crate::model::{AttemptOutcome, DeliveryId, EventKey, Health};
 use crate::store::conformance::fixtures::{T0, accept, audit, endpoint, new_event, pending};
@@ -60,8 +61,8 @@ impl Stage {
         let lanes = lanes.await.unwrap();
         let receiver =
             Arc::new(Receiver { clock, status: AtomicU16::new(status), posts: watch::Sender::default() });
-        let counts = Counts::default();
-        let attempts = Attempts { transport: receiver.clone(), clock, retry: retry(), counts };
+        let (chance, counts) = (Chance::of_machine(), Counts::default());
+        let attempts = Attempts { transport: receiver.clone(), clock, retry: retry(), chance, counts };
         let deliver =
             Deliver { lanes, directory, store, notices: Notices::off(), attempts, fail_after: FAIL_AFTER };
         tokio::spawn(run(deliver.clone(), shutdown));

@@ -41,6 +41,7 @@ pub use self::name_server::{NameServer, NameServerError};
 pub use self::options::{Options, OptionsError};
 pub use self::request::Post;
 pub use self::transport::{Client, ClientError, ClientRequest, HttpTransport, SendFuture, Sent, Transport};
+use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::failpoint;
@@ -82,6 +83,8 @@ pub struct Attempts {
     pub clock: Clock,
     /// When a failed one is tried again, unless the endpoint says otherwise.
     pub retry: RetrySchedule,
+    /// What spreads that a little.
+    pub chance: Chance,
     /// What is counted of them.
     pub counts: Counts,
 }
@@ -212,7 +215,7 @@ impl Attempts {
         let number = job.attempts.saturating_add(1);
         let moment = Moment { now: self.clock.now(), wall: self.clock.wall() };
         let retry = endpoint.request.retry.as_ref().unwrap_or(&self.retry);
-        let conclusion = conclude(&outcome, job.tries_at(number), retry, moment, &mut rand::rng());
+        let conclusion = conclude(&outcome, job.tries_at(number), retry, moment, &mut self.chance.dice());
         let request_headers = endpoint.request.redacted(post.headers);
         let attempt = Attempt { number, started_at, took, request_headers, outcome };
         self.counts.ended(&attempt);

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::*;
+use crate::chance::Chance;
 use crate::model::{
     AttemptOutcome, CustomRequest, DeliveryId, Ed25519Key, EndpointId, EnvelopeCache, Event, EventKey,
     FailReason, Header, Secret, SecretId, SignatureStyle, SigningKey, TenantId, UnixMs,
@@ -80,7 +81,8 @@ fn attempts(outcomes: impl IntoIterator<Item = AttemptOutcome>) -> (Attempts, Ar
     let transport = Arc::new(ScriptedTransport { outcomes, ..ScriptedTransport::default() });
     let retry = RetrySchedule::new(vec![Duration::from_secs(10)]);
     let counts = Counts::default();
-    let attempts = Attempts { transport: transport.clone(), clock: Clock::starting_at(START), retry, counts };
+    let (clock, chance) = (Clock::starting_at(START), Chance::of_machine());
+    let attempts = Attempts { transport: transport.clone(), clock, retry, chance, counts };
     (attempts, transport)
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::plan::{self, Tried};
+use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::directory::{Directory, Tenant};
 use crate::json::{Rehearsal, Subject};
@@ -25,6 +26,7 @@ pub struct Judge {
     pub(super) directory: Directory,
     pub(super) plugins: Plugins,
     clock: Clock,
+    chance: Chance,
     /// When plugins that failed are asked again.
     schedule: RetrySchedule,
 }
@@ -92,8 +94,8 @@ impl Trial {
 impl Judge {
     /// One that asks these.
     #[must_use]
-    pub fn new(directory: Directory, plugins: Plugins, clock: Clock) -> Self {
-        Self { directory, plugins, clock, schedule: RetrySchedule::default() }
+    pub fn new(directory: Directory, plugins: Plugins, clock: Clock, chance: Chance) -> Self {
+        Self { directory, plugins, clock, chance, schedule: RetrySchedule::default() }
     }
 
     /// The event before the endpoints and plugins as they are now; `None` if its tenant has no endpoints.
@@ -198,7 +200,7 @@ impl Judge {
                 Ok(filter) => filter.judge(&trial.subject, endpoint).err().map(plan::filtered),
                 Err(error) => {
                     let now = self.clock.now();
-                    Some(plan::unreadable(error, tried.tries, &self.schedule, now, &mut rand::rng()))
+                    Some(plan::unreadable(error, tried.tries, &self.schedule, now, &mut self.chance.dice()))
                 }
             };
             filter_took = Some(started.elapsed());
@@ -237,6 +239,6 @@ impl Judge {
     }
 
     fn verdict(&self, judgement: Judgement, tried: Tried) -> Verdict {
-        plan::verdict(judgement, tried, &self.schedule, self.clock.now(), &mut rand::rng())
+        plan::verdict(judgement, tried, &self.schedule, self.clock.now(), &mut self.chance.dice())
     }
 }

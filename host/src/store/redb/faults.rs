@@ -11,15 +11,15 @@ use redb::StorageBackend;
 
 /// A disk in memory. Clones are the same disk.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Disk(Arc<Mutex<State>>);
+pub(crate) struct Disk(Arc<Mutex<State>>);
 
 /// What happened to disks, in its order. Clones are the same history.
 #[derive(Debug, Clone, Default)]
-pub(super) struct History(Arc<Mutex<Vec<(usize, Operation)>>>);
+pub(crate) struct History(Arc<Mutex<Vec<(usize, Operation)>>>);
 
 /// What changes a disk.
 #[derive(Debug, Clone)]
-pub(super) enum Operation {
+pub(crate) enum Operation {
     /// Bytes at an offset.
     Write(usize, Arc<[u8]>),
     /// Another length.
@@ -30,7 +30,7 @@ pub(super) enum Operation {
 
 /// What can be made to fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Read,
     Write,
     SetLen,
@@ -58,45 +58,55 @@ struct State {
 
 impl Disk {
     /// A disk with these bytes on it.
-    pub(super) fn holding(bytes: Vec<u8>) -> Self {
+    pub(crate) fn holding(bytes: Vec<u8>) -> Self {
         let state = State { cached: bytes.clone(), stored: bytes, ..State::default() };
         Self(Arc::new(Mutex::new(state)))
     }
 
     /// The same, written down as the disk of this number.
-    pub(super) fn recorded(bytes: Vec<u8>, number: usize, history: &History) -> Self {
+    pub(crate) fn recorded(bytes: Vec<u8>, number: usize, history: &History) -> Self {
         let disk = Self::holding(bytes);
         disk.state().history = Some((number, history.clone()));
         disk
     }
 
     /// A disk whose syncs store nothing.
-    pub(super) fn that_lies() -> Self {
+    pub(crate) fn that_lies() -> Self {
         Self(Arc::new(Mutex::new(State { syncs_lie: true, ..State::default() })))
     }
 
+    /// From now on its syncs store nothing.
+    pub(crate) fn lie(&self) {
+        self.state().syncs_lie = true;
+    }
+
     /// Lets so many operations succeed and no more.
-    pub(super) fn fail_after(&self, operations: usize) {
+    pub(crate) fn fail_after(&self, operations: usize) {
         self.state().operations_left = Some(operations);
     }
 
     /// Lets so many operations of this kind succeed; the next one fails, and those after it succeed.
-    pub(super) fn fail_once_after(&self, kind: Kind, operations: usize) {
+    pub(crate) fn fail_once_after(&self, kind: Kind, operations: usize) {
         self.state().failing = Some((kind, operations));
     }
 
     /// Whether an operation has failed.
-    pub(super) fn has_failed(&self) -> bool {
+    pub(crate) fn has_failed(&self) -> bool {
         self.state().has_failed
     }
 
     /// The bytes after a power loss at this moment: only what was synced.
-    pub(super) fn after_power_loss(&self) -> Vec<u8> {
+    pub(crate) fn after_power_loss(&self) -> Vec<u8> {
         self.state().stored.clone()
     }
 
+    /// What was written since the last sync, in its order.
+    pub(super) fn unsynced(&self) -> Vec<Operation> {
+        self.state().dirty.clone()
+    }
+
     /// The bytes after the process was killed: all that was written.
-    pub(super) fn after_kill(&self) -> Vec<u8> {
+    pub(crate) fn after_kill(&self) -> Vec<u8> {
         self.state().cached.clone()
     }
 
@@ -107,12 +117,12 @@ impl Disk {
 
 impl History {
     /// How much has happened.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.lock().len()
     }
 
     /// All of it.
-    pub(super) fn operations(&self) -> Vec<(usize, Operation)> {
+    pub(crate) fn operations(&self) -> Vec<(usize, Operation)> {
         self.lock().clone()
     }
 
@@ -123,7 +133,7 @@ impl History {
 
 impl Operation {
     /// Changes these bytes as it changes a disk. What lies behind their end makes them longer.
-    pub(super) fn apply(&self, bytes: &mut Vec<u8>) {
+    pub(crate) fn apply(&self, bytes: &mut Vec<u8>) {
         match self {
             Self::Write(at, data) => {
                 let end = at + data.len();

@@ -157,6 +157,11 @@ fn tear(operation: &Operation, left: &mut Vec<u8>, random: &mut StdRng) {
     }
 }
 
+/// What a power loss at this moment may leave of a disk.
+pub(crate) fn after_power_loss(disk: &Disk, random: &mut StdRng) -> Vec<u8> {
+    Cached { stored: disk.after_power_loss(), dirty: disk.unsynced() }.lose_power(random)
+}
+
 /// The seed that follows from one, for the parts of a run.
 pub(super) fn derived(seed: u64, part: u64) -> u64 {
     StdRng::seed_from_u64(seed ^ part.wrapping_mul(0x9e37_79b9_7f4a_7c15)).next_u64()

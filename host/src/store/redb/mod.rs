@@ -39,13 +39,13 @@ mod endpoint_row;
 mod events;
 mod failure;
 #[cfg(test)]
-mod faults;
+pub(crate) mod faults;
 mod files;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod ids;
 #[cfg(test)]
-mod images;
+pub(crate) mod images;
 mod inspect;
 mod kv;
 mod log;
@@ -68,6 +68,8 @@ mod rows;
 mod schema;
 mod size;
 mod statistics;
+#[cfg(test)]
+mod stepping;
 mod tenants;
 mod topics;
 mod unwritten;
@@ -121,6 +123,9 @@ pub struct RedbStore {
     path: Option<PathBuf>,
     writer: Mutex<Option<JoinHandle<()>>>,
     pins: Pins,
+    /// Set where a run must be repeatable.
+    #[cfg(test)]
+    stepping: Option<Arc<stepping::Stepping>>,
 }
 
 /// The database, until it is closed. Whoever uses it holds the lock for reading, so that closing waits for them.
@@ -232,6 +237,8 @@ impl RedbStore {
             path: None,
             pins: Pins::default(),
             writer,
+            #[cfg(test)]
+            stepping: None,
         })
     }
 
@@ -241,6 +248,8 @@ impl RedbStore {
     /// # Errors
     /// [`Error::Storage`] if the file could not be closed cleanly; all that was answered is in it all the same.
     pub fn close(&self) -> Result<(), Error> {
+        #[cfg(test)]
+        self.last_step();
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.queue.close();
         if writer.is_some_and(|thread| thread.join().is_err()) {
@@ -256,6 +265,11 @@ impl RedbStore {
     /// Queues a change; the future resolves after its commit.
     fn write<C: Change>(&self, change: C) -> StoreFuture<'_, C::Output> {
         let (command, answer) = writer::command(change);
+        #[cfg(test)]
+        if let Some(stepping) = &self.stepping {
+            stepping.put(command);
+            return Box::pin(async move { answer.await.unwrap_or(Err(Error::Closed)) });
+        }
         let sent = self.queue.put(command);
         Box::pin(async move { if sent { writer::answered(answer).await } else { Err(Error::Closed) } })
     }
@@ -275,6 +289,8 @@ impl RedbStore {
         read: impl FnOnce(&ReadTransaction, L) -> Result<T, Failure> + Send + 'static,
     ) -> StoreFuture<'_, T> {
         let (shared, undispatched) = (Arc::clone(&self.shared), Arc::clone(&self.undispatched));
+        #[cfg(test)]
+        let is_in_steps = self.stepping.as_deref().inspect(|stepping| stepping.read()).is_some();
         let flushed = shared.ahead.load(Ordering::Acquire).then(|| self.write(Flush));
         Box::pin(async move {
             if let Some(flushed) = flushed {
@@ -286,6 +302,10 @@ impl RedbStore {
                     read(&database.begin_read()?, looked)
                 })
             };
+            #[cfg(test)]
+            if is_in_steps {
+                return reading();
+            }
             let joined = tokio::task::spawn_blocking(reading).await;
             joined.map_err(|error| Error::Storage(Arc::new(error)))?
         })

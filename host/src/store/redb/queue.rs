@@ -127,6 +127,40 @@ impl Queue {
         self.state().commands.pop_front()
     }
 
+    /// Puts these in one moment, and waits until the writer has done what it is woken for. Says whether it sleeps in an open
+    /// transaction then.
+    #[cfg(test)]
+    pub(super) fn step(&self, commands: Vec<Box<dyn Command>>) -> bool {
+        let mut state = self.state();
+        if state.is_closed {
+            return false;
+        }
+        state.commands.extend(commands);
+        let is_urgent = state.commands.iter().any(|command| command.is_urgent());
+        if state.sleep == Sleep::UntilAny && !state.commands.is_empty()
+            || is_urgent
+            || state.commands.len() >= MANY
+        {
+            state.sleep = Sleep::Not;
+        }
+        drop(state);
+        self.arrived.notify_one();
+        self.wait_for_writer()
+    }
+
+    /// Waits until the writer sleeps or is gone. Says whether it sleeps in an open transaction.
+    #[cfg(test)]
+    pub(super) fn wait_for_writer(&self) -> bool {
+        loop {
+            let state = self.state();
+            if state.is_closed || state.sleep != Sleep::Not {
+                return !state.is_closed && state.sleep == Sleep::UntilUrgent;
+            }
+            drop(state);
+            std::thread::yield_now();
+        }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // Nothing panics half-way through a change.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)

@@ -1,7 +1,7 @@
-//! `cargo xtask soak power-loss | corruption`: tests of the store that are short in `cargo test` and long here.
+//! `cargo xtask soak power-loss | corruption | simulate`: tests that are short in `cargo test` and long here.
 //!
-//! They are tests of the library, since what they do to a store nobody else may do. The seed and the count reach them in the
-//! environment.
+//! They are tests of the library, since what they do to a store, or to time, nobody else may do. The seed and the count reach them in
+//! the environment.
 
 use std::process::Command;
 
@@ -21,9 +21,9 @@ pub(crate) struct Repeatable {
     seed: Option<u64>,
 }
 
-/// Runs the ignored test `store::redb::tests::NAME::soak`.
-pub(crate) fn run(name: &str, Repeatable { count, seed }: &Repeatable) -> Result<()> {
-    let test = format!("store::redb::tests::{name}::soak");
+/// Runs the ignored test `soak` of this module.
+pub(crate) fn run(module: &str, Repeatable { count, seed }: &Repeatable) -> Result<()> {
+    let test = format!("{module}::soak");
     let mut cargo = Command::new("cargo");
     cargo.args([
         "test",
