@@ -13,6 +13,7 @@ mod cli;
 mod cloudevents;
 mod contract;
 mod crash;
+mod damaged;
 mod delivery;
 mod deploy;
 mod dry_run;

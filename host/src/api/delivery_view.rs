@@ -174,6 +174,9 @@ pub(super) fn reason(state: &DeliveryState) -> Option<String> {
         DeliveryState::Failed(FailReason::FilterUnreadable { message }) => {
             format!("the endpoint's filter could not be read over the whole retry schedule: {message}")
         }
+        DeliveryState::Failed(FailReason::Damaged { message }) => {
+            format!("what was to be sent was changed on the disk, so nothing was: {message}")
+        }
         DeliveryState::Held(HoldReason::FilterUnreadable { message, tries }) => {
             format!("the endpoint's filter cannot be read ({tries} tries so far); set it again: {message}")
         }

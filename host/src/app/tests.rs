@@ -14,6 +14,7 @@ use crate::plugins::tests::guests::filter;
 use crate::store::redb::{Options, RedbStore};
 use crate::store::{AuditFilter, DeliveryFilter, RecoveryFilter};
 
+mod failing_disk;
 mod json_bodies;
 mod reference;
 mod rotation;
@@ -51,16 +52,20 @@ async fn gateway() -> Gateway {
 }
 
 async fn gateway_allowing(networks: Vec<AllowedNetwork>) -> Gateway {
+    let options = Options { cache_mib: 16, linger_ms: 0 };
+    gateway_on(Arc::new(RedbStore::in_memory(Clock::system(), &options)), networks).await
+}
+
+/// On a store of which this is the first start.
+async fn gateway_on(store: Arc<dyn Store>, networks: Vec<AllowedNetwork>) -> Gateway {
     let home = tempfile::tempdir().unwrap();
     let mut settings = Settings { data_dir: home.path().to_owned(), ..Settings::default() };
     settings.deliver.allow_http = true;
     settings.deliver.allow_networks = networks;
     let (clock, shutdown) = (Clock::system(), Shutdown::new());
-    let options = Options { cache_mib: 16, linger_ms: 0 };
-    let store: Arc<dyn Store> = Arc::new(RedbStore::in_memory(clock, &options));
     let app =
         App::start(settings, Arc::clone(&store), Compiler::InProcess, clock, shutdown.clone()).await.unwrap();
-    let admin = app.admin_key().unwrap().reveal();
+    let admin = app.admin_key().map(ApiKey::reveal).unwrap_or_default();
     let dispatch = app.dispatch();
     let router = app.router(&app.resends(&dispatch));
     shutdown.spawn(dispatch.run(app.events, shutdown.clone()));

@@ -143,6 +143,14 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail).logged(cause)
     }
 
+    /// 500: what was asked for was changed on the disk. It stays so until a backup is restored.
+    #[must_use]
+    pub fn damaged(cause: &dyn Error) -> Self {
+        let detail = "what is stored of it was changed on the disk, so it is not shown; `hookway doctor` says what else was, \
+                      and a backup may have it";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "damaged", detail).logged(cause)
+    }
+
     /// 503: the store does not take or give anything now; the same request may succeed later.
     #[must_use]
     pub fn unavailable(cause: &dyn Error) -> Self {
@@ -291,6 +299,7 @@ impl From<store::Error> for Problem {
                 Self::conflict("recovery_ended", format!("the recovery has ended: it is `{state}`"))
             }
             store::Error::TooManyDeliveries(_) => Self::internal(&error),
+            store::Error::Damaged(_) => Self::damaged(&error),
             store::Error::Storage(_) | store::Error::Closed | store::Error::Unusable(_) => {
                 Self::unavailable(&error)
             }

@@ -90,6 +90,11 @@ pub enum FailReason {
         /// What is wrong with it.
         message: String,
     },
+    /// What was stored of it was changed on the disk, so there is nothing that may be sent.
+    Damaged {
+        /// What cannot be read.
+        message: String,
+    },
 }
 
 /// Why a delivery is held.

@@ -194,6 +194,7 @@ impl GivenUp<'_> {
             }
             FailReason::PluginFailed { plugin, message } => ("plugin_failed", Some(plugin), message.clone()),
             FailReason::FilterUnreadable { message } => ("filter_unreadable", None, message.clone()),
+            FailReason::Damaged { message } => ("damaged", None, message.clone()),
         };
         json!({
             "delivery_id": self.delivery.to_string(),

@@ -87,7 +87,12 @@ impl Operation {
     pub fn new(id: &'static str, tag: Tag, access: Access, summary: &'static str) -> Self {
         let mut refusals = vec![refusal::MALFORMED, refusal::TOO_MANY_HEADERS];
         if access != Access::Anyone {
-            refusals.extend([refusal::UNAUTHORIZED, refusal::INTERNAL, refusal::UNAVAILABLE]);
+            refusals.extend([
+                refusal::UNAUTHORIZED,
+                refusal::INTERNAL,
+                refusal::DAMAGED,
+                refusal::UNAVAILABLE,
+            ]);
         }
         if !matches!(access, Access::Anyone | Access::AnyKey) {
             refusals.push(refusal::FORBIDDEN);

@@ -353,6 +353,13 @@ pub const INTERNAL: Refusal = Refusal::new(
     "the gateway failed; its log has the cause under `request_id`",
     "the gateway failed; its log has the cause under this request id",
 );
+/// What is asked for is lost.
+pub const DAMAGED: Refusal = Refusal::new(
+    StatusCode::INTERNAL_SERVER_ERROR,
+    "damaged",
+    "what is stored of it was changed on the disk, so it is not shown",
+    "what is stored of it was changed on the disk, so it is not shown; `hookway doctor` says what else was, and a backup may have it",
+);
 /// The store cannot be used now.
 pub const UNAVAILABLE: Refusal = Refusal::new(
     StatusCode::SERVICE_UNAVAILABLE,

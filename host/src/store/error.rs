@@ -60,6 +60,9 @@ pub enum Error {
     /// The data directory cannot be used as it is.
     #[error("{0}")]
     Unusable(String),
+    /// Something that is stored is not what was written, and nothing of it is handed out.
+    #[error("{0}")]
+    Damaged(Arc<dyn std::error::Error + Send + Sync>),
     /// The storage failed; nothing was committed.
     #[error("the storage failed")]
     Storage(#[source] Arc<dyn std::error::Error + Send + Sync>),

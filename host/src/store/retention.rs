@@ -21,6 +21,8 @@ pub struct StoreSize {
     pub file_bytes: Option<u64>,
     /// What [`Retire::overhead`] was last.
     pub overhead: Option<u32>,
+    /// When a backup was handed over last.
+    pub backed_up: Option<UnixMs>,
     /// Whether a snapshot is read that keeps the file from using again what is freed.
     pub is_pinned: bool,
 }

@@ -1,7 +1,7 @@
 //! A snapshot of everything, row by row, for backups.
 
 use super::{Error, StoreFuture};
-use crate::model::AuditEntry;
+use crate::model::{AuditEntry, UnixMs};
 
 /// Calls with each row: table, key, value. False ends it.
 pub type EachRow<'a> = dyn FnMut(&'static str, &[u8], &[u8]) -> bool + 'a;
@@ -25,8 +25,11 @@ pub trait Snapshot: Send {
     fn rows(&self, each: &mut EachRow<'_>) -> Result<(), Error>;
 }
 
-/// The verb that takes one.
+/// The verbs that take one, and tell what came of it.
 pub trait Snapshots {
     /// Takes a snapshot of all that was answered when this was called, with the entry that the audit log gets before.
     fn snapshot(&self, audit: AuditEntry) -> StoreFuture<'_, Box<dyn Snapshot>>;
+
+    /// Writes down that a backup was handed over as a whole, at this time. [`crate::store::StoreSize::backed_up`] has the last.
+    fn note_backup(&self, at: UnixMs) -> StoreFuture<'_, ()>;
 }

@@ -62,6 +62,7 @@ impl store::Retention for Shelf {
 impl store::Snapshots for Shelf {
     unused_verbs! {
         snapshot(audit: AuditEntry) -> Box<dyn store::Snapshot>;
+        note_backup(at: UnixMs) -> ();
     }
 }
 

@@ -48,6 +48,7 @@ macro_rules! for_every_rule {
             retiring::ids_of_what_is_gone_are_free_and_swept,
             retiring::what_undelivered_work_is_counted_of_may_go_before_it_is_stored,
             retiring::bytes_are_counted_as_rows_come_and_go,
+            retiring::when_a_backup_was_handed_over_is_known,
             retiring::a_store_that_is_full_takes_nothing_until_it_has_room,
             bounding::what_is_not_over_counts_whatever_it_waits_for,
             bounding::of_a_tenant_no_more_is_taken_than_its_limit_and_repeats_are_answered,

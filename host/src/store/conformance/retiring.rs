@@ -267,6 +267,14 @@ pub(crate) async fn bytes_are_counted_as_rows_come_and_go(store: &dyn Store) {
     assert_eq!(size(store).await.row_bytes, 0);
 }
 
+pub(crate) async fn when_a_backup_was_handed_over_is_known(store: &dyn Store) {
+    assert_eq!(size(store).await.backed_up, None);
+    for seconds in [5, 9] {
+        store.note_backup(at(seconds)).await.unwrap();
+        assert_eq!(size(store).await.backed_up, Some(at(seconds)));
+    }
+}
+
 pub(crate) async fn a_store_that_is_full_takes_nothing_until_it_has_room(store: &dyn Store) {
     let waits = dispatched(store, event_with_id("order-1"), vec![pending(endpoint_id(1))]).await;
     let full = StoreFull { bytes: 100, limit: 90 };

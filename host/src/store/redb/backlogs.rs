@@ -367,13 +367,13 @@ impl Tables<'_> {
         })?;
         let mut differences = Differences::default();
         for (event, before, after) in changed {
-            if let Some(row) = self.events.get(event.as_u128())? {
-                let event = EventRow::parse(row.value())?;
+            if let Some(row) = self.events.get(event.as_u128())?
+                && let Ok(event) = EventRow::parse(row.value())
+            {
                 differences.changed((event.tenant(), event.data_len()), before, after);
             }
         }
-        // They ended in an earlier run.
-        Ok(Differences { ended: Default::default(), ..differences })
+        Ok(Differences { ended: Default::default(), ..differences }) // They ended in an earlier run.
     }
 
     /// What waits, one by one: for a file of a Hookway that did not count.

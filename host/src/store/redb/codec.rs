@@ -261,11 +261,16 @@ impl<'a> EventRow<'a> {
         Ok(Weight { tenant, bytes: self.data_len() })
     }
 
-    /// The event, with a copy of `data`. Nothing leaves the store unverified.
+    /// The event, with a copy of `data`. No `data` leaves the store unverified.
     pub(super) fn to_event(&self, key: EventKey) -> Result<Event, Corrupt> {
         if self.checked.is_some_and(|checked| !checked.is_right()) {
             return Err(Corrupt::Checksum { table: "events" });
         }
+        Ok(Event { data: Bytes::copy_from_slice(self.data), ..self.without_data(key)? })
+    }
+
+    /// The event with empty `data`, whether or not that is what was written.
+    pub(super) fn without_data(&self, key: EventKey) -> Result<Event, Corrupt> {
         let value = |field| move || Corrupt::Value { table: "events", field };
         let EventHeader { id, tenant, topic, timestamp, accepted_at } = self.header;
         let id = match id {
@@ -283,7 +288,7 @@ impl<'a> EventRow<'a> {
             topic: topic.parse().map_err(|_| value("topic")())?,
             timestamp,
             accepted_at: UnixMs(accepted_at),
-            data: Bytes::copy_from_slice(self.data),
+            data: Bytes::new(),
             test_of: self.test_of,
             envelope: EnvelopeCache::default(),
         })

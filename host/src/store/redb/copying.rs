@@ -9,9 +9,9 @@ use super::audit::Audited;
 use super::codec;
 use super::endpoint_row::EndpointRow;
 use super::failure::Failure;
-use super::schema::{self, FORMAT, Tables};
+use super::schema::{self, FORMAT, META_BACKED_UP, Tables};
 use super::size::Pin;
-use super::writer::begin;
+use super::writer::{Batch, Change, begin};
 use super::{Flush, RedbStore};
 use crate::model::{Activity, AuditEntry, InactiveReason, UnixMs};
 use crate::store::{EachRow, Error, Snapshot, Snapshots, StoreFuture};
@@ -30,6 +30,26 @@ impl Snapshots for RedbStore {
             let transaction = shared.with(|database| Ok(database.begin_read()?))?;
             Ok(Box::new(RedbSnapshot { transaction, _pin: pin }) as Box<dyn Snapshot>)
         })
+    }
+
+    fn note_backup(&self, at: UnixMs) -> StoreFuture<'_, ()> {
+        self.write(NoteBackup(at))
+    }
+}
+
+/// The verb.
+struct NoteBackup(UnixMs);
+
+impl Change for NoteBackup {
+    type Output = ();
+
+    fn is_urgent(&self) -> bool {
+        false
+    }
+
+    fn apply(self, batch: &mut Batch<'_>) -> Result<(), Failure> {
+        batch.tables.meta.insert(META_BACKED_UP, u128::from(self.0.0))?;
+        Ok(())
     }
 }
 

@@ -23,6 +23,7 @@ pub(super) struct Counts {
     append_seconds: Histogram,
     append_commands: Histogram,
     append_bytes: Counter,
+    damaged: Counter,
 }
 
 /// What is asked when somebody reads.
@@ -44,6 +45,7 @@ impl Default for Counts {
             append_seconds: Histogram::new(&DURATIONS),
             append_commands: Histogram::new(&COUNTS),
             append_bytes: Counter::default(),
+            damaged: Counter::default(),
         }
     }
 }
@@ -65,7 +67,14 @@ impl Counts {
         }
     }
 
+    /// A delivery or an event was given up because it cannot be read.
+    pub(super) fn damaged(&self) {
+        self.damaged.inc();
+    }
+
     fn register(&self, metrics: &Metrics) {
+        let help = "Deliveries and events that were given up because they were changed on the disk";
+        metrics.register("store_damaged", help, self.damaged.clone());
         let Self { commit_seconds, commit_commands, commit_bytes, .. } = self.clone();
         metrics.register(
             "store_commit_seconds",

@@ -185,7 +185,9 @@ fn look_at_log(database: &Database, wal: Option<&Wal>, problems: &mut Vec<Proble
     transaction.abort()?;
     let Some(wal) = wal else { return Ok(Log { bytes: 0, generation, frames: 0 }) };
     let logged = wal.read(generation)?;
-    if let Some(damage) = &logged.damage {
+    if logged.newer.is_some() {
+        problems.push(Problem { sentence: replaying::NEWER_LOG.to_owned(), is_repairable: false });
+    } else if let Some(damage) = &logged.damage {
         problems.push(Problem { sentence: replaying::damaged(damage), is_repairable: true });
     }
     Ok(Log { bytes: wal.length(), generation, frames: logged.frames })

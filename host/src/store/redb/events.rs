@@ -6,7 +6,6 @@ use std::sync::Arc;
 use redb::ReadTransaction;
 
 use super::blocks::{Asked, hash_of};
-use super::codec::EventRow;
 use super::failure::Failure;
 use super::log::{Look, Looks, MAX_SCANNED, Window, deliveries_with, in_blocks};
 use super::rows;
@@ -44,15 +43,16 @@ pub(super) fn list(
     for (scanned, look) in looks(transaction, filter, window)?.enumerate() {
         let look = look?;
         let key = look.id().event;
-        let passes = match (look, events.get(key.as_u128())?) {
-            (Look::At(_), Some(row)) => {
-                let row = EventRow::parse(row.value())?;
-                filter.tenant.as_ref().is_none_or(|tenant| tenant.as_str() == row.tenant())
-                    && filter.topic.as_ref().is_none_or(|topic| topic.as_str() == row.topic())
-            }
-            (Look::At(_) | Look::PastAll(_), _) => false,
+        // One that cannot be read is in no list, as nobody can say whose it is.
+        let event = match look {
+            Look::At(_) => rows::listed_event(&events, key)?,
+            Look::PastAll(_) => None,
         };
-        let matches = passes && {
+        let event = event.filter(|event| {
+            filter.tenant.as_ref().is_none_or(|tenant| *tenant == event.tenant)
+                && filter.topic.as_ref().is_none_or(|topic| *topic == event.topic)
+        });
+        let matches = event.is_some() && {
             let is_matched = deliveries.range(deliveries_of(key))?.next().is_some();
             filter
                 .matched
@@ -62,7 +62,7 @@ pub(super) fn list(
             page.next = page.events.last().map(|record| record.event.key);
             break;
         }
-        if matches && let Some(event) = rows::event(&events, key)? {
+        if let Some(event) = event.filter(|_| matches) {
             let deliveries = deliveries_with(&deliveries, key)?;
             let dispatched = !deliveries.is_empty() || !undispatched.contains(key);
             page.events.push(EventRecord { event: Arc::new(event), dispatched, deliveries });

@@ -10,6 +10,8 @@ use crate::store::Error;
 pub(super) enum Failure {
     /// The command was refused before it wrote anything; the transaction is sound.
     Refused(Error),
+    /// The same, because a row that it needs cannot be read.
+    Damaged(Corrupt),
     /// The storage failed; the transaction must not be committed.
     Broken(Error),
 }
@@ -42,7 +44,7 @@ impl From<Error> for Failure {
 impl From<Corrupt> for Failure {
     /// A row that cannot be read stops the command that needs it and nothing else.
     fn from(corrupt: Corrupt) -> Self {
-        Self::Refused(Error::Storage(Arc::new(corrupt)))
+        Self::Damaged(corrupt)
     }
 }
 
@@ -50,6 +52,7 @@ impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Refused(error) | Failure::Broken(error) => error,
+            Failure::Damaged(corrupt) => Self::Damaged(Arc::new(corrupt)),
         }
     }
 }

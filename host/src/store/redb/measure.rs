@@ -26,6 +26,9 @@ const RUN: Duration = Duration::from_secs(10);
 /// A commit in two phases.
 const SYNCS_PER_COMMIT: u64 = 2;
 
+/// Where a process that is to be killed fills a store.
+const FILLED: &str = "HOOKWAY_MEASURE_FILLED";
+
 /// A file that counts how often it is synced.
 #[derive(Debug)]
 struct Counted {
@@ -161,4 +164,52 @@ async fn reopening_after_a_kill() {
         let size = std::fs::metadata(&killed).unwrap().len() >> 20;
         println!("reopened {size} MiB in {:?}", start.elapsed());
     }
+}
+
+/// Fills a store with so many GiB until it is killed. Only [`reopening_a_large_store_after_a_kill`] starts it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "is started by another"]
+#[expect(clippy::disallowed_methods, reason = "a child process that is told what to do")]
+async fn fill_until_killed() {
+    let Ok(path) = std::env::var(FILLED) else { return };
+    let options = Options::default();
+    let store =
+        RedbStore::open(Path::new(&path), Vault::new(KeyRing::random()), Clock::system(), &options).unwrap();
+    let gib = super::tests::soak_number("COUNT").unwrap_or(10);
+    let large = Bytes::from(format!("\"{}\"", "x".repeat(1_000_000)));
+    for _ in 0..gib * 1_074 / 8 {
+        let events = vec![NewEvent { data: large.clone(), ..new_event() }; 8];
+        store.accept(events).await.unwrap();
+    }
+    println!("filled");
+    loop {
+        store.accept(vec![event(T0); 10]).await.unwrap();
+    }
+}
+
+/// Item 46 of the checklist: `HOOKWAY_SOAK_COUNT` GiB, 10 without it.
+#[test]
+#[ignore = "takes minutes and 10 GiB"]
+fn reopening_a_large_store_after_a_kill() {
+    use std::io::{BufRead as _, BufReader};
+    use std::process::{Command, Stdio};
+    let directory = tempfile::tempdir_in(".").unwrap();
+    let path = directory.path().join("hookway.redb");
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--nocapture", "--exact", "store::redb::measure::fill_until_killed"])
+        .env(FILLED, &path)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(lines.map_while(Result::ok).any(|line| line.contains("filled")));
+    std::thread::sleep(Duration::from_secs(2));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let size = std::fs::metadata(&path).unwrap().len() >> 20;
+    let start = std::time::Instant::now();
+    let store =
+        RedbStore::open(&path, Vault::new(KeyRing::random()), Clock::system(), &Options::default()).unwrap();
+    println!("reopened {size} MiB after a kill in {:?}", start.elapsed());
+    store.close().unwrap();
 }

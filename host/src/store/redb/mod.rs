@@ -15,7 +15,7 @@
 //! - `copying`: snapshots, and files made of them.
 //! - `resending`, `recovering`: what is sent again, one at a time and by a job.
 //! - `progress`: which events wait for dispatch; `open`, `replaying`: how a run begins.
-//! - `waiting`, `log`, `events`: the verbs that read.
+//! - `waiting`, `log`, `events`: the verbs that read; `giving_up`: what of it was changed on the disk.
 //! - `upkeep`: what is done with every commit; `changes`: the journal; `blocks`: what lists are filtered by; `statistics`:
 //!   what is counted of deliveries; `backlogs`: undelivered work; `counts`: what is counted of the store itself.
 //! - `doctor`: looks at a store that nobody uses, through an `overlay`: `inspect` whether its tables agree, `repairing` those that can
@@ -43,6 +43,7 @@ pub(crate) mod faults;
 mod files;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
+mod giving_up;
 mod ids;
 #[cfg(test)]
 pub(crate) mod images;

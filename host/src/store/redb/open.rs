@@ -99,7 +99,7 @@ pub(super) fn guarded<T>(
         ))
     };
     match std::panic::catch_unwind(open) {
-        Ok(Err(error @ Error::Storage(_))) => Err(unusable(&told(&error))),
+        Ok(Err(error @ (Error::Storage(_) | Error::Damaged(_)))) => Err(unusable(&told(&error))),
         Ok(Err(Error::Unusable(sentence))) if !sentence.contains(&*path.to_string_lossy()) => {
             Err(Error::Unusable(format!("{}: {sentence}", path.display())))
         }

@@ -12,10 +12,11 @@ use redb::{ReadTransaction, ReadableTable as _};
 
 use super::codec::{DeliveryRow, Waits};
 use super::failure::Failure;
+use super::giving_up::{Damaged, readable};
 use super::schema::{EVENTS, ORDERED, ORDERS, Tables, delivery_id, delivery_key};
 use super::writer::{Awaited, Batch, Change};
 use super::{rows, waiting};
-use crate::model::{DeliveryId, EndpointId, Event, EventKey, Job, Line, OrderId, UnixMs};
+use crate::model::{DeliveryId, EndpointId, EventKey, Job, Line, OrderId, UnixMs};
 use crate::store::{DueInOrder, InOrder, IndexPlace, Lookout, QueuePlace};
 
 /// The due time of what waits for a plugin.
@@ -182,17 +183,18 @@ impl Change for SetLines {
 
 /// See [`crate::store::Store::due_in_order`]. `dispatched_below` is the first event that may not be fanned out.
 ///
-/// Reads narrow rows, and events of those that it takes only.
+/// Reads narrow rows, and events of those that it takes only. Also returns those that cannot be read: where there are any, it is
+/// to be asked again when they are given up.
 pub(super) fn due(
     transaction: &ReadTransaction,
     endpoint: EndpointId,
     lookout: Lookout,
     (now, limit): (UnixMs, usize),
     dispatched_below: EventKey,
-) -> Result<DueInOrder, Failure> {
+) -> Result<(DueInOrder, Vec<Damaged>), Failure> {
     let state = transaction.open_table(ORDERS)?.get(endpoint.as_u128())?.map(|row| row.value());
     if state != Some((lookout.order.as_u64(), true)) {
-        return Ok(DueInOrder::NotIndexed);
+        return Ok((DueInOrder::NotIndexed, Vec::new()));
     }
     let from = key(endpoint, lookout.after.unwrap_or(delivery_id(0, 0)));
     let range = (Bound::Excluded(from), Bound::Included((endpoint.as_u128(), u128::MAX, u16::MAX)));
@@ -216,14 +218,25 @@ pub(super) fn due(
             break;
         }
     }
+    let mut damaged = Vec::new();
     if !without_line.is_empty() {
-        return events(transaction, without_line).map(DueInOrder::WithoutLine);
+        let (events, mut found) = (transaction.open_table(EVENTS)?, Vec::new());
+        for delivery in without_line {
+            match readable(rows::event_of(&events, delivery))? {
+                Ok(event) => found.push((delivery, Arc::new(event))),
+                Err(why) => damaged.push(Damaged { endpoint, delivery, why }),
+            }
+        }
+        return Ok((DueInOrder::WithoutLine(found), damaged));
     }
     let Walk { mut found, taken, .. } = walk;
-    for (id, line) in taken {
-        found.jobs.push(Job { line: Some(line), ..waiting::job(transaction, endpoint, id)? });
+    for (delivery, line) in taken {
+        match readable(waiting::job(transaction, endpoint, delivery))? {
+            Ok(job) => found.jobs.push(Job { line: Some(line), ..job }),
+            Err(why) => damaged.push(Damaged { endpoint, delivery, why }),
+        }
     }
-    Ok(DueInOrder::Due(found))
+    Ok((DueInOrder::Due(found), damaged))
 }
 
 /// A walk along the index, in the order of acceptance.
@@ -273,14 +286,6 @@ impl Walk {
         // What is behind can only be passed by.
         !(self.order == OrderId::WHOLE && self.found.passed.contains(&line))
     }
-}
-
-fn events(
-    transaction: &ReadTransaction,
-    ids: Vec<DeliveryId>,
-) -> Result<Vec<(DeliveryId, Arc<Event>)>, Failure> {
-    let events = transaction.open_table(EVENTS)?;
-    ids.into_iter().map(|id| Ok((id, Arc::new(rows::event_of(&events, id)?)))).collect()
 }
 
 /// When a delivery is due, if it waits.

@@ -80,7 +80,13 @@ impl Progress {
             let (key, row) = row?;
             last = EventKey::from_u128(key.value());
             if tables.deliveries.range(deliveries_of(last))?.next().is_none() {
-                events.insert(last, EventRow::parse(row.value())?.weight()?);
+                match EventRow::parse(row.value()).and_then(|row| row.weight()) {
+                    Ok(weight) => drop(events.insert(last, weight)),
+                    Err(why) => tracing::error!(
+                        event = %last, %why,
+                        "an event cannot be read, so nobody gets it; run `hookway doctor`, which says what else is damaged"
+                    ),
+                }
             }
         }
         let backlogs = Arc::new(Backlogs::default());

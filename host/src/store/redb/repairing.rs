@@ -17,6 +17,14 @@ use super::statistics;
 use crate::model::{EventKey, Tally};
 use crate::store::NewEvent;
 
+/// Rows that are in memory at once. A large store is repaired in the memory of a small one.
+const PAGE: usize = 10_000;
+/// Of events, which have payloads.
+const EVENTS_PAGE: usize = 100;
+
+/// Some rows, and the key of the next one; `None` behind the last.
+type Page<K, T> = (Vec<(K, T)>, Option<K>);
+
 /// Repairs what was found, as far as it can be.
 pub(super) fn repair(tables: &mut Tables<'_>, findings: &Findings) -> Result<(), Failure> {
     if ["queue", "holds", "endpoint_holds"].iter().any(|table| findings.has(table)) {
@@ -54,99 +62,129 @@ pub(super) fn repair(tables: &mut Tables<'_>, findings: &Findings) -> Result<(),
     if findings.has("kv_usage") {
         kv::judge_anew(tables)?;
     }
-    Ok(())
+    tables.measure_anew()
 }
 
 impl Tables<'_> {
-    /// All deliveries that can be read.
-    fn readable_deliveries(&self) -> Result<Vec<(DeliveryKey, DeliveryRow)>, Failure> {
+    /// Calls with each delivery that can be read, by rising key.
+    fn each_delivery(
+        &mut self,
+        mut each: impl FnMut(&mut Self, DeliveryKey, DeliveryRow) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let mut from = Some((0, 0));
+        while let Some(start) = from {
+            let (page, next) = self.readable_deliveries(start)?;
+            page.into_iter().try_for_each(|(key, row)| each(self, key, row))?;
+            from = next;
+        }
+        Ok(())
+    }
+
+    /// Some deliveries from this key on, and where those behind them begin.
+    fn readable_deliveries(&self, from: DeliveryKey) -> Result<Page<DeliveryKey, DeliveryRow>, Failure> {
         let mut found = Vec::new();
-        for row in self.deliveries.iter()? {
+        for row in self.deliveries.range(from..)? {
             let (key, row) = row?;
+            if found.len() == PAGE {
+                return Ok((found, Some(key.value())));
+            }
             if let Ok(row) = codec::decode_delivery(row.value()) {
                 found.push((key.value(), row));
             }
         }
-        Ok(found)
+        Ok((found, None))
     }
 
     fn wait_anew(&mut self) -> Result<(), Failure> {
         self.queue.retain(|_, ()| false)?;
         self.holds.retain(|_, ()| false)?;
         self.endpoint_holds.retain(|_, ()| false)?;
-        for ((event, ordinal), row) in self.readable_deliveries()? {
+        self.each_delivery(|tables, (event, ordinal), row| {
             let endpoint = row.endpoint.as_u128();
             match row.waits() {
                 Some((Waits::InQueue, due)) => {
-                    self.queue.insert((endpoint, due.0, event, ordinal), ())?;
+                    tables.queue.insert((endpoint, due.0, event, ordinal), ())?;
                 }
                 Some((Waits::ForPlugin(plugin), due)) => {
-                    self.holds.insert((plugin, due.0, event, ordinal), ())?;
-                    self.endpoint_holds.insert((endpoint, event, ordinal), ())?;
+                    tables.holds.insert((plugin, due.0, event, ordinal), ())?;
+                    tables.endpoint_holds.insert((endpoint, event, ordinal), ())?;
                 }
                 None => {}
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     fn log_anew(&mut self) -> Result<(), Failure> {
         self.endpoint_log.retain(|_, ()| false)?;
-        for ((event, ordinal), row) in self.readable_deliveries()? {
-            self.endpoint_log.insert((row.endpoint.as_u128(), event, ordinal), ())?;
-        }
-        Ok(())
+        self.each_delivery(|tables, (event, ordinal), row| {
+            tables.endpoint_log.insert((row.endpoint.as_u128(), event, ordinal), ())?;
+            Ok(())
+        })
     }
 
     /// Places that are right stay; those that are missing get no line, which the gateway finds out when it needs it.
     fn line_up_anew(&mut self) -> Result<(), Failure> {
-        let deliveries = self.readable_deliveries()?;
-        let due: std::collections::BTreeMap<_, _> = deliveries
-            .iter()
-            .filter_map(|((event, ordinal), row)| {
-                Some(((row.endpoint.as_u128(), *event, *ordinal), due_time(row)?))
-            })
-            .collect();
-        self.ordered.retain(|key, (_, _, at)| due.get(&key) == Some(&at))?;
-        for ((event, ordinal), row) in deliveries {
-            self.keep_in_line(delivery_id(event, ordinal), &row)?;
+        let Self { ordered, deliveries, .. } = self;
+        let mut failed = None;
+        ordered.retain(|(endpoint, event, ordinal), (_, _, at)| {
+            let row = deliveries.get((event, ordinal)).map_err(|error| failed = Some(error)).ok().flatten();
+            let row = row.and_then(|row| codec::decode_delivery(row.value()).ok());
+            row.is_some_and(|row| row.endpoint.as_u128() == endpoint && due_time(&row) == Some(at))
+        })?;
+        if let Some(error) = failed {
+            return Err(error.into());
         }
-        Ok(())
+        self.each_delivery(|tables, (event, ordinal), row| {
+            tables.keep_in_line(delivery_id(event, ordinal), &row)
+        })
     }
 
     /// Ids that producers gave. An `Idempotency-Key` that is lost stays lost: no other row has it.
     fn identify_anew(&mut self) -> Result<(), Failure> {
-        let mut missing = Vec::new();
-        for row in self.events.iter()? {
-            let (key, row) = row?;
-            let (key, Ok(row)) = (EventKey::from_u128(key.value()), EventRow::parse(row.value())) else {
-                continue;
-            };
-            let (Some(id), Ok(event)) = (row.own_id(), row.to_event(key)) else { continue };
-            if self.ids.get((0, id, row.tenant()))?.is_none_or(|found| found.value().0 != key.as_u128()) {
-                let timestamp = row.has_timestamp().then_some(event.timestamp);
-                missing.push((
-                    key,
-                    NewEvent {
-                        id: Some(event.id),
-                        idempotency_key: None,
-                        tenant: event.tenant,
-                        topic: event.topic,
-                        timestamp,
-                        received_at: event.accepted_at,
-                        data: event.data,
-                        test_of: event.test_of,
-                    },
-                ));
+        let mut from = Some(0);
+        while let Some(start) = from {
+            let (missing, next) = self.without_id(start)?;
+            for (key, event) in missing {
+                let hash = ids::content_hash(&event);
+                for claim in ids::Claim::of(&event) {
+                    self.insert_id(claim.row(), key, hash)?;
+                }
             }
-        }
-        for (key, event) in missing {
-            let hash = ids::content_hash(&event);
-            for claim in ids::Claim::of(&event) {
-                self.ids.insert(claim.row(), (key.as_u128(), hash))?;
-            }
+            from = next;
         }
         Ok(())
+    }
+
+    /// Some events from this key on that are not found by the id that they have, and where those behind them begin.
+    fn without_id(&self, from: u128) -> Result<Page<u128, NewEvent>, Failure> {
+        let mut missing = Vec::new();
+        for row in self.events.range(from..)? {
+            let (key, row) = row?;
+            let key = key.value();
+            if missing.len() == EVENTS_PAGE {
+                return Ok((missing, Some(key)));
+            }
+            let Ok(row) = EventRow::parse(row.value()) else { continue };
+            let (Some(id), Ok(event)) = (row.own_id(), row.to_event(EventKey::from_u128(key))) else {
+                continue;
+            };
+            if self.ids.get((0, id, row.tenant()))?.is_none_or(|found| found.value().0 != key) {
+                let timestamp = row.has_timestamp().then_some(event.timestamp);
+                let event = NewEvent {
+                    id: Some(event.id),
+                    idempotency_key: None,
+                    tenant: event.tenant,
+                    topic: event.topic,
+                    timestamp,
+                    received_at: event.accepted_at,
+                    data: event.data,
+                    test_of: event.test_of,
+                };
+                missing.push((key, event));
+            }
+        }
+        Ok((missing, None))
     }
 
     fn seal_anew(&mut self) -> Result<(), Failure> {
@@ -159,8 +197,10 @@ impl Tables<'_> {
 
     fn count_standing(&self) -> Result<statistics::Counted, Failure> {
         let mut counted = statistics::Counted::default();
-        for ((event, _), row) in self.readable_deliveries()? {
-            if let Some(event) = self.events.get(event)?
+        for row in self.deliveries.iter()? {
+            let (key, row) = row?;
+            let Ok(row) = codec::decode_delivery(row.value()) else { continue };
+            if let Some(event) = self.events.get(key.value().0)?
                 && let Ok(event) = EventRow::parse(event.value())
             {
                 counted.add(&event, row.endpoint, row.state.status());

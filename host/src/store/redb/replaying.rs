@@ -13,6 +13,11 @@ use super::writer::{Batch, Change as _};
 use crate::model::EventKey;
 use crate::store::{Error, FanOut};
 
+/// What is wrong where the log is of a later moment than the tables.
+pub(super) const NEWER_LOG: &str = "the write-ahead log (hookway.wal) is newer than hookway.redb beside it: the two are not of the \
+    same moment, and what was committed in between is in neither. Put both files of one moment there, or restore a backup; where \
+    there is none, `hookway doctor --repair` keeps what both have";
+
 /// Where the last run stopped, as the tables say.
 pub(super) fn load(transaction: &WriteTransaction) -> Result<(Progress, Upkeep), Failure> {
     let progress = Progress::load(transaction)?;
@@ -30,15 +35,23 @@ pub(super) fn next_generation(tables: &Tables<'_>) -> Result<u64, Failure> {
 /// Repeats what the log has, and begins it anew. Says where the last run stopped.
 ///
 /// # Errors
-/// The log is damaged, with a sentence, if `salvage` does not say to take what is left of it.
+/// The log is damaged, or of a later moment than the tables, with a sentence, if `salvage` does not say to take what there is of it.
 pub(super) fn replay(
     transaction: &WriteTransaction,
     wal: &mut Wal,
     salvage: bool,
 ) -> Result<(Progress, Upkeep), Failure> {
     let mut tables = Tables::open(transaction)?;
-    let next = next_generation(&tables)?;
+    let mut next = next_generation(&tables)?;
     let mut logged = wal.read(next)?;
+    match logged.newer {
+        Some(newer) if salvage => {
+            logged.records.extend(newer.records);
+            next = newer.generation;
+        }
+        Some(_) => return Err(Error::Unusable(NEWER_LOG.to_owned()).into()),
+        None => {}
+    }
     match logged.damage {
         Some(damage) if salvage => logged.records.extend(damage.records),
         Some(damage) => return Err(Error::Unusable(damaged(&damage)).into()),

@@ -216,9 +216,19 @@ impl Tables<'_> {
 
     /// Counts all rows, where nobody did yet: in a new file, and in one of a Hookway that did not count.
     pub(super) fn begin_row_bytes(&mut self) -> Result<(), Failure> {
-        if self.meta(META_ROW_BYTES)?.is_some() {
-            return Ok(());
-        }
+        if self.meta(META_ROW_BYTES)?.is_some() { Ok(()) } else { self.measure_anew() }
+    }
+
+    /// Counts all rows and stores what they take.
+    pub(super) fn measure_anew(&mut self) -> Result<(), Failure> {
+        let bytes = self.all_row_bytes()?;
+        self.noted.row_bytes = 0;
+        self.meta.insert(META_ROW_BYTES, u128::try_from(bytes).unwrap_or(0))?;
+        Ok(())
+    }
+
+    /// What all rows take.
+    pub(super) fn all_row_bytes(&self) -> Result<i64, Failure> {
         let mut bytes = 0;
         for row in self.events.iter()? {
             bytes += cost::event(row?.1.value().len());
@@ -237,9 +247,7 @@ impl Tables<'_> {
             let (_, text, tenant) = claim.value();
             bytes += cost::id(text, tenant);
         }
-        self.noted.row_bytes = 0;
-        self.meta.insert(META_ROW_BYTES, u128::try_from(bytes).unwrap_or(0))?;
-        Ok(())
+        Ok(bytes)
     }
 }
 

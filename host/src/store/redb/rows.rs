@@ -20,6 +20,15 @@ pub(super) fn event(
     Ok(Some(EventRow::parse(row.value())?.to_event(key)?))
 }
 
+/// What a list says of an event, without its `data`, that it does not show. `None`: it is gone, or cannot be read.
+pub(super) fn listed_event(
+    events: &impl ReadableTable<u128, &'static [u8]>,
+    key: EventKey,
+) -> Result<Option<Event>, Failure> {
+    let Some(row) = events.get(key.as_u128())? else { return Ok(None) };
+    Ok(EventRow::parse(row.value()).and_then(|row| row.without_data(key)).ok())
+}
+
 /// The event that a delivery's row names.
 pub(super) fn event_of(
     events: &impl ReadableTable<u128, &'static [u8]>,
@@ -169,8 +178,10 @@ impl Tables<'_> {
         if before.is_some_and(|before| before.state == after.state && before.attempts == after.attempts) {
             return Ok(());
         }
-        if let Some(event) = self.events.get(id.event.as_u128())? {
-            let event = EventRow::parse(event.value())?;
+        // Of one that cannot be read nobody can say whose it is.
+        if let Some(event) = self.events.get(id.event.as_u128())?
+            && let Ok(event) = EventRow::parse(event.value())
+        {
             let of = (event.tenant(), event.data_len());
             self.noted.backlog.changed(of, before.map(|before| before.state.status()), status);
             self.noted.journal.note(id, before, after, &event);

@@ -64,6 +64,8 @@ pub(super) const META_COUNTED_BELOW: &str = "counted_below";
 pub(super) const META_ROW_BYTES: &str = "row_bytes";
 /// `meta`: how many thousandths of these bytes the file took when it grew last.
 pub(super) const META_OVERHEAD: &str = "overhead";
+/// `meta`: when a backup was handed over last, in milliseconds since 1970.
+pub(super) const META_BACKED_UP: &str = "backed_up";
 /// `meta`: the generation of the write-ahead log up to which all of it is in the tables.
 pub(super) const META_LOGGED: &str = "logged";
 

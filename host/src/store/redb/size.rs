@@ -9,8 +9,8 @@ use redb::{ReadTransaction, ReadableDatabase as _, ReadableTable as _, ReadableT
 use super::RedbStore;
 use super::failure::Failure;
 use super::retiring::Sweep;
-use super::schema::{EVENTS, META, META_OVERHEAD, META_ROW_BYTES};
-use crate::model::EventKey;
+use super::schema::{EVENTS, META, META_BACKED_UP, META_OVERHEAD, META_ROW_BYTES};
+use crate::model::{EventKey, UnixMs};
 use crate::store::{Error, Retention, Retire, Retired, StoreFull, StoreFuture, StoreSize, SweepPlace};
 
 /// Snapshots that are read for long. Clones share the count.
@@ -75,7 +75,8 @@ fn read(transaction: &ReadTransaction) -> Result<StoreSize, Failure> {
     let row_bytes = number(META_ROW_BYTES)?.and_then(|bytes| u64::try_from(bytes).ok());
     let overhead = number(META_OVERHEAD)?.and_then(|overhead| u32::try_from(overhead).ok());
     let row_bytes = row_bytes.unwrap_or_default();
-    Ok(StoreSize { events: events.len()?, oldest, row_bytes, overhead, ..StoreSize::default() })
+    let backed_up = number(META_BACKED_UP)?.and_then(|at| u64::try_from(at).ok()).map(UnixMs);
+    Ok(StoreSize { events: events.len()?, oldest, row_bytes, overhead, backed_up, ..StoreSize::default() })
 }
 
 /// What a file takes on its disk. Its length may be greater: the end of it is a hole until something is written there.

@@ -51,7 +51,7 @@ fn keys(ids: &[&str]) -> Vault {
 }
 
 /// A number that `cargo xtask soak` gives to a test.
-fn soak_number(name: &str) -> Option<u64> {
+pub(super) fn soak_number(name: &str) -> Option<u64> {
     #[expect(clippy::disallowed_methods, reason = "a test that is told how long it is")]
     std::env::var(format!("HOOKWAY_SOAK_{name}")).ok().and_then(|text| text.parse().ok())
 }

@@ -19,7 +19,7 @@ use super::failure::Failure;
 use super::progress::Progress;
 use super::schema::{DeliveryKey, META_FOLDED_BELOW, Tables};
 use super::unwritten::Unwritten;
-use crate::model::{DeliveryStatus, EventKey};
+use crate::model::{DeliveryStatus, EndpointId, EventKey};
 
 /// Changes that are folded at once: rows of statistics are rewritten as seldom as that, and never more is read to answer for
 /// what is not folded.
@@ -171,17 +171,22 @@ impl Tables<'_> {
         let mut deliveries = self.deliveries.range((from, 0)..(before, 0))?.peekable();
         for event in self.events.range(from..before)? {
             let (key, event) = event?;
-            let (key, event) = (key.value(), EventRow::parse(event.value())?);
+            // What cannot be read is in its block as what nobody asks for, and is over: it must not keep the rest out of one.
+            let (key, event) = (key.value(), EventRow::parse(event.value()));
             if builder.entries() >= entries {
                 return Ok((builder, key));
             }
-            builder.event(key, event.tenant(), event.topic());
+            let (tenant, topic) = event.map_or(("", ""), |event| (event.tenant(), event.topic()));
+            builder.event(key, tenant, topic);
             while let Some(delivery) = deliveries
                 .next_if(|row| row.as_ref().map_or(true, |(id, _)| id.value().0 <= key))
                 .transpose()?
             {
-                let row = codec::decode_delivery(delivery.1.value())?;
-                builder.delivery(row.endpoint, row.state.status());
+                let (endpoint, status) = codec::decode_delivery(delivery.1.value())
+                    .map_or((EndpointId::from_u128(0), DeliveryStatus::Failed), |row| {
+                        (row.endpoint, row.state.status())
+                    });
+                builder.delivery(endpoint, status);
             }
         }
         Ok((builder, before))

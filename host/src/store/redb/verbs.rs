@@ -13,7 +13,7 @@ use super::kv::{self, KvClear, KvSweep, KvWrites};
 use super::managing::{
     self, CreateEndpoint, CreateKey, DeleteEndpoint, DeleteKey, NoteKeyUses, Reseal, UpdateEndpoint,
 };
-use super::ordered::{self, IndexOrder, SetLines};
+use super::ordered::{IndexOrder, SetLines};
 use super::plugins::{self, SetPlugin};
 use super::progress::Undispatched;
 use super::recovering::{self, CancelRecovery, CreateRecovery};
@@ -61,8 +61,7 @@ impl Store for RedbStore {
     }
 
     fn undispatched(&self, after: Option<EventKey>, limit: usize) -> StoreFuture<'_, Vec<Arc<Event>>> {
-        let look = move |undispatched: &Undispatched| undispatched.after(after, limit);
-        self.read_beside(look, |transaction, keys| waiting::events(transaction, &keys))
+        self.read_undispatched(after, limit)
     }
 
     fn fan_out(&self, fan_out: FanOut) -> StoreFuture<'_, ()> {
@@ -76,7 +75,7 @@ impl Store for RedbStore {
         after: Option<HoldPlace>,
         limit: usize,
     ) -> StoreFuture<'_, Vec<PluginHold>> {
-        self.read(move |transaction| waiting::plugin_holds(transaction, now, released.as_ref(), after, limit))
+        self.read_plugin_holds(now, released, after, limit)
     }
 
     fn next_plugin_hold(&self) -> StoreFuture<'_, Option<UnixMs>> {
@@ -92,7 +91,7 @@ impl Store for RedbStore {
     }
 
     fn due(&self, endpoint: EndpointId, now: UnixMs, limit: usize) -> StoreFuture<'_, Due> {
-        self.read(move |transaction| waiting::due(transaction, endpoint, now, limit))
+        self.read_due(endpoint, now, limit)
     }
 
     fn due_in_order(
@@ -102,9 +101,7 @@ impl Store for RedbStore {
         now: UnixMs,
         limit: usize,
     ) -> StoreFuture<'_, DueInOrder> {
-        self.read_beside(Undispatched::dispatched_below, move |transaction, dispatched_below| {
-            ordered::due(transaction, endpoint, lookout, (now, limit), dispatched_below)
-        })
+        self.read_due_in_order(endpoint, lookout, now, limit)
     }
 
     fn index_order(

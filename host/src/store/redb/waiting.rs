@@ -5,20 +5,31 @@ use std::sync::Arc;
 
 use redb::{ReadTransaction, ReadableTable as _};
 
+use super::codec::Corrupt;
 use super::failure::Failure;
+use super::giving_up::{Damaged, readable};
 use super::rows;
-use super::schema::{CUSTOM, DELIVERIES, EVENTS, FAILING, HOLDS, QUEUE, delivery_id};
+use super::schema::{
+    CUSTOM, DELIVERIES, ENDPOINT_HOLDS, EVENTS, FAILING, HOLDS, QUEUE, delivery_id, delivery_key,
+};
 use crate::model::{DeliveryId, EndpointId, Event, EventKey, Job, PluginName, UnixMs};
 use crate::store::{Due, HoldPlace, PluginHold};
 
-/// The events with these keys. One that is not committed yet is left out: whoever accepts it will tell.
-pub(super) fn events(transaction: &ReadTransaction, keys: &[EventKey]) -> Result<Vec<Arc<Event>>, Failure> {
+/// The events with these keys, and those that cannot be read. One that is not committed yet is left out: whoever accepts it will
+/// tell.
+pub(super) fn events(
+    transaction: &ReadTransaction,
+    keys: &[EventKey],
+) -> Result<(Vec<Arc<Event>>, Vec<(EventKey, Corrupt)>), Failure> {
     let events = transaction.open_table(EVENTS)?;
-    let mut found = Vec::with_capacity(keys.len());
+    let (mut found, mut damaged) = (Vec::with_capacity(keys.len()), Vec::new());
     for key in keys {
-        found.extend(rows::event(&events, *key)?.map(Arc::new));
+        match readable(rows::event(&events, *key))? {
+            Ok(event) => found.extend(event.map(Arc::new)),
+            Err(why) => damaged.push((*key, why)),
+        }
     }
-    Ok(found)
+    Ok((found, damaged))
 }
 
 /// See [`crate::store::Store::waiting_endpoints`]. Jumps from endpoint to endpoint.
@@ -46,13 +57,13 @@ pub(super) fn failing(transaction: &ReadTransaction) -> Result<Vec<(EndpointId, 
     Ok(failing)
 }
 
-/// See [`crate::store::Store::due`].
+/// See [`crate::store::Store::due`]; and those that cannot be read, which are not among them.
 pub(super) fn due(
     transaction: &ReadTransaction,
     endpoint: EndpointId,
     now: UnixMs,
     limit: usize,
-) -> Result<Due, Failure> {
+) -> Result<(Due, Vec<Damaged>), Failure> {
     let queue = transaction.open_table(QUEUE)?;
     let id = endpoint.as_u128();
     let mut found = Due::default();
@@ -65,10 +76,14 @@ pub(super) fn due(
         }
         ready.push(delivery_id(event, ordinal));
     }
+    let mut damaged = Vec::new();
     for delivery in ready {
-        found.jobs.push(job(transaction, endpoint, delivery)?);
+        match readable(job(transaction, endpoint, delivery))? {
+            Ok(job) => found.jobs.push(job),
+            Err(why) => damaged.push(Damaged { endpoint, delivery, why }),
+        }
     }
-    Ok(found)
+    Ok((found, damaged))
 }
 
 /// A delivery with all that its attempt needs.
@@ -85,7 +100,7 @@ pub(super) fn job(
     Ok(Job { delivery: id, endpoint, attempts, schedule_from, event, custom, line: None })
 }
 
-/// See [`crate::store::Store::plugin_holds`]. The rows of one plugin are in the order of their due time; those of
+/// See [`crate::store::Store::plugin_holds`]; and those that cannot be read, which are not among them. The rows of one plugin are in the order of their due time; those of
 /// all plugins are merged.
 pub(super) fn plugin_holds(
     transaction: &ReadTransaction,
@@ -93,7 +108,7 @@ pub(super) fn plugin_holds(
     released: Option<&PluginName>,
     after: Option<HoldPlace>,
     limit: usize,
-) -> Result<Vec<PluginHold>, Failure> {
+) -> Result<(Vec<PluginHold>, Vec<Damaged>), Failure> {
     let holds = transaction.open_table(HOLDS)?;
     let mut found: Vec<(u64, DeliveryId)> = Vec::new();
     for (plugin, _) in held_plugins(transaction)? {
@@ -117,7 +132,32 @@ pub(super) fn plugin_holds(
     }
     found.sort_unstable();
     found.truncate(limit);
-    found.into_iter().map(|(due, id)| hold(transaction, UnixMs(due), id)).collect()
+    let (mut read, mut damaged) = (Vec::with_capacity(found.len()), Vec::new());
+    for (due, delivery) in found {
+        match readable(hold(transaction, UnixMs(due), delivery))? {
+            Ok(hold) => read.push(hold),
+            Err(why) => {
+                let endpoint = held_for(transaction, delivery)?;
+                damaged.push(Damaged { endpoint, delivery, why });
+            }
+        }
+    }
+    Ok((read, damaged))
+}
+
+/// The endpoint of a delivery that is held and cannot be read.
+fn held_for(transaction: &ReadTransaction, id: DeliveryId) -> Result<EndpointId, Failure> {
+    if let Ok(Some(row)) = readable(rows::delivery(&transaction.open_table(DELIVERIES)?, id))? {
+        return Ok(row.endpoint);
+    }
+    let (event, ordinal) = delivery_key(id);
+    for row in transaction.open_table(ENDPOINT_HOLDS)?.iter()? {
+        let (endpoint, of, number) = row?.0.value();
+        if (of, number) == (event, ordinal) {
+            return Ok(EndpointId::from_u128(endpoint));
+        }
+    }
+    Ok(EndpointId::from_u128(0))
 }
 
 /// When the earliest of any plugin is due.

@@ -10,6 +10,8 @@
 //!   first frame that is not of it, or not whole, ends the log. A frame that is not whole was never answered.
 //! - Each frame is on stable storage before the next is written. So one of the generation behind the end of the log is no trace
 //!   of a crash: what was before it was changed afterwards. That is damage, and nothing is repeated before a person knows.
+//! - The tables have a generation before the log has a frame of the one after the next. So a log that begins with a later one lies
+//!   beside tables of an earlier moment, and what was committed in between is in neither.
 //! - A generation is never used twice, whichever store the file lies beside: the first of a store is random.
 //! - To repeat what is in the tables already changes nothing.
 
@@ -32,6 +34,8 @@ const BEFORE_CHECKED: usize = 8;
 const GROWTH: u64 = 4 << 20;
 /// Of the records of a frame.
 const VERSION: u8 = 1;
+/// A generation that is further ahead is that of another store: no gateway lives for so many commits.
+const MOST_AHEAD: u64 = 1 << 40;
 
 /// What has to be repeated after a crash.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +66,17 @@ pub(super) struct Logged {
     /// How many frames these are.
     pub(super) frames: u64,
     pub(super) damage: Option<Damage>,
+    /// That it is of a later moment than the tables.
+    pub(super) newer: Option<Newer>,
+}
+
+/// What a log begins with that is of a later moment than the tables.
+#[derive(Debug)]
+pub(super) struct Newer {
+    /// Which generation that is.
+    pub(super) generation: u64,
+    /// Of all frames of it, in their order.
+    pub(super) records: Vec<Record<'static>>,
 }
 
 /// A part of the log that was changed after it was written.
@@ -142,6 +157,7 @@ impl Wal {
             parse_into(&mut logged.records, frame)?;
         }
         logged.damage = behind(&bytes, end, generation)?;
+        logged.newer = newer(&bytes, generation)?;
         Ok(logged)
     }
 
@@ -227,6 +243,24 @@ fn behind(bytes: &[u8], end: usize, generation: u64) -> io::Result<Option<Damage
         at = begins + HEAD + frame.len();
     }
     Ok(damage)
+}
+
+/// What these bytes begin with, if it is of a generation after this one.
+fn newer(bytes: &[u8], generation: u64) -> io::Result<Option<Newer>> {
+    let Some(first) = bytes.get(BEFORE_CHECKED..HEAD).and_then(|bytes| bytes.try_into().ok()) else {
+        return Ok(None);
+    };
+    let first = u64::from_le_bytes(first);
+    let is_newer = (1..=MOST_AHEAD).contains(&first.wrapping_sub(generation));
+    if !is_newer || frame(bytes, first).is_none() {
+        return Ok(None);
+    }
+    let (mut newer, mut end) = (Newer { generation: first, records: Vec::new() }, 0);
+    while let Some(frame) = frame(&bytes[end..], first) {
+        end += HEAD + frame.len();
+        parse_into(&mut newer.records, frame)?;
+    }
+    Ok(Some(newer))
 }
 
 fn parse_into(records: &mut Vec<Record<'static>>, frame: &[u8]) -> io::Result<()> {

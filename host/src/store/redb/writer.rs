@@ -333,7 +333,7 @@ impl<C: Change> Command for Pending<C> {
         };
         match self.change.take().map(apply) {
             Some(Err(Failure::Broken(error))) => return Err(error),
-            Some(Err(Failure::Refused(error))) => self.outcome = Some(Err(error)),
+            Some(Err(refused)) => self.outcome = Some(Err(refused.into())),
             Some(Ok(output)) => self.outcome = Some(Ok(output)),
             None => {}
         }

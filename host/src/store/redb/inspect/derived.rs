@@ -8,6 +8,7 @@ use crate::store::redb::blocks::Block;
 use crate::store::redb::changes;
 use crate::store::redb::codec;
 use crate::store::redb::failure::Failure;
+use crate::store::redb::schema::META_ROW_BYTES;
 
 impl Inspection<'_, '_> {
     /// Blocks follow each other, no event is between them, and each is the one that would be made now.
@@ -60,6 +61,16 @@ impl Inspection<'_, '_> {
         }
         if let Some(tenant) = self.tables.misjudged_backlog(&counted.backlog)? {
             self.found("backlog", Damage::Disagrees, format_args!("of the tenant `{tenant}`"));
+        }
+        Ok(())
+    }
+
+    /// The rows take what they are said to take.
+    pub(super) fn size(&mut self) -> Result<(), Failure> {
+        let said = self.tables.meta(META_ROW_BYTES)?;
+        let found = self.tables.all_row_bytes()?;
+        if said.is_some_and(|said| i128::try_from(said).ok() != Some(i128::from(found))) {
+            self.found("row_bytes", Damage::Disagrees, format_args!("{found} bytes"));
         }
         Ok(())
     }

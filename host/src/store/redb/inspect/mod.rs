@@ -25,7 +25,7 @@ use super::statistics;
 /// Rows between two calls of a [`Watch`].
 const WATCHED: u64 = 4_096;
 /// The tables that can be made anew, and what they are for.
-const DERIVED: [(&str, &str); 13] = [
+const DERIVED: [(&str, &str); 14] = [
     ("ids", "the ids of producers, by which a repeat is found"),
     ("queue", "what waits for an attempt"),
     ("holds", "what waits for a plugin"),
@@ -39,6 +39,7 @@ const DERIVED: [(&str, &str); 13] = [
     ("backlog", "the undelivered work of each tenant"),
     ("urls", "the endpoint of each URL"),
     ("kv_usage", "what plugins take of their quota, and what expires"),
+    ("row_bytes", "how much the store has, by which `retention.max_bytes` is kept"),
 ];
 
 /// Told how many rows were looked at so far.
@@ -98,6 +99,7 @@ pub(super) fn inspect(tables: &Tables<'_>, watch: Watch<'_>) -> Result<Findings,
         inspection.journal(&counted)?;
     }
     inspection.statistics()?;
+    inspection.size()?;
     inspection.records()?;
     inspection.kv()?;
     inspection.audit()?;

@@ -2,11 +2,21 @@
 
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
+use redb::ReadableTable as _;
+
+use std::collections::{HashMap, HashSet};
 
 use super::workload::{LOG, TABLES, Workload};
 use super::*;
+use crate::model::{FailReason, Line, OrderId, Ordering};
+use crate::store::conformance::fixtures::{custom_request, delivery, held_by, verdict};
 use crate::store::redb::examine;
 use crate::store::redb::faults::History;
+use crate::store::redb::schema::Tables;
+use crate::store::redb::writer::begin;
+use crate::store::{
+    DeliveryFilter, DueInOrder, EventFilter, FanOut, Lookout, NewDelivery, StatisticsScope, Verdict,
+};
 
 const PAGE: usize = 4096;
 
@@ -58,7 +68,7 @@ fn corrupt(bytes: &mut Vec<u8>, random: &mut StdRng) -> &'static str {
 /// The files of a store that was killed or closed, with what it was sent.
 struct Files {
     files: [Vec<u8>; 2],
-    payloads: std::collections::HashSet<bytes::Bytes>,
+    payloads: HashSet<bytes::Bytes>,
 }
 
 async fn files(seed: u64, is_closed: bool) -> Files {
@@ -164,6 +174,116 @@ async fn soak() {
     );
 }
 
+fn is_damaged(state: &DeliveryState) -> bool {
+    matches!(state, DeliveryState::Failed(FailReason::Damaged { message }) if message.contains("changed on the disk"))
+}
+
+/// A store in memory of whose event, and the deliveries of it, rows are not what was written.
+async fn damaged(
+    change: impl FnOnce(&mut Tables<'_>, EventKey),
+    deliveries: Vec<NewDelivery>,
+) -> (RedbStore, EventKey) {
+    let store = RedbStore::in_memory(clock(), &OPTIONS);
+    store.create_endpoint(ordered_endpoint(), audit("endpoint.created")).await.unwrap();
+    let event = accept(&store, new_event()).await.key;
+    if !deliveries.is_empty() {
+        store.fan_out(FanOut { event, at: T0, deliveries, durable: true }).await.unwrap();
+    }
+    let changed = store.shared.with(|database| {
+        let transaction = begin(database)?;
+        change(&mut Tables::open(&transaction)?, event);
+        Ok(transaction.commit()?)
+    });
+    changed.unwrap();
+    (store, event)
+}
+
+fn ordered_endpoint() -> Endpoint {
+    Endpoint { ordering: Ordering::Fifo, ..endpoint(2, "https://example.com/2") }
+}
+
+/// Changes the last byte of the event.
+fn of_event(tables: &mut Tables<'_>, event: EventKey) {
+    let mut row = tables.events.get(event.as_u128()).unwrap().unwrap().value().to_vec();
+    *row.last_mut().unwrap() ^= 1;
+    tables.events.insert(event.as_u128(), row.as_slice()).unwrap();
+}
+
+/// Makes the row of its delivery one that nobody can read.
+fn of_delivery(tables: &mut Tables<'_>, event: EventKey) {
+    tables.deliveries.insert((event.as_u128(), 0), [9, 9].as_slice()).unwrap();
+}
+
+/// Makes the row of the request that a transform made another one.
+fn of_custom(tables: &mut Tables<'_>, event: EventKey) {
+    let mut row = tables.custom.get((event.as_u128(), 0)).unwrap().unwrap().value().to_vec();
+    *row.last_mut().unwrap() ^= 1;
+    tables.custom.insert((event.as_u128(), 0), row.as_slice()).unwrap();
+}
+
+#[tokio::test]
+async fn whatever_of_it_was_changed_a_delivery_that_waits_ends_and_those_behind_it_go_on() {
+    let shaped = Verdict { custom: Some(custom_request()), ..verdict(DeliveryState::Pending, None) };
+    let shaped = || NewDelivery { verdict: shaped.clone(), ..pending(endpoint_id(1)) };
+    type Change = fn(&mut Tables<'_>, EventKey);
+    let changes: [Change; 3] = [of_event, of_delivery, of_custom];
+    for change in changes {
+        let (store, event) = damaged(change, vec![shaped()]).await;
+        let good = dispatched(&store, new_event(), vec![pending(endpoint_id(1))]).await;
+        let due = store.due(endpoint_id(1), T0, 9).await.unwrap();
+        assert_eq!(due.jobs.iter().map(|job| job.delivery).collect::<Vec<_>>(), [nth(good, 0)]);
+        let row = store.deliveries(DeliveryFilter::default(), None, 9).await.unwrap().rows.swap_remove(1);
+        assert_eq!(row.delivery.id, nth(event, 0));
+        let DeliveryState::Failed(FailReason::Damaged { .. }) = row.delivery.state else { panic!("{row:?}") };
+        assert_eq!(store.backlog(&TenantId::default()).deliveries, 1, "it waits no longer");
+        assert_eq!(store.statistics(StatisticsScope::All, T0).await.unwrap().standing.pending, 1);
+    }
+}
+
+#[tokio::test]
+async fn one_that_was_changed_holds_up_neither_its_order_nor_what_plugins_held() {
+    let line = Line { order: OrderId::WHOLE, key: 0 };
+    type Change = fn(&mut Tables<'_>, EventKey);
+    let changes: [Change; 2] = [of_event, of_delivery];
+    for change in changes {
+        let first = NewDelivery { line: Some(line), ..pending(endpoint_id(2)) };
+        let (store, _) = damaged(change, vec![first.clone()]).await;
+        let good = dispatched(&store, new_event(), vec![first]).await;
+        let lookout =
+            || Lookout { order: OrderId::WHOLE, after: None, known: HashMap::new(), passed: HashSet::new() };
+        store.index_order(endpoint_id(2), OrderId::WHOLE, None, 9).await.unwrap();
+        let mut jobs = Vec::new();
+        for _ in 0..2 {
+            if let DueInOrder::Due(found) =
+                store.due_in_order(endpoint_id(2), lookout(), T0, 9).await.unwrap()
+            {
+                jobs.extend(found.jobs.into_iter().map(|job| job.delivery));
+            }
+        }
+        assert_eq!(jobs, [nth(good, 0)]);
+
+        let held = || delivery(endpoint_id(1), held_by("p"), Some(T0));
+        let (store, event) = damaged(change, vec![held()]).await;
+        let good = dispatched(&store, new_event(), vec![held()]).await;
+        let holds = store.plugin_holds(T0, None, None, 1).await.unwrap();
+        assert_eq!(holds.iter().map(|hold| hold.delivery.id).collect::<Vec<_>>(), [nth(good, 0)]);
+        let found = store.deliveries(DeliveryFilter::default(), None, 9).await.unwrap().rows;
+        assert!(found.iter().any(|row| row.delivery.id == nth(event, 0) && row.delivery.state.is_final()));
+    }
+}
+
+#[tokio::test]
+async fn an_event_that_was_changed_before_it_was_dispatched_holds_up_no_other() {
+    let (store, event) = damaged(of_event, Vec::new()).await;
+    let good = accept(&store, new_event()).await.key;
+    let waiting = store.undispatched(None, 1).await.unwrap();
+    assert_eq!(waiting.iter().map(|event| event.key).collect::<Vec<_>>(), [good]);
+    assert!(store.undispatched(Some(good), 9).await.unwrap().is_empty());
+    store.fan_out(FanOut { event: good, at: T0, deliveries: Vec::new(), durable: true }).await.unwrap();
+    let lost = store.event(&TenantId::default(), &event.into()).await.unwrap_err();
+    assert!(lost.to_string().contains("changed on the disk"), "{lost}");
+}
+
 /// The control: without checksums, bytes that were changed would be delivered.
 #[tokio::test]
 async fn what_is_changed_in_a_payload_is_not_delivered_and_all_else_is() {
@@ -183,10 +303,19 @@ async fn what_is_changed_in_a_payload_is_not_delivered_and_all_else_is() {
     std::fs::write(&path, &bytes).unwrap();
 
     let store = RedbStore::open(&path, vault(), clock(), &OPTIONS).unwrap();
-    let refused = store.due(endpoint_id(0), T0, 9).await.unwrap_err();
-    assert!(format!("{refused:?}").contains("Checksum"), "{refused:?}");
+    let none = store.due(endpoint_id(0), T0, 9).await.unwrap();
+    assert!(none.jobs.is_empty() && none.next.is_none(), "{none:?}");
     let due = store.due(endpoint_id(1), T0, 9).await.unwrap();
     assert_eq!(due.jobs[0].event.data, other);
+    // It is over, everybody sees why, and nothing waits behind it.
+    let failed = DeliveryFilter { state: Some(DeliveryStatus::Failed), ..DeliveryFilter::default() };
+    let listed = store.deliveries(failed, None, 9).await.unwrap().rows;
+    assert_eq!(listed.len(), 1);
+    assert!(is_damaged(&listed[0].delivery.state), "{listed:?}");
+    assert_eq!(store.backlog(&TenantId::default()).deliveries, 1);
+    assert_eq!(store.events(EventFilter::default(), None, 9).await.unwrap().events.len(), 2);
+    let refused = store.delivery(listed[0].delivery.id).await.unwrap_err();
+    assert!(matches!(refused, Error::Damaged(_)), "{refused:?}");
     store.close().unwrap();
     let error = examine(&path, &OPTIONS, &mut |_, _| {}).unwrap_err();
     assert!(error.to_string().contains("is damaged"), "{error}");

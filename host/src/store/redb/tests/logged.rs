@@ -7,8 +7,8 @@ use std::borrow::Cow;
 use super::*;
 use crate::model::EventKey;
 use crate::store::conformance::fixtures::{custom_request, verdict};
-use crate::store::redb::Vault;
 use crate::store::redb::wal::{Record, Records, Wal};
+use crate::store::redb::{Flush, Vault};
 use crate::store::{NewDelivery, Verdict};
 
 /// Two disks: the tables' and the log's.
@@ -119,6 +119,39 @@ async fn a_log_of_another_store_is_not_taken_for_its_own() {
     drop(other.open().unwrap());
     let mixed = Disks { tables: other.tables, log: one.log };
     assert_eq!(undispatched(&mixed.open().unwrap()).await, []);
+}
+
+#[tokio::test]
+async fn a_log_beside_tables_of_an_earlier_moment_is_refused_with_a_sentence_and_a_repair_keeps_what_both_have()
+ {
+    let disks = Disks::default();
+    let store = disks.open().unwrap();
+    let mut keys = vec![accept(&store, new_event()).await.key];
+    store.write(Flush).await.unwrap();
+    let earlier = disks.tables.after_kill();
+    for _ in 0..3 {
+        keys.push(accept(&store, new_event()).await.key);
+        store.write(Flush).await.unwrap();
+    }
+    keys.push(accept(&store, event_with_id("in-the-log-only")).await.key);
+    let mixed = Disks { tables: Disk::holding(earlier.clone()), ..disks.after_kill() };
+    let sentence = unusable(mixed.open());
+    assert!(
+        sentence.contains("newer than hookway.redb") && sentence.contains("doctor --repair"),
+        "{sentence}"
+    );
+    assert!(mixed.tables.after_kill().len() == earlier.len());
+
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("hookway.redb");
+    std::fs::write(&path, &earlier).unwrap();
+    std::fs::write(path.with_extension("wal"), disks.log.after_kill()).unwrap();
+    let [before, after] = crate::store::redb::repair(&path, &OPTIONS, &mut |_, _| {}).unwrap();
+    assert!(before.problems[0].sentence.contains("newer than") && !before.is_repairable(), "{before:?}");
+    assert!(after.problems.is_empty(), "{after:?}");
+    let repaired = RedbStore::open(&path, vault(), clock(), &OPTIONS).unwrap();
+    // What was committed in between is in neither.
+    assert_eq!(undispatched(&repaired).await, [keys[0], keys[4]]);
 }
 
 #[tokio::test]

@@ -10,12 +10,14 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use redb::Database;
 
-use super::workload::{Promises, Workload, live, open};
-use crate::model::TenantId;
-use crate::store::Store as _;
-use crate::store::redb::faults::Disk;
+use super::workload::{Promises, Workload, disagreements_of, live, open};
+use crate::model::{EventKey, TenantId};
+use crate::store::conformance::fixtures::{T0, delivered, endpoint_id, new_event, nth, pending};
+use crate::store::redb::Flush;
+use crate::store::redb::faults::{Disk, History, Operation};
 use crate::store::redb::images::{self, Moments, derived};
 use crate::store::redb::open::guarded;
+use crate::store::{FanOut, NewEvent, Retention as _, Retire, Store as _, SweepPlace};
 
 /// Crashes in a row while one store is opened.
 const MOST_CRASHES: usize = 3;
@@ -24,6 +26,8 @@ const MOST_CRASHES: usize = 3;
 struct Run {
     moments: Moments,
     promises: Promises,
+    /// Events that it removed.
+    removed: usize,
 }
 
 /// What came of images.
@@ -62,12 +66,12 @@ fn empty() -> Vec<u8> {
 fn run(seed: u64, steps: usize) -> Run {
     let begun_with = vec![empty(), Vec::new()];
     let (disks, history) = images::disks(&begun_with);
-    let promises = runtime().block_on(async {
+    let (removed, promises) = runtime().block_on(async {
         let mut workload = Workload::begin(disks, history.clone(), seed).unwrap();
         workload.go_on(steps).await.unwrap();
-        workload.stop()
+        (workload.removed(), workload.stop())
     });
-    Run { moments: Moments::new(begun_with, &history), promises }
+    Run { moments: Moments::new(begun_with, &history), promises, removed }
 }
 
 impl Run {
@@ -152,6 +156,74 @@ fn at_whatever_moment_power_is_lost_nothing_is_lost() {
     run.lose_power(&all, seed, 0).assert_whole(seed);
 }
 
+/// Whole blocks are removed, swept and folded, and power is lost after every single write and sync of it: an event is there with
+/// all that belongs to it, or gone with all of it, and what is not over stays.
+#[test]
+fn at_whatever_moment_of_a_removal_power_is_lost_each_event_is_whole_or_gone() {
+    const EVENTS: usize = 40;
+    const DELIVERIES: usize = 30;
+    let seed = rand::random();
+    let begun_with = vec![empty(), Vec::new()];
+    let (disks, history) = images::disks(&begun_with);
+    let (keys, begun) = runtime().block_on(async {
+        let store = open(&disks).unwrap();
+        let events = vec![new_event(); EVENTS];
+        let keys: Vec<_> = store.accept(events).await.unwrap().into_iter().map(|one| one.event.key).collect();
+        for key in &keys {
+            let deliveries = (1..=DELIVERIES).map(|n| pending(endpoint_id(n as u128 % 3))).collect();
+            store.fan_out(FanOut { event: *key, at: T0, deliveries, durable: true }).await.unwrap();
+        }
+        // Of every fifth one delivery waits.
+        let over = keys.iter().enumerate().flat_map(|(at, key)| {
+            (0..DELIVERIES as u16)
+                .filter(move |n| at % 5 > 0 || *n > 0)
+                .map(|n| store.finish_attempt(delivered(nth(*key, n), 1)))
+        });
+        let over: Vec<_> = over.collect();
+        store.write(Flush).await.unwrap();
+        for one in over {
+            one.await.unwrap();
+        }
+        let begun = history.len();
+        let (mut from, mut removed) = (EventKey::from_u128(0), 0);
+        loop {
+            let part = Retire { from, before: keys[EVENTS - 1], cut: true, overhead: None };
+            let retired = store.retire(part);
+            store.write(Flush).await.unwrap();
+            let retired = retired.await.unwrap();
+            removed += retired.events;
+            let Some(next) = retired.next else { break };
+            from = next;
+        }
+        assert_eq!(removed, (EVENTS - 1 - EVENTS / 5) as u64);
+        let swept = store.sweep(SweepPlace::default(), EventKey::from_u128(u128::MAX), 10_000);
+        store.write(Flush).await.unwrap();
+        swept.await.unwrap();
+        (keys, begun)
+    });
+    let mut moments = Moments::new(begun_with, &history);
+    let (mut gone_in_some, mut there_in_some) = (false, false);
+    for moment in begun..=moments.len() {
+        moments.go_to(moment);
+        let image = moments.image(derived(seed, moment as u64));
+        let place = format!("seed {seed}, moment {moment}");
+        let store = open(&images::disks(&image).0).unwrap_or_else(|error| panic!("{place}: {error:?}"));
+        assert_eq!(disagreements_of(&store), Vec::<String>::new(), "{place}");
+        for (at, key) in keys.iter().enumerate() {
+            let found = runtime().block_on(store.event(&TenantId::default(), &(*key).into())).unwrap();
+            let stays = at % 5 == 0 || at == EVENTS - 1;
+            assert!(found.is_some() || !stays, "{place}: {key} is lost");
+            assert!(
+                found.as_ref().is_none_or(|found| found.deliveries.len() == DELIVERIES),
+                "{place}: {key}"
+            );
+            gone_in_some |= found.is_none();
+            there_in_some |= found.is_some() && !stays;
+        }
+    }
+    assert!(gone_in_some && there_in_some, "seed {seed}");
+}
+
 /// The control: what finds nothing here finds nothing there.
 #[test]
 fn disks_whose_syncs_lie_lose_what_was_promised() {
@@ -186,6 +258,63 @@ fn every_answer_comes_after_a_sync_that_followed_the_write_of_its_event() {
     assert!(too_early > answers / 2, "seed {seed}: {too_early} of {answers}");
 }
 
+/// The same of so many that commits come in between, and whichever of the two ways an event takes.
+#[test]
+fn ten_thousand_answers_each_come_after_a_sync_that_followed_the_write_of_the_event() {
+    const AT_ONCE: usize = 20;
+    const ANSWERS: usize = 10_000;
+    let begun_with = vec![empty(), Vec::new()];
+    let (disks, history) = images::disks(&begun_with);
+    let event = |number: usize| NewEvent { data: format!("\"event {number:05}.\"").into(), ..new_event() };
+    let acked = runtime().block_on(async {
+        let store = open(&disks).unwrap();
+        let mut acked = Vec::new();
+        for batch in 0..ANSWERS / AT_ONCE {
+            let calls: Vec<_> =
+                (0..AT_ONCE).map(|n| store.accept(vec![event(batch * AT_ONCE + n)])).collect();
+            // In the log, or, now and then, in the tables.
+            let flushed = (batch % 10 == 0).then(|| store.write(Flush));
+            for call in calls {
+                call.await.unwrap();
+                acked.push(history.len());
+            }
+            if let Some(flushed) = flushed {
+                flushed.await.unwrap();
+            }
+        }
+        acked
+    });
+    let safe = synced_events(&history, ANSWERS);
+    let too_early =
+        |earlier: usize| acked.iter().zip(&safe).filter(|(acked, at)| **at >= **acked - earlier).count();
+    assert_eq!((acked.len(), too_early(0)), (ANSWERS, 0));
+    assert!(
+        too_early(1) > ANSWERS / 50,
+        "the control, answers that come one operation earlier: {}",
+        too_early(1)
+    );
+}
+
+/// At which operation each of the events is on stable storage: the first sync of a disk after a write that has it.
+fn synced_events(history: &History, count: usize) -> Vec<usize> {
+    let mut safe = vec![usize::MAX; count];
+    let mut dirty: [Vec<usize>; 2] = Default::default();
+    for (at, (disk, operation)) in history.operations().into_iter().enumerate() {
+        match operation {
+            Operation::Write(_, bytes) => {
+                let found = memchr::memmem::find_iter(&bytes, b"\"event ");
+                let numbers = found.filter_map(|at| {
+                    std::str::from_utf8(bytes.get(at + 7..at + 12)?).ok()?.parse::<usize>().ok()
+                });
+                dirty[disk].extend(numbers);
+            }
+            Operation::Sync => dirty[disk].drain(..).for_each(|number| safe[number] = safe[number].min(at)),
+            Operation::SetLen(_) => {}
+        }
+    }
+    safe
+}
+
 /// What `cargo xtask soak power-loss` runs.
 #[test]
 #[ignore = "takes minutes"]
@@ -194,7 +323,7 @@ fn soak() {
     let images = usize::try_from(super::soak_number("COUNT").unwrap_or(5_000)).unwrap();
     let seed = super::soak_number("SEED").unwrap_or_else(rand::random);
     println!("seed {seed}: repeat with --seed {seed}");
-    let (mut sum, mut answers) = (Outcome::default(), 0);
+    let (mut sum, mut answers, mut removed) = (Outcome::default(), 0, 0);
     for part in 0.. {
         if sum.images >= images {
             break;
@@ -203,6 +332,7 @@ fn soak() {
         let mut run = run(seed, 120);
         let (all, too_early) = run.promises.answered_too_early(&run.moments, 0);
         answers += all;
+        removed += run.removed;
         assert_eq!(too_early, 0, "seed {seed}");
         let moments = some_moments(&run, IMAGES_OF_A_RUN.min(images - sum.images), seed);
         let outcome = run.lose_power(&moments, seed, 0);
@@ -213,7 +343,7 @@ fn soak() {
         println!("{} of {images} images", sum.images);
     }
     println!(
-        "{} images ({} crashed again while they were opened, {} lived on) and {answers} answers: \
+        "{} images ({} crashed again while they were opened, {} lived on), {answers} answers and {removed} removed events: \
          0 lost, 0 wrong bytes, 0 that do not open, 0 answered before a sync",
         sum.images, sum.crashed_again, sum.lived_on
     );

@@ -16,12 +16,13 @@ use redb::ReadableTable as _;
 use super::{OPTIONS, clock, vault};
 use crate::model::{
     CustomRequest, DeliveryId, DeliveryState, Endpoint, EndpointId, Event, EventKey, FailReason, KvEntry,
-    KvSpace, KvWrite, Line, OrderId, Ordering, UnixMs,
+    KvSpace, KvWrite, Line, OrderId, Ordering, TenantId, UnixMs,
 };
 use crate::store::conformance::fixtures::{
     T0, at, audit, custom_request, delivered, delivery, endpoint, endpoint_id, held_by, new_event, nth,
     pending, retrying, verdict,
 };
+use crate::store::redb::codec::EventRow;
 use crate::store::redb::endpoint_row::EndpointRow;
 use crate::store::redb::failure::Failure;
 use crate::store::redb::faults::{Disk, History};
@@ -30,8 +31,8 @@ use crate::store::redb::schema::{Tables, delivery_key};
 use crate::store::redb::writer::{Awaited, Batch, Change, begin};
 use crate::store::redb::{Flush, Options, RedbStore, ids, rows};
 use crate::store::{
-    Accepted, Error, FanOut, FinishedAttempt, NewDelivery, NewEvent, Replay, Resume, Retry, Store as _,
-    Verdict,
+    Accepted, Error, FanOut, FinishedAttempt, NewDelivery, NewEvent, Replay, Resume, Retention as _, Retire,
+    Retry, Snapshot, Snapshots as _, Store as _, SweepPlace, Verdict,
 };
 
 /// The numbers of the disks.
@@ -54,6 +55,8 @@ pub(super) struct Workload {
     random: StdRng,
     numbers: u64,
     undispatched: Vec<EventKey>,
+    /// A backup that is being made, and how many events it has to have.
+    backup: Option<(Box<dyn Snapshot>, u64)>,
     promises: Promises,
 }
 
@@ -72,6 +75,15 @@ struct Promised {
     event: Arc<Event>,
     issued: usize,
     acked: usize,
+    /// That it was over, and removed.
+    removed: Option<Removed>,
+}
+
+/// When somebody asked for it, and when it was on stable storage.
+#[derive(Debug, Clone, Copy)]
+struct Removed {
+    issued: usize,
+    acked: Option<usize>,
 }
 
 /// What became of one thing, step by step.
@@ -119,7 +131,16 @@ impl Workload {
     pub(super) fn begin(disks: Vec<Disk>, history: History, seed: u64) -> Result<Self, Error> {
         let (random, promises) = (StdRng::seed_from_u64(seed), Promises::default());
         let store = Arc::new(open(&disks)?);
-        Ok(Self { store, disks, history, random, numbers: 0, undispatched: Vec::new(), promises })
+        Ok(Self {
+            store,
+            disks,
+            history,
+            random,
+            numbers: 0,
+            undispatched: Vec::new(),
+            backup: None,
+            promises,
+        })
     }
 
     /// So many steps more, or as many as succeed.
@@ -145,6 +166,11 @@ impl Workload {
         self.promises
     }
 
+    /// How many events were removed.
+    pub(super) fn removed(&self) -> usize {
+        self.promises.events.iter().filter(|promised| promised.removed.is_some()).count()
+    }
+
     async fn step(&mut self) -> Result<(), Error> {
         match self.random.random_range(0..100) {
             0..30 => self.accept().await,
@@ -155,6 +181,8 @@ impl Workload {
             85..90 => self.change_endpoint().await,
             90..92 => self.write_kv().await,
             92..94 => self.reopen(),
+            94..97 => self.retire().await,
+            97..98 => self.back_up().await,
             _ => self.store.write(Flush).await,
         }
     }
@@ -176,7 +204,7 @@ impl Workload {
                         if !duplicate {
                             self.undispatched.push(event.key);
                         }
-                        self.promises.events.push(Promised { event, issued, acked });
+                        self.promises.events.push(Promised { event, issued, acked, removed: None });
                     }
                 }
                 Err(error) => failed = Some(error),
@@ -280,7 +308,8 @@ impl Workload {
 
     /// Some deliveries that stand so.
     fn some(&mut self, most: usize, wanted: impl Fn(&Stood) -> bool) -> Vec<(DeliveryId, Stood)> {
-        let standing = self.promises.deliveries.iter();
+        let removed = self.promises.removed();
+        let standing = self.promises.deliveries.iter().filter(|(id, _)| !removed.contains(&id.event));
         let mut found: Vec<_> = standing
             .filter_map(|(id, track)| {
                 track.last().filter(|stood| wanted(stood)).map(|stood| (*id, stood.clone()))
@@ -424,7 +453,74 @@ impl Workload {
         written.await.map(drop)
     }
 
+    /// Removes what is over below some event, and what it left in another order.
+    async fn retire(&mut self) -> Result<(), Error> {
+        if self.promises.events.is_empty() {
+            return Ok(());
+        }
+        let place = self.random.random_range(0..self.promises.events.len());
+        let before = self.promises.events[place].event.key;
+        let issued = self.history.len();
+        let over = self.promises.begin_removal(before, &self.undispatched, issued);
+        let part = Retire { from: EventKey::from_u128(0), before, cut: true, overhead: Some(1_500) };
+        let retired = self.store.retire(part);
+        let swept = self
+            .random
+            .random::<bool>()
+            .then(|| self.store.sweep(SweepPlace::default(), EventKey::from_u128(u128::MAX), 1_000));
+        let flushed = self.store.write(Flush).await;
+        let told = retired.await?;
+        if let Some(swept) = swept {
+            swept.await?;
+        }
+        flushed?;
+        let acked = self.history.len();
+        let mut gone = 0;
+        for at in over {
+            let id = self.promises.events[at].event.id.clone();
+            let read = self.store.event(&TenantId::default(), &id).await;
+            let is_gone = self.noticed(read).await?.is_none();
+            gone += u64::from(is_gone);
+            self.promises.events[at].removed = is_gone.then_some(Removed { issued, acked: Some(acked) });
+        }
+        assert_eq!(told.events, gone, "it says what it removes");
+        Ok(())
+    }
+
+    /// A backup begins, or one that began some steps ago is read to its end.
+    async fn back_up(&mut self) -> Result<(), Error> {
+        let Some((snapshot, events)) = self.backup.take() else {
+            let there = self.promises.events.iter().filter(|promised| promised.removed.is_none()).count();
+            let snapshot = self.store.snapshot(audit("backup.created")).await?;
+            self.backup = Some((snapshot, there as u64));
+            return Ok(());
+        };
+        let (mut read, mut is_right) = (0, true);
+        let payloads = &self.promises.payloads;
+        let rows = snapshot.rows(&mut |table, key, row| {
+            if table == "events" {
+                read += 1;
+                let key = EventKey::from_u128(u128::from_le_bytes(key.try_into().unwrap()));
+                let event = EventRow::parse(row).and_then(|row| row.to_event(key));
+                is_right &= event.is_ok_and(|event| payloads.contains(&event.data));
+            }
+            true
+        });
+        self.noticed(rows).await?;
+        assert!(is_right && read == events, "a backup has what there was: {read} of {events} events");
+        Ok(())
+    }
+
+    /// A disk that fails while something is read is noticed by who writes next.
+    async fn noticed<T>(&self, read: Result<T, Error>) -> Result<T, Error> {
+        if read.is_err() {
+            let _ = self.store.write(Flush).await;
+        }
+        read
+    }
+
     fn reopen(&mut self) -> Result<(), Error> {
+        self.backup = None;
         self.store.close()?;
         self.store = Arc::new(open(&self.disks)?);
         Ok(())
@@ -477,6 +573,30 @@ impl Promises {
         self.deliveries.entry(id).or_default().add(issued, acked, Some(after));
     }
 
+    /// The events that were removed, or may have been.
+    fn removed(&self) -> HashSet<EventKey> {
+        let removed = self.events.iter().filter(|promised| promised.removed.is_some());
+        removed.map(|promised| promised.event.key).collect()
+    }
+
+    /// Somebody asks for the removal of what is over below an event; returns which those are that may go.
+    fn begin_removal(&mut self, before: EventKey, undispatched: &[EventKey], issued: usize) -> Vec<usize> {
+        let mut over = Vec::new();
+        for (at, promised) in self.events.iter_mut().enumerate() {
+            let key = promised.event.key;
+            let mut deliveries = self.deliveries.range(nth(key, 0)..=nth(key, u16::MAX));
+            if key < before
+                && promised.removed.is_none()
+                && !undispatched.contains(&key)
+                && deliveries.all(|(_, track)| track.last().is_none_or(|stood| stood.state.is_final()))
+            {
+                promised.removed = Some(Removed { issued, acked: None });
+                over.push(at);
+            }
+        }
+        over
+    }
+
     /// What of the promises up to a moment does not hold in this store, and what in it does not agree.
     pub(super) fn broken(&self, store: &RedbStore, moment: usize) -> Vec<String> {
         let look = || {
@@ -487,9 +607,7 @@ impl Promises {
                 self.events(&tables, moment, &mut broken)?;
                 self.deliveries(&tables, moment, &mut broken)?;
                 self.endpoints(&tables, moment, &mut broken)?;
-                broken.extend(
-                    inspect(&tables, &mut |_| {})?.sentences().into_iter().map(|(sentence, _)| sentence),
-                );
+                broken.extend(disagreements(&tables)?);
                 Ok(broken)
             })
         };
@@ -519,11 +637,13 @@ impl Promises {
     }
 
     fn events(&self, tables: &Tables<'_>, moment: usize, broken: &mut Vec<String>) -> Result<(), Failure> {
-        for Promised { event, acked, .. } in &self.events {
+        for Promised { event, acked, removed, .. } in &self.events {
             let found = rows::event(&tables.events, event.key)?;
+            let is_removed = removed.and_then(|removed| removed.acked).is_some_and(|acked| acked <= moment);
             match found {
-                None if *acked > moment => {}
+                None if *acked > moment || is_removed || removed.is_some_and(|r| r.issued < moment) => {}
                 None => broken.push(format!("lost: the event {}", event.id)),
+                Some(_) if is_removed => broken.push(format!("there again: the event {}", event.id)),
                 Some(found) if found.data != event.data => broken.push(format!("wrong bytes: {}", event.id)),
                 Some(_) => {
                     let by_id = ids::find(&tables.ids, &tables.events, &event.tenant, &event.id)?;
@@ -549,8 +669,14 @@ impl Promises {
         moment: usize,
         broken: &mut Vec<String>,
     ) -> Result<(), Failure> {
+        let removed = self.removed();
         for (id, track) in &self.deliveries {
             let row = rows::delivery(&tables.deliveries, *id)?;
+            // Whether it may be gone is said of its event, which goes as a whole.
+            if removed.contains(&id.event) && tables.events.get(id.event.as_u128())?.is_none() {
+                broken.extend(row.map(|_| format!("left behind: {id}")));
+                continue;
+            }
             let custom = match tables.custom.get(delivery_key(*id))? {
                 Some(_) => rows::custom(&tables.custom, *id)?.map(Arc::new),
                 None => None,
@@ -574,6 +700,16 @@ impl Promises {
         }
         Ok(())
     }
+}
+
+/// What in a store does not agree, as the doctor says it.
+pub(super) fn disagreements_of(store: &RedbStore) -> Vec<String> {
+    let looked = store.shared.with(|database| disagreements(&Tables::open(&begin(database)?)?));
+    looked.unwrap_or_else(|error| vec![format!("the store cannot be read: {error:?}")])
+}
+
+fn disagreements(tables: &Tables<'_>) -> Result<Vec<String>, Failure> {
+    Ok(inspect(tables, &mut |_| {})?.sentences().into_iter().map(|(sentence, _)| sentence).collect())
 }
 
 /// What a life after a crash needs: an event goes all its way.
