@@ -143,7 +143,7 @@ impl App {
         plugins.set_in_use(move |plugin| uses::of(&users, plugin));
         let (metrics, least) = (Metrics::default(), settings.ingest.min_free_bytes);
         let free_space = FreeSpace::new(free_space::of_disk(&settings.data_dir), least);
-        let live = Live::new(settings.ingest.clone(), free_space, Arc::clone(&store));
+        let live = Live::new(&settings, free_space, Arc::clone(&store));
         transport.count_in(&metrics);
         plugins.count_in(&metrics);
         global_plugins::check(&plugins, directory.global()).await;
@@ -190,9 +190,9 @@ impl App {
         let router = self.router(&resends);
         operations::start(&self.operations(), &self.shutdown);
         let Self { settings, keys, store, directory, events, metrics, live, clock, shutdown, .. } = self;
-        shutdown.spawn(live.free_space.watch(shutdown.clone()));
-        let retention =
-            Retention::new(Arc::clone(&store), clock, settings.retention, Counted::in_metrics(&metrics));
+        shutdown.spawn(live.free_space.clone().watch(shutdown.clone()));
+        let counted = Counted::in_metrics(&metrics);
+        let retention = Retention::new(Arc::clone(&store), clock, live.retention, live.free_space, counted);
         shutdown.spawn(retention.run(shutdown.clone()));
         shutdown.spawn(reseal::run(Arc::clone(&store), shutdown.clone()));
         shutdown.spawn(plugin_values::sweep(Arc::clone(&store), directory, clock, shutdown.clone()));

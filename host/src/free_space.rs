@@ -84,6 +84,18 @@ impl FreeSpace {
         self.look();
     }
 
+    /// How many bytes were free when it was looked last.
+    #[must_use]
+    pub fn free(&self) -> u64 {
+        self.0.free.load(Ordering::Relaxed)
+    }
+
+    /// How many have to be; 0 = any number.
+    #[must_use]
+    pub fn least(&self) -> u64 {
+        self.0.least.load(Ordering::Relaxed)
+    }
+
     /// Whether less is free than has to be.
     #[must_use]
     pub fn is_low(&self) -> bool {

@@ -37,10 +37,11 @@ pub(crate) fn reload(sources: &Sources, settings: &mut Settings, live: &Live, le
         return;
     }
     let changes = settings.given.changes(&read.given);
-    live.set_ingest(read.ingest.clone());
+    live.set(&read);
     settings.given = settings.given.with_live(&read.given);
     settings.log.level = read.log.level;
     settings.ingest = read.ingest;
+    settings.retention = read.retention;
     tracing::info!(changed = changes.live.join(", "), "the settings were read again");
     if !changes.later.is_empty() {
         let names = changes.later.join(", ");

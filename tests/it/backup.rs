@@ -12,6 +12,8 @@ use hookway_tests::patience::eventually;
 use hookway_tests::receiver::Answer;
 use http::StatusCode;
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use crate::scene::Scene;
@@ -162,6 +164,61 @@ async fn a_paused_restore_sends_nothing_until_an_endpoint_is_activated() -> Resu
     scene.client.post(&path, &json!({})).await?.expect(StatusCode::OK)?;
     scene.client.delivery_in(&event, &endpoint.id, &["delivered"]).await?;
     Ok(())
+}
+
+/// More than buffers on the way take.
+const LARGE: usize = 48 << 20;
+
+/// A gateway whose backup is asked for by a client that does not read it.
+async fn with_a_client_that_does_not_read(setup: Setup) -> Result<(Scene, TcpStream)> {
+    let scene = Scene::with(setup).await?;
+    fs::write(scene.gateway.plugins_dir().join("large.wasm"), vec![0; LARGE])?;
+    let mut client = TcpStream::connect(scene.gateway.address()).await?;
+    let key = scene.gateway.key();
+    let request = format!(
+        "POST /v1/backup HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer {key}\r\ncontent-length: 0\r\n\r\n"
+    );
+    client.write_all(request.as_bytes()).await?;
+    eventually("the backup has begun", || async {
+        let audit = scene.client.get("/v1/audit?action=backup.created").await?.expect(StatusCode::OK)?.body;
+        Ok(audit["data"].as_array().is_some_and(|rows| rows.len() == 1).then_some(()))
+    })
+    .await?;
+    let refused = scene.client.post("/v1/backup", &json!({})).await?.expect_problem(429, "one at a time")?;
+    assert_eq!(refused.body["code"], "backup_runs");
+    Ok((scene, client))
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_its_backup_does_not_hold_up_a_stop() -> Result<()> {
+    let (mut scene, _client) = with_a_client_that_does_not_read(Setup::default()).await?;
+    let begun = std::time::Instant::now();
+    scene.gateway.stop().await?;
+    // Half of what a stop may take: it does not wait for the client at all.
+    ensure!(begun.elapsed().as_secs() < 15, "the stop took {:?}", begun.elapsed());
+    scene.gateway.restart().await?;
+    scene.client.send("orders/created", &json!("after it")).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_its_backup_is_cut_off_and_the_next_one_is_made() -> Result<()> {
+    let (scene, _client) =
+        with_a_client_that_does_not_read(Setup::default().set("http.write_timeout=1s")).await?;
+    let (hookway, file) = (Hookway::of(&scene.gateway), scene.gateway.home().join("one.backup"));
+    eventually("another is made", || async {
+        let ran = hookway.run(&["backup", text(&file)]).await?;
+        Ok((ran.code == 0).then_some(()))
+    })
+    .await?;
+    hookway.ok(&["backup", "verify", text(&file)]).await?.says("whole")?;
+    let age = "hookway_backup_last_completed_timestamp_seconds ";
+    eventually("the metrics say when that was", || async {
+        let metrics = scene.client.get("/metrics").await?.expect(StatusCode::OK)?.body;
+        let at = metrics.as_str().and_then(|text| text.lines().find_map(|line| line.strip_prefix(age)));
+        Ok(at.filter(|at| *at != "0").map(|_| ()))
+    })
+    .await
 }
 
 #[tokio::test]

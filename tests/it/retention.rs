@@ -40,6 +40,17 @@ async fn what_is_over_is_gone_after_its_age_and_what_waits_is_there() -> Result<
 }
 
 #[tokio::test]
+async fn limits_that_the_disk_has_no_room_for_are_told_at_the_start() -> Result<()> {
+    let setup = Setup::default().set("retention.max_bytes=4000000000000000000");
+    let scene = Scene::with(setup).await?;
+    eventually("the log says so", || async {
+        let log = scene.gateway.log_tail();
+        Ok(log.contains("together are more than the disk has for the store").then_some(()))
+    })
+    .await
+}
+
+#[tokio::test]
 async fn a_limit_that_is_too_low_is_refused_with_a_sentence() -> Result<()> {
     let mut scene = Scene::start().await?;
     scene.gateway.stop().await?;

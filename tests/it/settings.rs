@@ -53,6 +53,16 @@ async fn what_can_change_does_what_cannot_says_so_and_a_mistake_changes_nothing(
     let is_told = async || Ok(gateway.log_tail().contains("DEBUG").then_some(()));
     eventually("it is logged as the new level says", is_told).await?;
 
+    let id = client.send("a", &json!("too old soon")).await?;
+    let young = "[ingest]\nmax_event_bytes = 5000\n[retention]\nmax_age = \"1s\"\n";
+    let log = reload(&gateway, &file, young, "retention.max_age").await?;
+    ensure!(log.contains("read again"), "{log}");
+    eventually("what is too old is removed", || async {
+        let found = client.get(&format!("/v1/events/{id}")).await?;
+        Ok((found.status == StatusCode::NOT_FOUND).then_some(()))
+    })
+    .await?;
+
     let wrong = "[ingest]\nmax_event_bytes = \"many\"\nmax_bytes = 3\n";
     let log = reload(&gateway, &file, wrong, "nothing is changed").await?;
     ensure!(log.contains("ingest.max_event_bytes") && log.contains("max_bytes"), "{log}");

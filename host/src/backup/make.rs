@@ -73,12 +73,18 @@ impl Backups {
         let created_at = self.clock.wall().to_string();
         let (sender, parts) = mpsc::channel(4);
         let (runtime, places) = (Handle::current(), self.places.clone());
+        let (store, clock) = (Arc::clone(&self.store), self.clock);
         let work = move || {
             give_way();
             let send = |part: Bytes| runtime.block_on(sender.send(part)).is_ok();
             let mut making = Making { send, hash: Sha256::new(), bytes: 0 };
             match making.all(&*snapshot, &places, created_at) {
-                Ok(true) => tracing::info!(bytes = making.bytes, "a backup was made"),
+                Ok(true) => {
+                    tracing::info!(bytes = making.bytes, "a backup was made");
+                    if let Err(error) = runtime.block_on(store.note_backup(clock.now())) {
+                        tracing::warn!(%error, "when that was could not be written down");
+                    }
+                }
                 Ok(false) => tracing::warn!("a backup was given up: whoever asked for it is gone"),
                 Err(error) => {
                     tracing::error!(error = &error as &dyn std::error::Error, "a backup could not be made");

@@ -14,6 +14,7 @@ use crate::scene::Scene;
 
 const DASHBOARD: &str = "deploy/grafana/hookway.json";
 const ALERTS: &str = "deploy/prometheus/alerts.yaml";
+const CASES: &str = "deploy/prometheus/alerts.test.yaml";
 /// What Prometheus adds to what it reads.
 const OF_PROMETHEUS: &[&str] = &["job", "instance", "le"];
 
@@ -126,6 +127,25 @@ fn every_panel_and_every_alert_says_what_it_means() -> Result<()> {
         ensure!(["critical", "warning"].contains(&severity), "{rule}");
         ensure!(rule["annotations"]["summary"].is_string(), "{rule}");
         ensure!(rule["annotations"]["description"].is_string(), "{rule}");
+    }
+    Ok(())
+}
+
+/// `promtool test rules` tries them; here none is forgotten.
+#[test]
+fn every_alert_has_a_case_in_which_it_fires_and_one_in_which_it_does_not() -> Result<()> {
+    let alerts: Value = serde_saphyr::from_str(&read(ALERTS)?)?;
+    let cases: Value = serde_saphyr::from_str(&read(CASES)?)?;
+    let tests = cases["tests"].as_array().context("tests")?.iter();
+    let tests: Vec<_> = tests.flat_map(|test| test["alert_rule_test"].as_array()).flatten().collect();
+    let (mut fire, mut rest) = (BTreeSet::new(), BTreeSet::new());
+    for test in tests {
+        let fires = test["exp_alerts"].as_array().is_some_and(|alerts| !alerts.is_empty());
+        if fires { &mut fire } else { &mut rest }.insert(test["alertname"].as_str());
+    }
+    for rule in alerts["groups"][0]["rules"].as_array().context("rules")? {
+        let name = rule["alert"].as_str();
+        ensure!(fire.contains(&name) && rest.contains(&name), "{name:?} has no case, or only of one kind");
     }
     Ok(())
 }

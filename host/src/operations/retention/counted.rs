@@ -1,7 +1,8 @@
-//! What is counted of the store's size and of what is removed.
+//! What is counted of the store's size, of what is removed, and of backups.
 
 use std::time::Duration;
 
+use super::Options;
 use super::gauge::Look;
 use crate::metrics::{Counter, Gauge, Metrics};
 use crate::store::{Retired, StoreSize};
@@ -17,6 +18,9 @@ pub struct Counted {
     removed_bytes: Counter,
     too_much: Gauge,
     lag: Gauge,
+    max_bytes: Gauge,
+    max_age: Gauge,
+    backed_up: Gauge,
 }
 
 impl Counted {
@@ -51,6 +55,13 @@ impl Counted {
                 "How much longer than retention.max_age what is over is kept",
                 &counted.lag,
             ),
+            ("retention_max_bytes", "retention.max_bytes; 0 for any number", &counted.max_bytes),
+            ("retention_max_age_seconds", "retention.max_age; 0 for any age", &counted.max_age),
+            (
+                "backup_last_completed_timestamp_seconds",
+                "When the last backup was handed over as a whole; 0 if none ever was",
+                &counted.backed_up,
+            ),
         ];
         for (name, help, gauge) in gauges {
             metrics.register(name, help, gauge.clone());
@@ -68,7 +79,7 @@ impl Counted {
         counted
     }
 
-    pub(super) fn look(&self, size: &StoreSize, look: &Look, lag: Duration) {
+    pub(super) fn look(&self, options: &Options, size: &StoreSize, look: &Look, lag: Duration) {
         let set = |gauge: &Gauge, value: u64| gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
         set(&self.allocated_bytes, size.file_bytes.unwrap_or(0));
         set(&self.used_bytes, look.used);
@@ -76,6 +87,9 @@ impl Counted {
         set(&self.oldest, size.oldest.map_or(0, |oldest| oldest.as_secs()));
         set(&self.too_much, look.too_much);
         set(&self.lag, lag.as_secs());
+        set(&self.max_bytes, options.max_bytes);
+        set(&self.max_age, options.max_age.as_secs());
+        set(&self.backed_up, size.backed_up.map_or(0, |at| at.as_secs()));
     }
 
     pub(super) fn removed(&self, retired: &Retired) {

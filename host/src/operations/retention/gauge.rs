@@ -50,6 +50,11 @@ impl Gauge {
         Self { max_bytes, peak: 0, overhead: None }
     }
 
+    /// Has this limit from now on; 0 is none.
+    pub(super) const fn limit(&mut self, max_bytes: u64) {
+        self.max_bytes = max_bytes;
+    }
+
     /// What was measured, in thousandths.
     pub(super) fn overhead(&self) -> Option<u32> {
         self.overhead.and_then(|overhead| u32::try_from(overhead).ok())

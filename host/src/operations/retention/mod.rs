@@ -4,22 +4,28 @@
 //!   sends events waits for more than one part.
 //! - By age everything that is older goes. By size ([`gauge`]) it removes as much as is too much, at most twice as much as came
 //!   in meanwhile: so it is faster than what comes in, however fast that is, and never takes the store for itself.
+//! - Its limits can change while it runs: each round goes by what they are then.
 //! - What is not over stays and is looked at again later. If nothing else is left and the store is full, events are refused
 //!   until there is room.
 
 mod counted;
 mod gauge;
 mod options;
+mod room;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
+
 pub use self::counted::Counted;
 use self::gauge::Gauge;
 pub use self::options::Options;
+use self::room::Room;
 use crate::clock::Clock;
+use crate::free_space::FreeSpace;
 use crate::model::{EventKey, UnixMs};
 use crate::shutdown::Shutdown;
 use crate::store::{Error, Retire, Store, StoreFull, SweepPlace};
@@ -51,9 +57,13 @@ const END: EventKey = EventKey::from_u128(u128::MAX);
 pub struct Retention {
     store: Arc<dyn Store>,
     clock: Clock,
+    /// What may be kept, as it is said now.
+    live: Arc<ArcSwap<Options>>,
+    /// The same, as this round has it.
     options: Options,
     counted: Counted,
     gauge: Gauge,
+    room: Room,
     /// Where to look on.
     place: EventKey,
     /// Whether something had to stay that was looked at.
@@ -89,14 +99,23 @@ struct Round {
 impl Retention {
     /// Of this store.
     #[must_use]
-    pub fn new(store: Arc<dyn Store>, clock: Clock, options: Options, counted: Counted) -> Self {
+    pub fn new(
+        store: Arc<dyn Store>,
+        clock: Clock,
+        live: Arc<ArcSwap<Options>>,
+        free_space: FreeSpace,
+        counted: Counted,
+    ) -> Self {
+        let options = Options::clone(&live.load());
         let gauge = Gauge::new(options.max_bytes);
         Self {
             store,
             clock,
+            live,
             options,
             counted,
             gauge,
+            room: Room::new(free_space),
             place: EventKey::from_u128(0),
             has_kept: false,
             again_at: clock.now().after(AGAIN),
@@ -133,6 +152,9 @@ impl Retention {
     /// Looks at what there is and removes some of it; says whether there may be more.
     async fn round(&mut self) -> Result<bool, Error> {
         let size = self.store.size().await?;
+        self.options = Options::clone(&self.live.load());
+        self.gauge.limit(self.options.max_bytes);
+        self.room.check(&self.options, &size);
         let look = self.gauge.look(&size);
         let came = size.row_bytes.saturating_sub(self.row_bytes);
         let allowed = look.too_much.min(LEAST_REMOVED.max(2 * came));
@@ -150,7 +172,10 @@ impl Retention {
             self.begin_again();
         }
         let sweeps = self.sweep(size.events).await?;
-        self.counted.look(&size, &look, horizon.map_or(Duration::ZERO, |horizon| self.lag(horizon, &round)));
+        let lag = horizon.map_or(Duration::ZERO, |horizon| self.lag(horizon, &round));
+        // What this round could not remove, either.
+        let too_much = look.too_much.saturating_sub(round.removed);
+        self.counted.look(&self.options, &size, &gauge::Look { too_much, ..look }, lag);
         Ok(sweeps || (round.removed > 0 && !is_short) || (!round.has_ended && allowed > 0))
     }
 

@@ -12,6 +12,7 @@ struct Scene {
     clock: Clock,
     metrics: Metrics,
     shutdown: Shutdown,
+    live: Arc<ArcSwap<Options>>,
 }
 
 impl Scene {
@@ -21,9 +22,11 @@ impl Scene {
         let store: Arc<dyn Store> = Arc::new(RedbStore::in_memory(clock, &kept));
         let (metrics, shutdown) = (Metrics::default(), Shutdown::new());
         let counted = Counted::in_metrics(&metrics);
-        let retention = Retention::new(Arc::clone(&store), clock, options, counted);
+        let live = Arc::new(ArcSwap::from_pointee(options));
+        let free_space = FreeSpace::endless();
+        let retention = Retention::new(Arc::clone(&store), clock, Arc::clone(&live), free_space, counted);
         shutdown.spawn(retention.run(shutdown.clone()));
-        Self { store, clock, metrics, shutdown }
+        Self { store, clock, metrics, shutdown, live }
     }
 
     /// Events of a kilobyte with a delivery each.
@@ -146,5 +149,22 @@ async fn without_a_limit_everything_stays() {
     scene.deliver(&keys).await;
     tokio::time::sleep(Duration::from_hours(24)).await;
     assert_eq!(scene.events().await, 1_500);
+    scene.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_limits_count_as_soon_as_they_are_set() {
+    let scene = Scene::new(Options::default());
+    let keys = scene.add(4_000).await;
+    scene.deliver(&keys).await;
+    tokio::time::sleep(Duration::from_hours(2)).await;
+    assert_eq!(scene.events().await, 4_000);
+    scene.live.store(Arc::new(Options { max_age: Duration::ZERO, max_bytes: 4 << 20 }));
+    scene.wait_for(3_900).await;
+    assert!(scene.events().await > 2_000, "only as many as are too much");
+    scene.live.store(Arc::new(Options { max_age: Duration::from_hours(1), max_bytes: 0 }));
+    scene.wait_for(0).await;
+    let text = scene.metrics.to_text(Format::Prometheus);
+    assert!(text.contains("hookway_retention_max_age_seconds 3600\n"), "{text}");
     scene.stop().await;
 }
