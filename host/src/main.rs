@@ -6,6 +6,7 @@
 mod cli;
 mod core_dumps;
 mod open_files;
+mod private_files;
 mod reload;
 mod restoring;
 mod serve;

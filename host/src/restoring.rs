@@ -9,9 +9,11 @@ use hookway::vault;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::RestoreArgs;
+use crate::private_files;
 
 /// Restores a backup and says what to do next.
 pub(crate) fn run(args: RestoreArgs) -> Result<(), Box<dyn std::error::Error>> {
+    private_files::make_private();
     let RestoreArgs { source, settings, replace, paused } = args;
     let settings = settings.sources().read()?;
     let now = Clock::system().wall();

@@ -25,7 +25,7 @@ use tokio::net::TcpListener;
 use crate::cli::ServeArgs;
 use crate::reload::{Sources, reload};
 use crate::signals::HangUps;
-use crate::{core_dumps, open_files, signals};
+use crate::{core_dumps, open_files, private_files, signals};
 
 /// Something that is shown to the person who started the command.
 type Failure = Box<dyn Error>;
@@ -42,6 +42,7 @@ const LAST: Duration = Duration::from_millis(500);
 pub(crate) fn serve(args: ServeArgs) -> Result<(), Failure> {
     let sources = args.sources();
     let settings = sources.read()?;
+    private_files::make_private();
     if !settings.core_dumps {
         core_dumps::forbid()?;
     }

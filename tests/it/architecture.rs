@@ -77,6 +77,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("fuzzing", &["ALL"]),
     ("core_dumps", &[]),
     ("open_files", &[]),
+    ("private_files", &[]),
     ("signals", &["shutdown"]),
     ("reload", &["app", "config", "telemetry"]),
     ("serve", &["ALL"]),

@@ -212,6 +212,8 @@ async fn a_client_that_does_not_read_its_backup_is_cut_off_and_the_next_one_is_m
     })
     .await?;
     hookway.ok(&["backup", "verify", text(&file)]).await?.says("whole")?;
+    let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&file)?.permissions());
+    assert_eq!(mode & 0o777, 0o600, "it is its owner's alone");
     let age = "hookway_backup_last_completed_timestamp_seconds ";
     eventually("the metrics say when that was", || async {
         let metrics = scene.client.get("/metrics").await?.expect(StatusCode::OK)?.body;

@@ -57,6 +57,9 @@ async fn a_payload_that_was_changed_on_the_disk_is_given_up_with_a_reason_and_ho
     scene.gateway.stop().await?;
     let data = scene.gateway.home().join("data").display().to_string();
     let examined = Hookway::default().run(&["doctor", "--data-dir", &data]).await?;
-    examined.expect(10)?.says("1 row of `events` cannot be read")?;
+    examined
+        .expect(10)?
+        .says("pages of hookway.redb were changed")?
+        .says("1 row of `events` cannot be read")?;
     Ok(())
 }

@@ -34,6 +34,23 @@ async fn proxies_in_the_environment_have_no_effect() -> Result<()> {
     Ok(())
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn what_it_writes_is_its_owners_alone() -> Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let scene = Scene::start().await?;
+    scene.client.send("a", &json!("what a customer sent")).await?;
+    let data = scene.gateway.home().join("data");
+    let mut paths = vec![data.clone()];
+    paths.extend(std::fs::read_dir(&data)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?);
+    ensure!(paths.len() > 3, "{paths:?}");
+    for path in paths {
+        let mode = path.metadata()?.permissions().mode();
+        ensure!(mode & 0o077 == 0, "{} can be read by others: {mode:o}", path.display());
+    }
+    Ok(())
+}
+
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn the_process_leaves_no_core_dump_unless_it_is_told_to() -> Result<()> {

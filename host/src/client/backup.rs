@@ -82,7 +82,7 @@ fn make(args: BackupArgs, session: &mut Session) -> Result<(), Error> {
     let out: Box<dyn Write> = if is_standard {
         Box::new(io::stdout().lock())
     } else {
-        Box::new(File::create(&partial).map_err(|error| failed(&partial, &error))?)
+        Box::new(private(&partial).map_err(|error| failed(&partial, &error))?)
     };
     let made = fetch(session, out);
     if is_standard {
@@ -124,6 +124,15 @@ fn keep(partial: &Path, target: &Path) -> Result<(), Error> {
         File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
     };
     keep().map_err(|error| failed(target, &error))
+}
+
+/// A new file that its owner alone may read: it will have what all customers sent.
+fn private(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 fn partial(target: &Path) -> PathBuf {

@@ -83,16 +83,17 @@ impl Diagnosis {
 /// [`Error::Unusable`], with a sentence, if there is no store, if a process uses it, if a newer version wrote it, or if it is
 /// damaged so that it cannot be read.
 pub fn examine(path: &Path, options: &Options, watch: Watch<'_>) -> Result<Diagnosis, Error> {
-    let (tables, log) = (file(path)?, log_file(path)?);
+    let log = log_file(path)?;
     open::guarded(
         path,
         AssertUnwindSafe(|| {
             let overlay = |file| Overlay::new(file).map_err(Failure::from);
             let closed = open::is_closed(path, options);
-            let store_bytes = tables.len().map_err(Failure::from)?;
-            let database = open::verified(overlay(tables)?, options, path)?;
+            let store_bytes = file(path)?.len().map_err(Failure::from)?;
+            let (database, changed) = pages(|| Ok(overlay(file(path)?)?), path, options)?;
             let mut log = log.map(|log| Wal::new(overlay(log)?).map_err(Failure::from)).transpose()?;
-            let diagnosis = diagnose(&database, log.as_mut(), false, watch)?;
+            let mut diagnosis = diagnose(&database, log.as_mut(), false, watch)?;
+            diagnosis.problems.splice(0..0, changed);
             Ok(Diagnosis { store_bytes, closed, ..diagnosis })
         }),
     )
@@ -103,20 +104,39 @@ pub fn examine(path: &Path, options: &Options, watch: Watch<'_>) -> Result<Diagn
 /// # Errors
 /// As [`examine`]; [`Error::Storage`] if the file cannot be written.
 pub fn repair(path: &Path, options: &Options, watch: Watch<'_>) -> Result<[Diagnosis; 2], Error> {
-    let (tables, log) = (file(path)?, log_file(path)?);
+    let log = log_file(path)?;
     let before = open::guarded(
         path,
         AssertUnwindSafe(|| {
             let closed = open::is_closed(path, options);
-            let store_bytes = tables.len().map_err(Failure::from)?;
-            let database = open::verified(tables, options, path)?;
+            let store_bytes = file(path)?.len().map_err(Failure::from)?;
+            let (database, changed) = pages(|| file(path), path, options)?;
             let mut log = log.map(|log| Wal::new(log).map_err(Failure::from)).transpose()?;
-            let before = diagnose(&database, log.as_mut(), true, &mut *watch)?;
+            let mut before = diagnose(&database, log.as_mut(), true, &mut *watch)?;
+            before.problems.splice(0..0, changed);
             database.close().map_err(|error| open::explain(error, &path.display()))?;
             Ok(Diagnosis { store_bytes, closed, ..before })
         }),
     )?;
     Ok([before, examine(path, options, watch)?])
+}
+
+/// The database, each page of it verified; where some are not what was written, as a gateway opens it, and what is to be said of that.
+fn pages<B: StorageBackend>(
+    backend: impl Fn() -> Result<B, Error>,
+    path: &Path,
+    options: &Options,
+) -> Result<(Database, Option<Problem>), Error> {
+    let damaged = match open::verified(backend()?, options, path) {
+        Ok(database) => return Ok((database, None)),
+        Err(damaged) => damaged,
+    };
+    // What is no store at all is none here, either.
+    let Ok(database) = open::backend(backend()?, options) else { return Err(damaged) };
+    let sentence = "pages of hookway.redb were changed on the disk: what is found in them is told below, as far as it can be read; \
+                    only what was to be sent has a checksum of its own"
+        .to_owned();
+    Ok((database, Some(Problem { sentence, is_repairable: false })))
 }
 
 fn file(path: &Path) -> Result<FileBackend, Error> {

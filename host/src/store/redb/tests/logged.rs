@@ -140,7 +140,6 @@ async fn a_log_beside_tables_of_an_earlier_moment_is_refused_with_a_sentence_and
         sentence.contains("newer than hookway.redb") && sentence.contains("doctor --repair"),
         "{sentence}"
     );
-    assert!(mixed.tables.after_kill().len() == earlier.len());
 
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("hookway.redb");
