@@ -192,7 +192,7 @@ async fn with_a_client_that_does_not_read(setup: Setup) -> Result<(Scene, TcpStr
 #[tokio::test]
 async fn a_client_that_does_not_read_its_backup_does_not_hold_up_a_stop() -> Result<()> {
     let (mut scene, _client) = with_a_client_that_does_not_read(Setup::default()).await?;
-    let begun = std::time::Instant::now();
+    let begun = tokio::time::Instant::now();
     scene.gateway.stop().await?;
     // Half of what a stop may take: it does not wait for the client at all.
     ensure!(begun.elapsed().as_secs() < 15, "the stop took {:?}", begun.elapsed());

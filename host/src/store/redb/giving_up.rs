@@ -23,6 +23,9 @@ pub(super) struct Damaged {
     pub(super) why: Corrupt,
 }
 
+/// Events that wait for dispatch and cannot be read, each with the reason.
+pub(super) type DamagedEvents = Vec<(EventKey, Corrupt)>;
+
 /// The change.
 struct GiveUp {
     damaged: Vec<Damaged>,
@@ -135,7 +138,7 @@ impl RedbStore {
     }
 
     /// Takes these events, that wait for dispatch, for dispatched.
-    async fn give_up_events(&self, damaged: Vec<(EventKey, Corrupt)>) -> Result<(), Error> {
+    async fn give_up_events(&self, damaged: DamagedEvents) -> Result<(), Error> {
         for (event, why) in damaged {
             tracing::error!(
                 %event, %why,

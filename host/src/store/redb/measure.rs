@@ -176,10 +176,21 @@ async fn fill_until_killed() {
     let store =
         RedbStore::open(Path::new(&path), Vault::new(KeyRing::random()), Clock::system(), &options).unwrap();
     let gib = super::tests::soak_number("COUNT").unwrap_or(10);
-    let large = Bytes::from(format!("\"{}\"", "x".repeat(1_000_000)));
-    for _ in 0..gib * 1_074 / 8 {
-        let events = vec![NewEvent { data: large.clone(), ..new_event() }; 8];
-        store.accept(events).await.unwrap();
+    let data = Bytes::from(format!("\"{}\"", "x".repeat(8_000)));
+    // Some 8.6 kB each.
+    for _ in 0..gib * 125_000 / 250 {
+        let events = vec![NewEvent { data: data.clone(), ..new_event() }; 250];
+        let accepted = store.accept(events).await.unwrap();
+        let done = accepted.iter().flat_map(|one| {
+            let event = one.event.key;
+            let deliveries = vec![pending(endpoint_id(event.as_u128() % 100))];
+            let fanned_out = store.fan_out(FanOut { event, at: T0, deliveries, durable: false });
+            let finished = store.finish_attempt(delivered(nth(event, 0), 1));
+            [fanned_out, Box::pin(async { finished.await.map(drop) })]
+        });
+        for one in done.collect::<Vec<_>>() {
+            one.await.unwrap();
+        }
     }
     println!("filled");
     loop {
@@ -207,7 +218,7 @@ fn reopening_a_large_store_after_a_kill() {
     child.kill().unwrap();
     child.wait().unwrap();
     let size = std::fs::metadata(&path).unwrap().len() >> 20;
-    let start = std::time::Instant::now();
+    let start = Instant::now();
     let store =
         RedbStore::open(&path, Vault::new(KeyRing::random()), Clock::system(), &Options::default()).unwrap();
     println!("reopened {size} MiB after a kill in {:?}", start.elapsed());

@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use redb::{ReadTransaction, ReadableTable as _};
 
-use super::codec::Corrupt;
 use super::failure::Failure;
-use super::giving_up::{Damaged, readable};
+use super::giving_up::{Damaged, DamagedEvents, readable};
 use super::rows;
 use super::schema::{
     CUSTOM, DELIVERIES, ENDPOINT_HOLDS, EVENTS, FAILING, HOLDS, QUEUE, delivery_id, delivery_key,
@@ -20,7 +19,7 @@ use crate::store::{Due, HoldPlace, PluginHold};
 pub(super) fn events(
     transaction: &ReadTransaction,
     keys: &[EventKey],
-) -> Result<(Vec<Arc<Event>>, Vec<(EventKey, Corrupt)>), Failure> {
+) -> Result<(Vec<Arc<Event>>, DamagedEvents), Failure> {
     let events = transaction.open_table(EVENTS)?;
     let (mut found, mut damaged) = (Vec::with_capacity(keys.len()), Vec::new());
     for key in keys {

@@ -13,11 +13,11 @@ use redb::Database;
 use super::workload::{Promises, Workload, disagreements_of, live, open};
 use crate::model::{EventKey, TenantId};
 use crate::store::conformance::fixtures::{T0, delivered, endpoint_id, new_event, nth, pending};
-use crate::store::redb::Flush;
 use crate::store::redb::faults::{Disk, History, Operation};
 use crate::store::redb::images::{self, Moments, derived};
 use crate::store::redb::open::guarded;
-use crate::store::{FanOut, NewEvent, Retention as _, Retire, Store as _, SweepPlace};
+use crate::store::redb::{Flush, RedbStore};
+use crate::store::{EventRecord, FanOut, NewEvent, Retention as _, Retire, Store as _, SweepPlace};
 
 /// Crashes in a row while one store is opened.
 const MOST_CRASHES: usize = 3;
@@ -156,49 +156,63 @@ fn at_whatever_moment_power_is_lost_nothing_is_lost() {
     run.lose_power(&all, seed, 0).assert_whole(seed);
 }
 
+/// Events of the store that is removed from, and the deliveries of each.
+const EVENTS: usize = 40;
+const DELIVERIES: u16 = 30;
+
+/// Whether something of an event is not over, or is not to be removed.
+const fn stays(at: usize) -> bool {
+    at.is_multiple_of(5) || at == EVENTS - 1
+}
+
+/// Fills whole blocks with events, of which every fifth has a delivery that waits; returns their keys.
+async fn fill(store: &RedbStore) -> Vec<EventKey> {
+    let events = vec![new_event(); EVENTS];
+    let keys: Vec<_> = store.accept(events).await.unwrap().into_iter().map(|one| one.event.key).collect();
+    let mut over = Vec::new();
+    for (at, key) in keys.iter().enumerate() {
+        let deliveries = (0..DELIVERIES).map(|n| pending(endpoint_id(u128::from(n) % 3))).collect();
+        store.fan_out(FanOut { event: *key, at: T0, deliveries, durable: true }).await.unwrap();
+        let waiting = u16::from(at.is_multiple_of(5));
+        over.extend((waiting..DELIVERIES).map(|n| store.finish_attempt(delivered(nth(*key, n), 1))));
+    }
+    store.write(Flush).await.unwrap();
+    for one in over {
+        one.await.unwrap();
+    }
+    keys
+}
+
+/// Removes what is over of all but the last, and sweeps what that leaves; returns how many events went.
+async fn remove(store: &RedbStore, keys: &[EventKey]) -> u64 {
+    let (mut from, mut removed) = (Some(EventKey::from_u128(0)), 0);
+    while let Some(place) = from {
+        let part = Retire { from: place, before: keys[EVENTS - 1], cut: true, overhead: None };
+        let retired = store.retire(part);
+        store.write(Flush).await.unwrap();
+        let retired = retired.await.unwrap();
+        removed += retired.events;
+        from = retired.next;
+    }
+    let swept = store.sweep(SweepPlace::default(), EventKey::from_u128(u128::MAX), 10_000);
+    store.write(Flush).await.unwrap();
+    swept.await.unwrap();
+    removed
+}
+
 /// Whole blocks are removed, swept and folded, and power is lost after every single write and sync of it: an event is there with
 /// all that belongs to it, or gone with all of it, and what is not over stays.
 #[test]
 fn at_whatever_moment_of_a_removal_power_is_lost_each_event_is_whole_or_gone() {
-    const EVENTS: usize = 40;
-    const DELIVERIES: usize = 30;
     let seed = rand::random();
     let begun_with = vec![empty(), Vec::new()];
     let (disks, history) = images::disks(&begun_with);
     let (keys, begun) = runtime().block_on(async {
         let store = open(&disks).unwrap();
-        let events = vec![new_event(); EVENTS];
-        let keys: Vec<_> = store.accept(events).await.unwrap().into_iter().map(|one| one.event.key).collect();
-        for key in &keys {
-            let deliveries = (1..=DELIVERIES).map(|n| pending(endpoint_id(n as u128 % 3))).collect();
-            store.fan_out(FanOut { event: *key, at: T0, deliveries, durable: true }).await.unwrap();
-        }
-        // Of every fifth one delivery waits.
-        let over = keys.iter().enumerate().flat_map(|(at, key)| {
-            (0..DELIVERIES as u16)
-                .filter(move |n| at % 5 > 0 || *n > 0)
-                .map(|n| store.finish_attempt(delivered(nth(*key, n), 1)))
-        });
-        let over: Vec<_> = over.collect();
-        store.write(Flush).await.unwrap();
-        for one in over {
-            one.await.unwrap();
-        }
+        let keys = fill(&store).await;
         let begun = history.len();
-        let (mut from, mut removed) = (EventKey::from_u128(0), 0);
-        loop {
-            let part = Retire { from, before: keys[EVENTS - 1], cut: true, overhead: None };
-            let retired = store.retire(part);
-            store.write(Flush).await.unwrap();
-            let retired = retired.await.unwrap();
-            removed += retired.events;
-            let Some(next) = retired.next else { break };
-            from = next;
-        }
-        assert_eq!(removed, (EVENTS - 1 - EVENTS / 5) as u64);
-        let swept = store.sweep(SweepPlace::default(), EventKey::from_u128(u128::MAX), 10_000);
-        store.write(Flush).await.unwrap();
-        swept.await.unwrap();
+        let goes = (0..EVENTS).filter(|at| !stays(*at)).count();
+        assert_eq!(remove(&store, &keys).await, goes as u64);
         (keys, begun)
     });
     let mut moments = Moments::new(begun_with, &history);
@@ -211,14 +225,11 @@ fn at_whatever_moment_of_a_removal_power_is_lost_each_event_is_whole_or_gone() {
         assert_eq!(disagreements_of(&store), Vec::<String>::new(), "{place}");
         for (at, key) in keys.iter().enumerate() {
             let found = runtime().block_on(store.event(&TenantId::default(), &(*key).into())).unwrap();
-            let stays = at % 5 == 0 || at == EVENTS - 1;
-            assert!(found.is_some() || !stays, "{place}: {key} is lost");
-            assert!(
-                found.as_ref().is_none_or(|found| found.deliveries.len() == DELIVERIES),
-                "{place}: {key}"
-            );
+            assert!(found.is_some() || !stays(at), "{place}: {key} is lost");
+            let is_whole = |found: &EventRecord| found.deliveries.len() == usize::from(DELIVERIES);
+            assert!(found.as_ref().is_none_or(is_whole), "{place}: {key}");
             gone_in_some |= found.is_none();
-            there_in_some |= found.is_some() && !stays;
+            there_in_some |= found.is_some() && !stays(at);
         }
     }
     assert!(gone_in_some && there_in_some, "seed {seed}");
