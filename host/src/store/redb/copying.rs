@@ -11,7 +11,7 @@ use super::endpoint_row::EndpointRow;
 use super::failure::Failure;
 use super::schema::{self, FORMAT, META_BACKED_UP, Tables};
 use super::size::Pin;
-use super::writer::{Batch, Change, begin};
+use super::writer::{Awaited, Batch, Change, begin};
 use super::{Flush, RedbStore};
 use crate::model::{Activity, AuditEntry, InactiveReason, UnixMs};
 use crate::store::{EachRow, Error, Snapshot, Snapshots, StoreFuture};
@@ -43,8 +43,8 @@ struct NoteBackup(UnixMs);
 impl Change for NoteBackup {
     type Output = ();
 
-    fn is_urgent(&self) -> bool {
-        false
+    fn awaits(&self) -> Awaited {
+        Awaited::Commit
     }
 
     fn apply(self, batch: &mut Batch<'_>) -> Result<(), Failure> {

@@ -10,7 +10,7 @@ use super::codec::{self, Corrupt, DeliveryRow};
 use super::failure::Failure;
 use super::progress::Undispatched;
 use super::schema::{Tables, delivery_key};
-use super::writer::{Batch, Change};
+use super::writer::{Awaited, Batch, Change};
 use super::{RedbStore, cost, ordered, rows, waiting};
 use crate::model::{DeliveryId, DeliveryState, EndpointId, Event, EventKey, FailReason, PluginName, UnixMs};
 use crate::store::{Due, DueInOrder, Error, FanOut, HoldPlace, InOrder, Lookout, PluginHold, StoreFuture};
@@ -157,8 +157,8 @@ impl Change for GiveUp {
     type Output = ();
 
     /// Its lane waits for it.
-    fn is_urgent(&self) -> bool {
-        true
+    fn awaits(&self) -> Awaited {
+        Awaited::CommitNow
     }
 
     fn apply(self, batch: &mut Batch<'_>) -> Result<(), Failure> {
