@@ -15,13 +15,14 @@ use crate::model::{
     Endpoint, EndpointId, EnvelopeCache, Event, EventKey, TenantId, Topic, TopicPattern, UnixMs,
 };
 use crate::plugins::{self, Manifest};
-use crate::{deliver, ingest, store};
+use crate::{backup, deliver, ingest, store};
 
 /// A reader, by its name: that of the folder of its seeds in `fuzz/corpus`.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
+    ("backup", backup::fuzzing::backup),
     ("filter", filter),
     ("ingest", ingest::fuzzing::bodies),
     ("manifest", manifest),

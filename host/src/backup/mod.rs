@@ -10,6 +10,8 @@
 //! - Signing secrets are in it as they lie in the store, sealed; the key that sealed them is not, and neither is the configuration.
 
 mod frame;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod make;
 mod manifest;
 mod read;
