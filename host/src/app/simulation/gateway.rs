@@ -215,7 +215,7 @@ impl Gateway {
         )
         .await?;
         let free_space = FreeSpace::endless();
-        let live = Live::new(settings.ingest.clone(), free_space, Arc::clone(&store));
+        let live = Live::new(&settings, free_space, Arc::clone(&store));
         let app = App {
             settings,
             keys,
