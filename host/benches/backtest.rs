@@ -175,6 +175,7 @@ fn event(n: usize, at: UnixMs) -> Fallible<NewEvent> {
         received_at: at,
         data: Bytes::from(data),
         test_of: None,
+        trace: None,
     })
 }
 

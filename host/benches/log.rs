@@ -160,6 +160,7 @@ fn event(n: usize, events: usize, at: UnixMs) -> Fallible<NewEvent> {
         received_at: at,
         data: Bytes::from(format!(r#"{{"order_id": {n}, "note": "{}"}}"#, "x".repeat(460))),
         test_of: None,
+        trace: None,
     })
 }
 

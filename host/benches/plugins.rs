@@ -370,6 +370,7 @@ fn event(data: String) -> Event {
         accepted_at: UnixMs(1),
         data: data.into(),
         test_of: None,
+        trace: None,
         envelope: EnvelopeCache::default(),
     }
 }
@@ -384,6 +385,7 @@ fn copy(event: &Event) -> Event {
         accepted_at: event.accepted_at,
         data: event.data.clone(),
         test_of: None,
+        trace: None,
         envelope: EnvelopeCache::default(),
     }
 }

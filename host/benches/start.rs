@@ -279,5 +279,6 @@ fn event(n: usize, endpoints: usize, at: UnixMs) -> Fallible<NewEvent> {
         received_at: at,
         data: Bytes::from(format!(r#"{{"order_id": {n}, "note": "{}"}}"#, "x".repeat(460))),
         test_of: None,
+        trace: None,
     })
 }

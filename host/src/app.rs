@@ -52,6 +52,7 @@ use crate::reference::Reference;
 use crate::replay::Resends;
 use crate::shutdown::Shutdown;
 use crate::store::Store;
+use crate::traces::{self, Exporting, Traces};
 use crate::{
     api, catalogue, deliver, free_space, handoff, http, ingest, operations, plugins, reference, store,
 };
@@ -75,6 +76,8 @@ pub struct App {
     events: handoff::Receiver<Arc<Event>>,
     notices: Notices,
     metrics: Metrics,
+    traces: Traces,
+    exporting: Exporting,
     live: Live,
     clock: Clock,
     chance: Chance,
@@ -100,6 +103,9 @@ pub enum Error {
     /// The settings of deliveries do not work.
     #[error(transparent)]
     Deliver(#[from] deliver::OptionsError),
+    /// The settings of traces do not work.
+    #[error(transparent)]
+    Traces(#[from] traces::OptionsError),
 }
 
 impl App {
@@ -115,6 +121,8 @@ impl App {
         shutdown: Shutdown,
     ) -> Result<Self, Error> {
         let transport = Arc::new(HttpTransport::new(&settings.deliver)?);
+        let metrics = Metrics::default();
+        let (traces, exporting) = Traces::start(&settings.traces, clock, &metrics)?;
         // A wrong file stops the start, so it is read before a key is made that only this start can show.
         let catalogue = Catalogue::load(Arc::clone(&store)).await?;
         if let Some(path) = &settings.topics_file {
@@ -126,22 +134,11 @@ impl App {
         let notices = Notices::new(&settings.operations, clock, accepted.clone());
         let directory =
             Directory::load(Arc::clone(&store), notices.clone(), settings.plugins.bindings.clone()).await?;
-        let means = Means {
-            outbound: Arc::new(PluginRequests(Client::new(&settings.deliver)?)),
-            key_values: Arc::new(PluginValues { store: Arc::clone(&store), clock }),
-        };
-        let places = Places {
-            plugins: settings.plugins_dir(),
-            cache: Some(settings.plugin_cache_dir()),
-            versions: settings.plugin_versions_dir(),
-            compiler,
-            means,
-            records: Arc::new(StoredRecords(Arc::clone(&store))),
-        };
+        let places = places(&settings, &store, compiler, clock)?;
         let plugins = Plugins::start(places, settings.plugins.clone(), clock, &shutdown).await?;
         let users = directory.clone();
         plugins.set_in_use(move |plugin| uses::of(&users, plugin));
-        let (metrics, least) = (Metrics::default(), settings.ingest.min_free_bytes);
+        let least = settings.ingest.min_free_bytes;
         let free_space = FreeSpace::new(free_space::of_disk(&settings.data_dir), least);
         let live = Live::new(&settings, free_space, Arc::clone(&store));
         transport.count_in(&metrics);
@@ -163,6 +160,8 @@ impl App {
             events,
             notices,
             metrics,
+            traces,
+            exporting,
             live,
             clock,
             chance: Chance::of_machine(),
@@ -189,7 +188,9 @@ impl App {
         let resends = self.resends(&dispatch);
         let router = self.router(&resends);
         operations::start(&self.operations(), &self.shutdown);
-        let Self { settings, keys, store, directory, events, metrics, live, clock, shutdown, .. } = self;
+        let Self {
+            settings, keys, store, directory, events, metrics, exporting, live, clock, shutdown, ..
+        } = self;
         shutdown.spawn(live.free_space.clone().watch(shutdown.clone()));
         let counted = Counted::in_metrics(&metrics);
         let retention = Retention::new(Arc::clone(&store), clock, live.retention, live.free_space, counted);
@@ -204,7 +205,7 @@ impl App {
         if let Some(front) = for_metrics {
             front.open(api::open_router(metrics));
         }
-        Serving { front: front.clone(), keys, store, shutdown, for_work: settings.shutdown.for_work() }
+        Serving { front: front.clone(), keys, store, shutdown, exporting, stop: settings.shutdown }
     }
 
     fn router(&self, resends: &Resends) -> Router {
@@ -247,6 +248,7 @@ impl App {
             free_space: self.live.free_space.clone(),
             options: Arc::clone(&self.live.ingest),
             counts: ingest::Counts::new(&self.metrics),
+            traces: self.traces.clone(),
         }
     }
 
@@ -256,7 +258,7 @@ impl App {
             Arc::clone(&self.store),
             self.judge(),
             (Arc::new(LanesOutbox(self.lanes.clone())), self.notices.clone()),
-            self.clock,
+            (self.clock, self.traces.clone()),
         )
     }
 
@@ -272,6 +274,7 @@ impl App {
                 retry: self.settings.deliver.retry.clone(),
                 chance: self.chance.clone(),
                 counts: deliver::Counts::new(&self.metrics),
+                traces: self.traces.clone(),
             },
             fail_after: self.settings.deliver.fail_after,
         }
@@ -315,8 +318,30 @@ impl App {
             max_event_bytes: Arc::new(move || ingest.load().max_event_bytes),
             shutdown: self.shutdown.clone(),
             streams: api::Streams::default(),
+            traces: self.traces.clone(),
         }
     }
+}
+
+/// Where plugins come from, and what they may use.
+fn places(
+    settings: &Settings,
+    store: &Arc<dyn Store>,
+    compiler: Compiler,
+    clock: Clock,
+) -> Result<Places, deliver::OptionsError> {
+    let means = Means {
+        outbound: Arc::new(PluginRequests(Client::new(&settings.deliver)?)),
+        key_values: Arc::new(PluginValues { store: Arc::clone(store), clock }),
+    };
+    Ok(Places {
+        plugins: settings.plugins_dir(),
+        cache: Some(settings.plugin_cache_dir()),
+        versions: settings.plugin_versions_dir(),
+        compiler,
+        means,
+        records: Arc::new(StoredRecords(Arc::clone(store))),
+    })
 }
 
 /// What is said of every route of the gateway.

@@ -16,20 +16,23 @@ pub struct Clock {
     started_at: UnixMs,
     started: Instant,
     wall: fn() -> Option<UnixMs>,
+    /// The wall clock as finely as the machine tells it, if this is the machine's.
+    exact: fn() -> Option<Duration>,
 }
 
 impl Clock {
     /// The clock of the machine.
     #[must_use]
     pub fn system() -> Self {
-        let wall = || Some(system_time());
-        Self { started_at: system_time(), started: Instant::now(), wall }
+        let wall = || Some(in_ms(system_time()));
+        let exact = || Some(system_time());
+        Self { started_at: in_ms(system_time()), started: Instant::now(), wall, exact }
     }
 
     /// A clock that shows `at` now and goes on with tokio's time.
     #[must_use]
     pub fn starting_at(at: UnixMs) -> Self {
-        Self { started_at: at, started: Instant::now(), wall: || None }
+        Self { started_at: at, started: Instant::now(), wall: || None, exact: || None }
     }
 
     /// The same with another wall clock.
@@ -50,6 +53,12 @@ impl Clock {
         (self.wall)().unwrap_or_else(|| self.now())
     }
 
+    /// The same since 1970, as finely as it is known.
+    #[must_use]
+    pub fn wall_exact(&self) -> Duration {
+        (self.exact)().unwrap_or_else(|| Duration::from_millis(self.wall().0))
+    }
+
     /// Returns once [`Clock::now`] has reached `at`.
     pub async fn sleep_until(&self, at: UnixMs) {
         tokio::time::sleep(at.since(self.now())).await;
@@ -63,9 +72,12 @@ impl Clock {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the system clock")]
-fn system_time() -> UnixMs {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    UnixMs(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))
+fn system_time() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+fn in_ms(since_1970: Duration) -> UnixMs {
+    UnixMs(u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
@@ -78,5 +90,6 @@ mod tests {
         clock.sleep_until(UnixMs(61_000)).await;
         assert_eq!(clock.now(), UnixMs(61_000));
         assert_eq!(clock.wall(), UnixMs(61_000));
+        assert_eq!(clock.wall_exact(), Duration::from_secs(61));
     }
 }

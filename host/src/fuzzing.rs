@@ -69,6 +69,7 @@ fn event(data: &str) -> Event {
         accepted_at: UnixMs(1),
         data: Bytes::copy_from_slice(data.as_bytes()),
         test_of: None,
+        trace: None,
         envelope: EnvelopeCache::default(),
     }
 }

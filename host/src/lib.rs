@@ -17,7 +17,7 @@
 //!
 //! - [`model`]: the words as types, pure.
 //! - [`vault`]: seals signing secrets before they are stored.
-//! - [`clock`], [`chance`], [`shutdown`], [`handoff`], [`telemetry`], [`metrics`], [`free_space`], [`failpoint`]: what every stage needs.
+//! - [`clock`], [`chance`], [`shutdown`], [`handoff`], [`telemetry`], [`metrics`], [`traces`], [`free_space`], [`failpoint`]: what every stage needs.
 //! - [`store`]: durable state, one verb = one transaction; [`store::redb`] keeps it in one file and a log.
 //! - [`backup`]: everything in one file, and a data directory made of it.
 //! - [`openapi`]: what is said of the routes, as one document.
@@ -82,4 +82,5 @@ pub mod replay;
 pub mod shutdown;
 pub mod store;
 pub mod telemetry;
+pub mod traces;
 pub mod vault;

@@ -138,6 +138,12 @@ impl Options {
         let left = self.after_delay();
         left - (left / 10).max(CLOSE.min(left / 2))
     }
+
+    /// How long may be waited then for what tells about the work, whatever that left: a part of what the store may need.
+    #[must_use]
+    pub fn for_telemetry(self) -> Duration {
+        (self.after_delay() - self.for_work()) / 4
+    }
 }
 
 impl Default for Options {
@@ -183,6 +189,7 @@ mod tests {
     fn a_stop_keeps_some_of_its_time_for_the_store() {
         let options = Options { timeout: 30 * SECOND, delay: 10 * SECOND };
         assert_eq!((options.after_delay(), options.for_work()), (20 * SECOND, 18 * SECOND));
+        assert_eq!(options.for_telemetry(), SECOND / 2);
         assert_eq!(Options { timeout: 4 * SECOND, ..Options::default() }.for_work(), 3 * SECOND);
         assert_eq!(Options { timeout: SECOND, ..Options::default() }.for_work(), SECOND / 2);
         assert!(options.check().is_ok());

@@ -12,7 +12,7 @@ use hookway_tests::workspace;
 /// The production part of a file: what a reader can hold in mind.
 const MAX_LINES: usize = 400;
 const BASE: &[&str] =
-    &["clock", "chance", "shutdown", "handoff", "telemetry", "metrics", "free_space", "failpoint"];
+    &["clock", "chance", "shutdown", "handoff", "telemetry", "metrics", "traces", "free_space", "failpoint"];
 
 /// Which modules each module may import besides `model` and itself, in the order of the flow. `BASE` stands for all of
 /// the base.
@@ -25,6 +25,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("handoff", &[]),
     ("telemetry", &[]),
     ("metrics", &[]),
+    ("traces", &["clock", "metrics"]),
     ("free_space", &["shutdown"]),
     ("failpoint", &[]),
     ("store", &["clock", "failpoint", "free_space", "vault", "metrics"]),

@@ -51,4 +51,5 @@ mod shutdown;
 mod signatures;
 mod test_event;
 mod topics;
+mod traces;
 mod verifiers;

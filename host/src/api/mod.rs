@@ -56,6 +56,7 @@ mod secret_input;
 mod secret_view;
 mod secrets;
 mod signature_input;
+mod spans;
 mod statistics;
 mod statistics_view;
 mod stream;
@@ -95,6 +96,7 @@ use crate::preview::Previews;
 use crate::replay::Resends;
 use crate::shutdown::Shutdown;
 use crate::store::Store;
+use crate::traces::Traces;
 
 /// Whether deliveries may go to this URL: the URL normalised, or a sentence that says why not.
 pub type TargetCheck = Arc<dyn Fn(&str) -> Result<Url, String> + Send + Sync>;
@@ -138,6 +140,8 @@ pub struct Api {
     pub shutdown: Shutdown,
     /// The answers that go on.
     pub streams: Streams,
+    /// What is told of requests that have something sent again.
+    pub traces: Traces,
 }
 
 /// The router of the management API.

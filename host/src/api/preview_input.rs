@@ -122,6 +122,7 @@ fn new_event(input: Input, tenant: TenantId, now: UnixMs) -> Result<(Event, Vec<
         accepted_at: now,
         data: Bytes::from(String::from(Box::<str>::from(data))),
         test_of: None,
+        trace: None,
         envelope: EnvelopeCache::default(),
     };
     Ok((event, made_up))

@@ -7,8 +7,8 @@ use std::collections::HashSet;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
-use http::StatusCode;
 use http::header::LOCATION;
+use http::{HeaderMap, StatusCode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -16,6 +16,7 @@ use serde_json::json;
 use super::Api;
 use super::delivery_view::DeliveryView;
 use super::events::Params;
+use super::spans;
 use crate::http::{Caller, OptionalJson, PathText, Problem, Query, uninterrupted};
 use crate::model::{AuditEntry, Delivery, EndpointId, EventId, TenantId};
 
@@ -49,11 +50,12 @@ struct Replayed {
 /// Delivers an event anew: to all endpoints that want it now, or to those of them that are named.
 pub(super) async fn replay(
     State(api): State<Api>,
-    caller: Caller,
+    (caller, headers): (Caller, HeaderMap),
     PathText(id): PathText,
     Query(params): Query<Params>,
     OptionalJson(input): OptionalJson<Input>,
 ) -> Result<Response, Problem> {
+    let trace = api.traces.request(&headers);
     let event = api.find_event(&caller, &id, params.tenant).await?.event;
     let named = input.endpoints.map(|named| api.named(&named, &event.tenant)).transpose()?;
     let action = AuditEntry::new(api.clock.now(), caller.actor(), "event.replayed", &event.id);
@@ -66,6 +68,9 @@ pub(super) async fn replay(
     let only = named.as_ref().map(|named| named.iter().copied().collect::<HashSet<_>>());
     let added = uninterrupted(async move { resends.replay(&replayed, only, audit).await }).await?;
     tracing::info!(event = %event.id, tenant = %event.tenant, deliveries = added.len(), "event replayed");
+    spans::resent(&trace, "/v1/events/{id}/replay", &event, |span| {
+        span.with("hookway.deliveries", added.len())
+    });
     let location = format!("/v1/events/{}?tenant={}", event.id, event.tenant);
     let body = Replayed {
         event_id: event.id.to_string(),

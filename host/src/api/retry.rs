@@ -6,10 +6,11 @@ pub(super) mod docs;
 
 use axum::Json;
 use axum::extract::State;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 
 use super::Api;
 use super::delivery_view::{DeliveryView, reason};
+use super::spans;
 use crate::http::{Caller, PathText, Problem, uninterrupted};
 use crate::model::{AuditEntry, Delivery, Event};
 use crate::replay::Refusal;
@@ -19,8 +20,10 @@ use crate::store::DeliveryRecord;
 pub(super) async fn retry(
     State(api): State<Api>,
     caller: Caller,
+    headers: HeaderMap,
     PathText(id): PathText,
 ) -> Result<(StatusCode, Json<DeliveryView>), Problem> {
+    let trace = api.traces.request(&headers);
     let DeliveryRecord { delivery, event, .. } = api.find_delivery(&caller, &id).await?;
     let audit = api.entry_about(&caller, "delivery.retried", &delivery, &event);
     let resends = api.resends.clone();
@@ -28,6 +31,9 @@ pub(super) async fn retry(
     let retried = uninterrupted(async move { resends.retry(&before, audit).await }).await;
     let after = retried.map_err(|refusal| why_not(refusal, &delivery))?;
     tracing::info!(delivery = %after.id, status = after.state.name(), "delivery sent again");
+    spans::resent(&trace, "/v1/deliveries/{id}/retry", &event, |span| {
+        span.with("hookway.delivery.id", after.id.to_string())
+    });
     Ok((StatusCode::ACCEPTED, Json(api.shown(after, &event))))
 }
 

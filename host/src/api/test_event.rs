@@ -112,6 +112,7 @@ impl Api {
             received_at: self.clock.now(),
             data,
             test_of: Some(endpoint.id),
+            trace: None,
         };
         let event = self.store.accept_test(event, audit).await?;
         self.accepted.offer(Arc::clone(&event));

@@ -3,13 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::early_router;
 use crate::http::{Front, Keys};
-use crate::shutdown::Shutdown;
+use crate::shutdown::{self, Shutdown};
 use crate::store::Store;
+use crate::traces::Exporting;
 
 /// How often it is looked whether the store still takes writes.
 const STORE_LOOK: Duration = Duration::from_millis(500);
+
+/// The longest wait for a collector at the end.
+const LAST_SPANS: Duration = Duration::from_secs(5);
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,14 +34,15 @@ pub struct Serving {
     pub(super) keys: Keys,
     pub(super) store: Arc<dyn Store>,
     pub(super) shutdown: Shutdown,
-    /// How long what is under way may take to end.
-    pub(super) for_work: Duration,
+    pub(super) exporting: Exporting,
+    /// How long that may take.
+    pub(super) stop: shutdown::Options,
 }
 
 impl Serving {
     /// Waits for the stop signal or until the store fails, and then until what is under way has ended, as long as there is time.
     pub async fn end(self) -> Ended {
-        let Self { front, keys, store, shutdown, for_work } = self;
+        let Self { front, keys, store, shutdown, exporting, stop } = self;
         let has_failed = tokio::select! {
             () = shutdown.requested() => false,
             () = failure(&*store) => true,
@@ -47,7 +54,11 @@ impl Serving {
             ));
             shutdown.request();
         }
-        let has_drained = shutdown.finished(for_work).await;
+        let begun = Instant::now();
+        let has_drained = shutdown.finished(stop.for_work()).await;
+        // A store that is to be opened again waits for no collector.
+        let left = if has_failed { Duration::ZERO } else { stop.for_work().saturating_sub(begun.elapsed()) };
+        exporting.end(left.min(LAST_SPANS).max(stop.for_telemetry())).await;
         keys.note_uses(&*store).await;
         match (has_failed, has_drained) {
             (true, _) => Ended::StoreFailed,

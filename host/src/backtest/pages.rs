@@ -85,6 +85,7 @@ mod tests {
             accepted_at: UnixMs(1),
             data: Bytes::from(vec![b' '; bytes]),
             test_of: None,
+            trace: None,
             envelope: EnvelopeCache::default(),
         };
         (0..count).map(|_| Arc::new(event())).collect()

@@ -16,7 +16,7 @@ pub use self::given::{Changes, Given};
 pub use self::source::{Assignment, Origin};
 use crate::{
     api, deliver, dispatch, http, ingest, lanes, notices, operations, plugins, shutdown, store, telemetry,
-    vault,
+    traces, vault,
 };
 
 const DEFAULT_FILE: &str = "hookway.toml";
@@ -61,6 +61,8 @@ pub struct Settings {
     pub retention: operations::retention::Options,
     /// Where else metrics are served.
     pub metrics: api::MetricsOptions,
+    /// Where spans are exported to.
+    pub traces: traces::Options,
     /// What was said, to be compared with what is said later.
     #[serde(skip)]
     pub given: Given,
@@ -192,6 +194,7 @@ impl Default for Settings {
             operations: notices::Options::default(),
             retention: operations::retention::Options::default(),
             metrics: api::MetricsOptions::default(),
+            traces: traces::Options::default(),
             given: Given::default(),
         }
     }

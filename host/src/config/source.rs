@@ -9,7 +9,7 @@ use toml::{Table, Value};
 use super::Errors;
 
 /// The tables of `hookway.toml`; anything else stands at the top.
-pub(super) const SECTIONS: [&str; 13] = [
+pub(super) const SECTIONS: [&str; 14] = [
     "deliver",
     "dispatch",
     "http",
@@ -23,6 +23,7 @@ pub(super) const SECTIONS: [&str; 13] = [
     "secrets",
     "shutdown",
     "store",
+    "traces",
 ];
 const ENV_PREFIX: &str = "HOOKWAY_";
 /// Names the file, so it is not a setting.

@@ -62,7 +62,9 @@ impl Stage {
         let receiver =
             Arc::new(Receiver { clock, status: AtomicU16::new(status), posts: watch::Sender::default() });
         let (chance, counts) = (Chance::of_machine(), Counts::default());
-        let attempts = Attempts { transport: receiver.clone(), clock, retry: retry(), chance, counts };
+        let traces = Traces::default();
+        let attempts =
+            Attempts { transport: receiver.clone(), clock, retry: retry(), chance, counts, traces };
         let deliver =
             Deliver { lanes, directory, store, notices: Notices::off(), attempts, fail_after: FAIL_AFTER };
         tokio::spawn(run(deliver.clone(), shutdown));

@@ -23,6 +23,7 @@ mod name_server;
 mod options;
 mod request;
 mod sign;
+mod spans;
 #[cfg(test)]
 mod tests;
 mod transport;
@@ -40,6 +41,7 @@ pub use self::guard::{AllowError, AllowedName, AllowedNetwork, Policy, TargetErr
 pub use self::name_server::{NameServer, NameServerError};
 pub use self::options::{Options, OptionsError};
 pub use self::request::Post;
+use self::spans::Attempting;
 pub use self::transport::{Client, ClientError, ClientRequest, HttpTransport, SendFuture, Sent, Transport};
 use crate::chance::Chance;
 use crate::clock::Clock;
@@ -53,6 +55,7 @@ use crate::model::{
 use crate::notices::{GivenUp, Notice, Notices};
 use crate::shutdown::Shutdown;
 use crate::store::{Error, FinishedAttempt, NewEvent, Recorded, Store};
+use crate::traces::Traces;
 
 /// How long until a delivery whose attempt could not be recorded is tried again.
 const UNRECORDED_WAIT: Duration = Duration::from_secs(1);
@@ -87,6 +90,8 @@ pub struct Attempts {
     pub chance: Chance,
     /// What is counted of them.
     pub counts: Counts,
+    /// What is told of them.
+    pub traces: Traces,
 }
 
 /// Delivers until shutdown is requested. Attempts that are in flight then are tasks of `shutdown`; they end within
@@ -203,7 +208,9 @@ impl Attempts {
             return self.finished(job, None, Conclusion { state: DeliveryState::Cancelled, due_at: None });
         };
         let started_at = self.clock.wall();
-        let Some(post) = Post::new(job, endpoint, started_at) else {
+        let trace = Attempting::begin(&self.traces, &job.event);
+        let told = self.traces.for_receiver(trace.as_ref().map(Attempting::place), &job.event);
+        let Some(post) = Post::new(job, endpoint, started_at, told) else {
             let state = DeliveryState::Held(HoldReason::NoActiveSecret);
             let due_at = Some(self.clock.now().after(HELD_WAIT));
             return self.finished(job, None, Conclusion { state, due_at });
@@ -219,6 +226,9 @@ impl Attempts {
         let request_headers = endpoint.request.redacted(post.headers);
         let attempt = Attempt { number, started_at, took, request_headers, outcome };
         self.counts.ended(&attempt);
+        if let Some(trace) = trace {
+            trace.end(&self.traces, job, endpoint, (&attempt, &conclusion.state));
+        }
         self.finished(job, Some(attempt), conclusion)
     }
 

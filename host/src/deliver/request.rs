@@ -12,7 +12,7 @@ use http::{HeaderName, HeaderValue};
 use url::{Position, Url};
 
 use super::sign;
-use crate::model::{CustomRequest, Endpoint, Header, Job, UnixMs};
+use crate::model::{CustomRequest, Endpoint, Header, Job, TraceContext, UnixMs};
 
 const USER_AGENT: &str = concat!("Hookway/", env!("CARGO_PKG_VERSION"));
 
@@ -30,9 +30,9 @@ pub struct Post {
 }
 
 impl Post {
-    /// The request for the next attempt of a job at this time; `None` if the endpoint lacks an active secret.
+    /// The request for the next attempt of a job at this time, below this span; `None` if the endpoint lacks an active secret.
     #[must_use]
-    pub fn new(job: &Job, endpoint: &Endpoint, at: UnixMs) -> Option<Self> {
+    pub fn new(job: &Job, endpoint: &Endpoint, at: UnixMs, span: Option<&TraceContext>) -> Option<Self> {
         let custom = job.custom.as_deref();
         let body = custom.map_or_else(|| job.event.envelope(), |custom| custom.body.clone());
         let signatures = sign::signatures(endpoint, &job.event.id, at, &body)?;
@@ -51,6 +51,12 @@ impl Post {
         own.add("hookway-attempt", &(u32::from(job.attempts) + 1));
         if job.event.test_of.is_some() {
             own.add("hookway-test", &"true");
+        }
+        if let Some(span) = span {
+            own.add("traceparent", span);
+            if let Some(state) = &span.state {
+                own.add("tracestate", state);
+            }
         }
         let mut headers = own.finish();
         headers.add(&endpoint.request.headers);

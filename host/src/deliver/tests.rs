@@ -45,6 +45,7 @@ fn job(attempts: u16, custom: Option<CustomRequest>) -> Job {
         accepted_at: START,
         data: Bytes::from_static(br#"{"order_id":"ord_9x8y7z"}"#),
         test_of: None,
+        trace: None,
         envelope: EnvelopeCache::default(),
     };
     Job {
@@ -82,7 +83,8 @@ fn attempts(outcomes: impl IntoIterator<Item = AttemptOutcome>) -> (Attempts, Ar
     let retry = RetrySchedule::new(vec![Duration::from_secs(10)]);
     let counts = Counts::default();
     let (clock, chance) = (Clock::starting_at(START), Chance::of_machine());
-    let attempts = Attempts { transport: transport.clone(), clock, retry, chance, counts };
+    let traces = Traces::default();
+    let attempts = Attempts { transport: transport.clone(), clock, retry, chance, counts, traces };
     (attempts, transport)
 }
 
@@ -93,7 +95,7 @@ fn value(post: &Post, name: &str) -> Option<String> {
 
 #[test]
 fn a_post_carries_the_envelope_and_every_promised_header() {
-    let post = Post::new(&job(1, None), &endpoint(None), START).unwrap();
+    let post = Post::new(&job(1, None), &endpoint(None), START, None).unwrap();
     let names = post.headers.iter().map(|header| &*header.name).collect::<Vec<_>>();
     assert_eq!(
         names,
@@ -137,7 +139,7 @@ fn an_independent_receiver_verifies_what_is_signed() {
         remove_headers: Vec::new(),
     };
     for custom in [None, Some(custom)] {
-        let post = Post::new(&job(0, custom), &endpoint(None), Clock::system().wall()).unwrap();
+        let post = Post::new(&job(0, custom), &endpoint(None), Clock::system().wall(), None).unwrap();
         let headers: HeaderMap = post
             .headers
             .iter()
@@ -151,8 +153,9 @@ fn an_independent_receiver_verifies_what_is_signed() {
 
 #[test]
 fn every_attempt_sends_the_same_bytes_and_id_with_a_fresh_timestamp() {
-    let first = Post::new(&job(0, None), &endpoint(None), START).unwrap();
-    let second = Post::new(&job(1, None), &endpoint(None), START.after(Duration::from_secs(5))).unwrap();
+    let first = Post::new(&job(0, None), &endpoint(None), START, None).unwrap();
+    let second =
+        Post::new(&job(1, None), &endpoint(None), START.after(Duration::from_secs(5)), None).unwrap();
     assert_eq!((&first.body, value(&first, "webhook-id")), (&second.body, value(&second, "webhook-id")));
     for name in ["webhook-timestamp", "webhook-signature", "hookway-attempt"] {
         assert_ne!(value(&first, name), value(&second, name), "{name}");
@@ -191,8 +194,8 @@ fn a_transform_sets_and_removes_headers_but_none_of_ours() {
         set_headers: free.into_iter().chain(reserved.iter().map(|name| header(name, "evil"))).collect(),
         remove_headers: reserved.into_iter().chain(["accept-encoding"]).map(str::to_owned).collect(),
     };
-    let plain = Post::new(&job(0, None), &endpoint(None), START).unwrap();
-    let post = Post::new(&job(0, Some(custom)), &endpoint(None), START).unwrap();
+    let plain = Post::new(&job(0, None), &endpoint(None), START, None).unwrap();
+    let post = Post::new(&job(0, Some(custom)), &endpoint(None), START, None).unwrap();
     assert_eq!(post.body, "<order/>");
     assert_eq!(post.headers.len(), plain.headers.len(), "one removed, one added");
     for (name, expected) in [
@@ -215,10 +218,10 @@ fn a_transform_sets_and_removes_headers_but_none_of_ours() {
 fn the_header_of_a_style_comes_beside_the_standard_ones_and_a_transform_does_not_change_it() {
     let name = "x-hub-signature-256".to_owned();
     let mut endpoint = endpoint(None);
-    let plain = Post::new(&job(0, None), &endpoint, START).unwrap();
+    let plain = Post::new(&job(0, None), &endpoint, START, None).unwrap();
     endpoint.request.signature =
         SignatureStyle::HmacHex { header: name.clone(), prefix: "sha256=".to_owned() };
-    let signed = Post::new(&job(0, None), &endpoint, START).unwrap();
+    let signed = Post::new(&job(0, None), &endpoint, START, None).unwrap();
     assert_eq!(signed.headers[..plain.headers.len()], plain.headers, "the standard headers are as they were");
     let custom = |set: &[&str], remove: &[&str]| CustomRequest {
         body: signed.body.clone(),
@@ -230,7 +233,7 @@ fn the_header_of_a_style_comes_beside_the_standard_ones_and_a_transform_does_not
         remove_headers: remove.iter().map(|&name| name.into()).collect(),
     };
     for custom in [custom(&[&name], &[]), custom(&[], &[&name]), custom(&["X-Hub-Signature-256"], &[&name])] {
-        let post = Post::new(&job(0, Some(custom)), &endpoint, START).unwrap();
+        let post = Post::new(&job(0, Some(custom)), &endpoint, START, None).unwrap();
         assert_eq!(post.headers, signed.headers);
     }
 }
@@ -319,7 +322,7 @@ async fn in_a_rotation_both_secrets_sign_until_the_old_one_expires_to_the_second
     let started_at = UnixMs(attempts.clock.wall().0 - 2000);
     assert_eq!(
         last,
-        Post::new(&job(0, None), &only_new, started_at),
+        Post::new(&job(0, None), &only_new, started_at, None),
         "the next attempt is signed by the new one"
     );
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinSet;
 
+use super::spans::Dispatching;
 use super::{Dispatch, STORE_RETRY};
 use crate::model::{DeliveryId, DeliveryState, Job, PluginName, UnixMs};
 use crate::shutdown::Shutdown;
@@ -65,8 +66,13 @@ impl Dispatch {
         if delivery.state.judged_times().is_none() {
             return Ok(());
         }
+        let trace = Dispatching::again(&self.traces, &event);
         let mut verdict =
             self.judge.again(&event, delivery.endpoint, &delivery.state, due_at <= self.clock.now()).await;
+        if let Some(mut trace) = trace {
+            trace.judged(delivery.id, delivery.endpoint, &verdict);
+            trace.end(&event);
+        }
         verdict.notice = self.notice(&event, delivery.id, delivery.endpoint, &verdict.state);
         let (due, told) = (verdict.state == DeliveryState::Pending, verdict.notice.is_some());
         let custom = verdict.custom.clone();

@@ -31,6 +31,17 @@ pub struct Judge {
     schedule: RetrySchedule,
 }
 
+/// Is told when each delivery of an event begins to be judged.
+pub(super) trait Watch: Send {
+    /// The next one does.
+    fn judging(&mut self);
+}
+
+/// Nobody wants to know.
+impl Watch for () {
+    fn judging(&mut self) {}
+}
+
 /// An event with those who judge it: one version of the tenant's endpoints and of the plugins.
 pub struct Trial {
     subject: Subject,
@@ -116,8 +127,8 @@ impl Judge {
     }
 
     /// A delivery for each endpoint that wants the event, or for the one that it tests, with its verdict.
-    pub async fn all(&self, event: &Arc<Event>) -> Vec<NewDelivery> {
-        self.some(event, |_| true).await
+    pub(super) async fn all(&self, event: &Arc<Event>, watch: &mut impl Watch) -> Vec<NewDelivery> {
+        self.watched(event, |_| true, watch).await
     }
 
     /// The same for some of the endpoints.
@@ -126,11 +137,21 @@ impl Judge {
         event: &Arc<Event>,
         is_one: impl Fn(EndpointId) -> bool + Send + Sync,
     ) -> Vec<NewDelivery> {
+        self.watched(event, is_one, &mut ()).await
+    }
+
+    async fn watched(
+        &self,
+        event: &Arc<Event>,
+        is_one: impl Fn(EndpointId) -> bool + Send + Sync,
+        watch: &mut impl Watch,
+    ) -> Vec<NewDelivery> {
         let Some(trial) = self.trial(event) else { return Vec::new() };
         let mut deliveries = Vec::new();
         for interest in self.interested(&trial).await {
             if is_one(interest.endpoint.id) {
                 let endpoint = interest.endpoint;
+                watch.judging();
                 deliveries.push(trial.delivery(endpoint, self.judge(&trial, interest).await.verdict));
             }
         }

@@ -12,6 +12,7 @@
 mod holds;
 mod judge;
 mod plan;
+mod spans;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,6 +23,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 pub use self::judge::{Interest, Judge, Judged, Trial};
+use self::spans::Dispatching;
 use crate::clock::Clock;
 use crate::handoff::{Received, Receiver};
 use crate::metrics::{DURATIONS, Histogram, Metrics};
@@ -29,6 +31,7 @@ use crate::model::{DeliveryId, DeliveryState, EndpointId, Event, EventKey, Job, 
 use crate::notices::{GivenUp, Notice, Notices};
 use crate::shutdown::Shutdown;
 use crate::store::{FanOut, NewDelivery, NewEvent, Store};
+use crate::traces::Traces;
 
 /// Events read from the store at once when catching up.
 const PAGE: usize = 256;
@@ -64,6 +67,7 @@ pub struct Dispatch {
     notices: Notices,
     clock: Clock,
     under_way: Mutex<HashSet<EventKey>>,
+    traces: Traces,
     /// How long an event takes here.
     seconds: Histogram,
     /// Rings when a delivery was held.
@@ -78,7 +82,7 @@ impl Dispatch {
         store: Arc<dyn Store>,
         judge: Judge,
         (outbox, notices): (Arc<dyn Outbox>, Notices),
-        clock: Clock,
+        (clock, traces): (Clock, Traces),
     ) -> Self {
         Self {
             options,
@@ -88,6 +92,7 @@ impl Dispatch {
             notices,
             clock,
             under_way: Mutex::default(),
+            traces,
             seconds: Histogram::new(&DURATIONS),
             held: Arc::default(),
         }
@@ -174,8 +179,19 @@ impl Dispatch {
 
     async fn dispatch(self: Arc<Self>, event: Arc<Event>, _permit: OwnedSemaphorePermit) {
         let begun = Instant::now();
-        let deliveries = self.judge.all(&event).await;
+        let mut trace = Dispatching::begin(&self.traces, &event);
+        let deliveries = match &mut trace {
+            None => self.judge.all(&event, &mut ()).await,
+            Some(trace) => {
+                let deliveries = self.judge.all(&event, trace).await;
+                trace.judged_all(&event, &deliveries);
+                deliveries
+            }
+        };
         self.fan_out(&event, deliveries).await;
+        if let Some(trace) = trace {
+            trace.end(&event);
+        }
         self.seconds.observe_duration(begun.elapsed());
         self.under_way().remove(&event.key);
     }

@@ -21,6 +21,7 @@ fn subject(data: &str) -> Subject {
         accepted_at: UnixMs(1),
         data: Bytes::copy_from_slice(data.as_bytes()),
         test_of: None,
+        trace: None,
         envelope: EnvelopeCache::default(),
     }))
 }

@@ -45,6 +45,10 @@ struct CloudEvent {
     /// Whose it is; that of the key, else `default`, where nobody says.
     #[schemars(with = "Option<TenantId>")]
     hookwaytenant: Option<String>,
+    /// Where it stands in a trace (distributed tracing), instead of where its request does.
+    traceparent: Option<String>,
+    /// With `traceparent`: what others say of the trace.
+    tracestate: Option<String>,
     /// The payload.
     #[schemars(with = "Anything")]
     data: Option<Value>,
@@ -71,6 +75,11 @@ pub(super) fn post_events() -> Operation {
         )
         .query::<Params>()
         .header::<String>("Idempotency-Key", "With one event: 1 to 255 visible ASCII characters that stand for it.")
+        .header::<String>(
+            "traceparent",
+            "Where the request stands in a trace, as W3C Trace Context has it. Its events go on from there, and receivers are told.",
+        )
+        .header::<String>("tracestate", "With `traceparent`: what others say of the trace. Receivers get it, up to 512 characters.")
         .body(json::<Input<'_>>(event(42)))
         .body(Content::of::<Lines<Input<'_>>>("application/x-ndjson").example("example", lines([event(42), event(43)])))
         .body(Content::of::<CloudEvent>("application/cloudevents+json").example("example", cloud_event()))

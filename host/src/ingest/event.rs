@@ -64,6 +64,7 @@ pub(super) fn read(json: &str, body: &Bytes, caller: &Caller, now: UnixMs) -> Re
         received_at: now,
         data: body.slice_ref(data.get().as_bytes()),
         test_of: None,
+        trace: None,
     })
 }
 

@@ -12,11 +12,13 @@ use serde::{Deserialize, Serialize};
 
 use super::cloudevent::{binary, structured};
 use super::form::{Form, Single};
+use super::spans::{self, Spans};
 use super::{Ingest, event, idempotency, inflate, many};
 use crate::failpoint;
 use crate::http::{Caller, Problem, Query, text, uninterrupted};
 use crate::model::{Event, EventId, UnixMs};
 use crate::store::{self, Accepted, NewEvent, Refused};
+use crate::traces::RequestTrace;
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -64,14 +66,17 @@ impl Ingest {
     pub(super) async fn accept(
         self: &Arc<Self>,
         events: Vec<NewEvent>,
+        trace: &RequestTrace,
+        spans: Spans,
     ) -> Result<Vec<Accepted>, store::Error> {
         self.refuse_early(&events)?;
-        let ingest = Arc::clone(self);
+        let (ingest, trace) = (Arc::clone(self), trace.clone());
         // Even if the producer hangs up in between.
         uninterrupted(async move {
             failpoint::reached(failpoint::ACCEPT);
             let accepted = ingest.store.accept(events).await?;
             ingest.hand_on(&accepted);
+            tell(&trace, spans, &accepted);
             Ok(accepted)
         })
         .await
@@ -81,11 +86,13 @@ impl Ingest {
     pub(super) async fn accept_each(
         self: &Arc<Self>,
         events: Vec<NewEvent>,
+        trace: &RequestTrace,
     ) -> Result<Vec<Result<Accepted, Refused>>, store::Error> {
-        let ingest = Arc::clone(self);
+        let (ingest, trace) = (Arc::clone(self), trace.clone());
         uninterrupted(async move {
             let answers = ingest.store.accept_each(events).await?;
             ingest.hand_on(answers.iter().flatten());
+            tell(&trace, spans::each, answers.iter().flatten());
             Ok(answers)
         })
         .await
@@ -113,6 +120,13 @@ impl Ingest {
     }
 }
 
+/// Has spans made of what was accepted, if there are traces.
+fn tell<'a>(trace: &RequestTrace, spans: Spans, accepted: impl IntoIterator<Item = &'a Accepted>) {
+    if trace.is_recorded() {
+        spans(trace, &accepted.into_iter().collect::<Vec<_>>());
+    }
+}
+
 impl From<&Accepted> for One {
     fn from(accepted: &Accepted) -> Self {
         Self { event_id: accepted.event.id.to_string(), duplicate: accepted.duplicate }
@@ -134,8 +148,12 @@ pub(super) async fn post_events(
     params: Result<Query<Params>, Problem>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let answer = async { take(&ingest, caller?, params?.0, request).await }.await;
-    answer.inspect_err(|problem| ingest.counts.refused(problem))
+    let trace = ingest.traces.request(request.headers());
+    let answer = async { take(&ingest, caller?, params?.0, request, &trace).await }.await;
+    answer.inspect_err(|problem| {
+        ingest.counts.refused(problem);
+        spans::refused(&trace, problem);
+    })
 }
 
 async fn take(
@@ -143,6 +161,7 @@ async fn take(
     caller: Caller,
     params: Params,
     request: Request,
+    trace: &RequestTrace,
 ) -> Result<Response, Problem> {
     caller.may_post()?;
     if ingest.free_space.is_low() {
@@ -150,19 +169,19 @@ async fn take(
     }
     let (head, body) = request.into_parts();
     match Form::of(&head.headers)? {
-        Form::One(form) => one(ingest, &caller, form, &head.headers, body).await,
+        Form::One(form) => one((ingest, trace), &caller, form, &head.headers, body).await,
         Form::Many(form) => {
             idempotency::refuse(&head.headers)?;
             let most = ingest.options.load().max_batch_bytes;
             let body = inflate::read(&head.headers, body, most).await?;
-            let batch = many::Batch::read(ingest, &caller, form, &body)?;
+            let batch = many::Batch::read((ingest, trace), &caller, form, &body)?;
             if params.partial { batch.each().await } else { batch.all().await }
         }
     }
 }
 
 async fn one(
-    ingest: &Arc<Ingest>,
+    (ingest, trace): (&Arc<Ingest>, &RequestTrace),
     caller: &Caller,
     form: Single,
     headers: &HeaderMap,
@@ -173,7 +192,8 @@ async fn one(
     let body = inflate::read(headers, body, most).await?;
     let event = read(form, headers, &body, caller, ingest.clock.now())?;
     ingest.expects(&event).await?;
-    let accepted = ingest.accept(vec![NewEvent { idempotency_key, ..event }]).await?;
+    let event = NewEvent { idempotency_key, trace: event.trace.or_else(|| trace.parent.clone()), ..event };
+    let accepted = ingest.accept(vec![event], trace, spans::one).await?;
     let answer = accepted.iter().map(One::from).next().map(Taken::One);
     Ok((StatusCode::ACCEPTED, axum::Json(answer)).into_response())
 }

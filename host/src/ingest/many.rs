@@ -15,10 +15,11 @@ use serde_json::value::RawValue;
 use super::cloudevent::structured;
 use super::form::Plural;
 use super::handler::{Many, Taken};
-use super::{Ingest, Options, event, ndjson};
+use super::{Ingest, Options, event, ndjson, spans};
 use crate::http::{Caller, Problem, parse, text};
 use crate::model::{EventId, UnixMs};
 use crate::store::{self, NewEvent, Refused};
+use crate::traces::RequestTrace;
 
 /// Where in its body an event stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +33,7 @@ pub(super) enum Place {
 /// The events of a body, each not read yet.
 pub(super) struct Batch<'a> {
     ingest: &'a Arc<Ingest>,
+    trace: &'a RequestTrace,
     caller: &'a Caller,
     form: Plural,
     body: &'a Bytes,
@@ -95,7 +97,7 @@ impl<'a> Batch<'a> {
     /// # Errors
     /// 400 for a body that is not of this form, 413 for too many events.
     pub(super) fn read(
-        ingest: &'a Arc<Ingest>,
+        (ingest, trace): (&'a Arc<Ingest>, &'a RequestTrace),
         caller: &'a Caller,
         form: Plural,
         body: &'a Bytes,
@@ -104,7 +106,7 @@ impl<'a> Batch<'a> {
             Plural::NdJson => ndjson::lines(text(body)?, &ingest.options.load())?,
             Plural::CloudEvents => elements(text(body)?, &ingest.options.load())?,
         };
-        Ok(Self { ingest, caller, form, body, entries, now: ingest.clock.now() })
+        Ok(Self { ingest, trace, caller, form, body, entries, now: ingest.clock.now() })
     }
 
     /// Takes all of them or none.
@@ -116,9 +118,14 @@ impl<'a> Batch<'a> {
         for &(place, json) in &self.entries {
             events.push(self.event(json).await.map_err(|problem| place.of(problem))?);
         }
-        // An array of CloudEvents may be empty.
-        let accepting =
-            async { if events.is_empty() { Ok(Vec::new()) } else { self.ingest.accept(events).await } };
+        let accepting = async {
+            // An array of CloudEvents may be empty.
+            if events.is_empty() {
+                spans::all(self.trace, &[]);
+                return Ok(Vec::new());
+            }
+            self.ingest.accept(events, self.trace, spans::all).await
+        };
         let accepted = accepting.await.map_err(|error| self.at_its_place(error))?;
         Ok((StatusCode::ACCEPTED, axum::Json(Taken::Many(Many::from(accepted)))).into_response())
     }
@@ -132,7 +139,12 @@ impl<'a> Batch<'a> {
         for &(_, json) in &self.entries {
             problems.push(self.event(json).await.map(|event| events.push(event)).err());
         }
-        let answers = if events.is_empty() { Vec::new() } else { self.ingest.accept_each(events).await? };
+        let answers = if events.is_empty() {
+            spans::each(self.trace, &[]);
+            Vec::new()
+        } else {
+            self.ingest.accept_each(events, self.trace).await?
+        };
         let mut answers = answers.into_iter();
         let mut lines = Vec::new();
         for (&(place, _), problem) in self.entries.iter().zip(problems) {
@@ -169,7 +181,7 @@ impl<'a> Batch<'a> {
             Plural::CloudEvents => structured::read(json, self.body, self.caller, self.now)?,
         };
         self.ingest.expects(&event).await?;
-        Ok(event)
+        Ok(NewEvent { trace: event.trace.or_else(|| self.trace.parent.clone()), ..event })
     }
 
     /// The store counts events, the producer counts lines.

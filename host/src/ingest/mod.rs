@@ -22,6 +22,7 @@ mod idempotency;
 mod inflate;
 mod many;
 mod ndjson;
+mod spans;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -42,6 +43,7 @@ use crate::http::{self, Keys, Route};
 use crate::model::{Event, TenantId};
 use crate::openapi::Described;
 use crate::store::{BacklogLimit, BacklogLimits, Store};
+use crate::traces::Traces;
 
 /// How much is taken at once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,6 +100,8 @@ pub struct Ingest {
     pub options: Arc<ArcSwap<Options>>,
     /// What is counted of them.
     pub counts: Counts,
+    /// How their traces go on here.
+    pub traces: Traces,
 }
 
 /// The routes of ingest.

@@ -47,6 +47,7 @@ fn job(endpoint: EndpointId, n: u128) -> Job {
         accepted_at: NOW,
         data: Bytes::from_static(b"{}"),
         test_of: None,
+        trace: None,
         envelope: EnvelopeCache::default(),
     };
     Job {

@@ -1,11 +1,11 @@
 //! Events: what the producer told us, and the body that endpoints get unless a plugin says otherwise.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
 use super::text::{checked_text, is_word};
-use super::{EndpointId, EventKey, TenantId, Topic, UnixMs};
+use super::{EndpointId, EventKey, TenantId, Topic, TraceContext, UnixMs};
 
 const MAX_ID_LEN: usize = 64;
 
@@ -44,6 +44,8 @@ pub struct Event {
     pub data: Bytes,
     /// The endpoint that this event tests: it alone gets it, whatever its topics say. `None` for an event of a producer.
     pub test_of: Option<EndpointId>,
+    /// The span of the producer that it came from, if the producer said so. Events of one request share it.
+    pub trace: Option<Arc<TraceContext>>,
     /// The default body, once it was built.
     pub envelope: EnvelopeCache,
 }
@@ -98,6 +100,7 @@ mod tests {
             accepted_at: UnixMs(1),
             data: Bytes::from_static(br#"{"order_id": "ord_9x8y7z"}"#),
             test_of: None,
+            trace: None,
             envelope: EnvelopeCache::default(),
         };
         assert_eq!(

@@ -33,6 +33,7 @@ mod text;
 mod time;
 mod topic;
 mod topic_entry;
+mod trace_context;
 
 pub use activity::{Activity, Health, InactiveReason, failing_since, is_gone};
 pub use api_key::{ApiKey, ApiKeyRecord};
@@ -69,3 +70,4 @@ pub use tenant_settings::TenantSettings;
 pub use time::UnixMs;
 pub use topic::{Accepts, PatternError, Token, Topic, TopicError, TopicPattern};
 pub use topic_entry::TopicEntry;
+pub use trace_context::{SpanId, TraceContext, TraceId};

@@ -138,6 +138,7 @@ impl<'a> Notice<'a> {
             received_at: at,
             data: Bytes::from(self.data().to_string()),
             test_of: None,
+            trace: None,
         }
     }
 

@@ -105,7 +105,7 @@ impl Previews {
         let (event, endpoint_id) = (Arc::clone(event), endpoint.id);
         let job =
             Job { delivery, endpoint: endpoint_id, attempts: 0, schedule_from: 0, event, custom, line: None };
-        let post = Post::new(&job, endpoint, self.clock.wall())?;
+        let post = Post::new(&job, endpoint, self.clock.wall(), None)?;
         Some(Post { headers: endpoint.request.redacted(post.headers), ..post })
     }
 }

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{
     Attempt, AttemptError, AuditEntry, CustomRequest, Delivery, DeliveryId, DeliveryState, DeliveryStatus,
-    EndpointId, Event, EventId, EventKey, Job, KvEntry, Line, OrderId, PluginRun, TenantId, Topic, UnixMs,
+    EndpointId, Event, EventId, EventKey, Job, KvEntry, Line, OrderId, PluginRun, TenantId, Topic,
+    TraceContext, UnixMs,
 };
 use crate::store::BacklogFull;
 use crate::vault;
@@ -33,6 +34,8 @@ pub struct NewEvent {
     pub data: Bytes,
     /// The endpoint that it tests, for [`Store::accept_test`].
     pub test_of: Option<EndpointId>,
+    /// Where it stands in a trace of its producer. No part of what makes it the same as another.
+    pub trace: Option<Arc<TraceContext>>,
 }
 
 /// The answer to one accepted event.

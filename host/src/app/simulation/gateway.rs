@@ -230,6 +230,8 @@ impl Gateway {
             events,
             notices,
             metrics: Metrics::default(),
+            traces: Traces::default(),
+            exporting: Exporting::default(),
             live,
             clock,
             chance: machine.chance.clone(),

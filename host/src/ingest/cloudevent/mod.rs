@@ -13,6 +13,7 @@ pub(super) mod binary;
 pub(super) mod structured;
 
 use std::fmt::Display;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -21,7 +22,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::event::{timestamp, topic};
 use crate::http::{Caller, Problem};
-use crate::model::{EventId, TenantId, UnixMs};
+use crate::model::{EventId, TenantId, TraceContext, UnixMs};
 use crate::store::NewEvent;
 
 /// The only version there is of 1.x: 1.0.1 and 1.0.2 say `1.0` too.
@@ -84,7 +85,16 @@ fn event(
         received_at: now,
         data,
         test_of: None,
+        trace: trace(attributes),
     })
+}
+
+/// Where it stands in a trace, by the extension for that (distributed tracing). Nothing is refused for it.
+fn trace(attributes: &impl Attributes) -> Option<Arc<TraceContext>> {
+    let text = |name| attributes.text(name).ok().flatten();
+    let (parent, state) = (text("traceparent")?, text("tracestate"));
+    let states = state.iter().map(String::as_bytes);
+    TraceContext::of_headers([parent.as_bytes()].into_iter(), states).map(Arc::new)
 }
 
 /// `ce_` and base64url of SHA-256 over source, a line break and id: what receivers get as `webhook-id`, which has no room for

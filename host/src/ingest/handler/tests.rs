@@ -29,6 +29,7 @@ use crate::store::{
     FinishedAttempt, HoldPlace, IndexPlace, KvRead, Lookout, Page, PluginHold, QueuePlace, Statistics,
     StatisticsScope, Store, StoreFuture, Verdict,
 };
+use crate::traces::Traces;
 
 /// Takes events in memory. The tenant `full` may have no more. An id that it has is a duplicate; `broken` fails, `reused` has other content, and `slow` is
 /// stored once `go_on` says so.
@@ -203,6 +204,7 @@ fn put(shelf: &mut Vec<Arc<Event>>, new: NewEvent) -> Accepted {
         accepted_at: new.received_at,
         data: new.data,
         test_of: new.test_of,
+        trace: new.trace,
         envelope: EnvelopeCache::default(),
     });
     shelf.push(Arc::clone(&event));
@@ -241,6 +243,7 @@ async fn gateway_with(scope: Scope, unknown_topics: UnknownTopics) -> Gateway {
         accepted,
         options: Arc::new(ArcSwap::from_pointee(options)),
         counts: Counts::default(),
+        traces: Traces::default(),
     };
     Gateway { router: router(ingest), shelf, handed_on, key: key.reveal() }
 }

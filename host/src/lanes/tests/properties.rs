@@ -235,6 +235,7 @@ proptest! {
                         accepted_at: job.event.accepted_at,
                         data: job.event.data.clone(),
                         test_of: None,
+                        trace: None,
                         envelope: EnvelopeCache::default(),
                     });
                     prop_assert!(schedule.offer(job, NOW, false));

@@ -36,6 +36,7 @@ fn event(topic: &str) -> Event {
         data: Bytes::new(),
         envelope: EnvelopeCache::default(),
         test_of: None,
+        trace: None,
     }
 }
 

@@ -158,6 +158,7 @@ fn made(sample: &SampleEvent, runtime: &Runtime) -> Event {
         accepted_at: now,
         data: Bytes::copy_from_slice(sample.data.text().as_bytes()),
         test_of: None,
+        trace: None,
         envelope: EnvelopeCache::default(),
     }
 }

@@ -111,6 +111,7 @@ fn event(number: u64, topic: &str, data: &'static str) -> Event {
         accepted_at: UnixMs(1),
         data: Bytes::from_static(data.as_bytes()),
         test_of: None,
+        trace: None,
         envelope: EnvelopeCache::default(),
     }
 }

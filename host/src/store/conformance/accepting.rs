@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
-use super::fixtures::{T0, accept, at, audit, endpoint, endpoint_id, event_with_id, new_event, tenant};
+use super::fixtures::{
+    T0, accept, at, audit, endpoint, endpoint_id, event_with_id, new_event, tenant, trace,
+};
 use crate::model::{EventId, EventKey, TenantId, UnixMs};
 use crate::store::{AuditFilter, Error, NewEvent, Refused, Store};
 
@@ -16,6 +18,7 @@ pub(crate) async fn an_accepted_event_is_read_back_as_it_came(store: &dyn Store)
         timestamp: Some("2024-03-15T14:30:00.123456789Z".parse().unwrap()),
         tenant: tenant("acme"),
         data: Bytes::from_static(b" {\"a\" :\t1e400}"),
+        trace: Some(trace()),
         ..new_event()
     };
     let answer = store.accept(vec![sent.clone(), new_event()]).await.unwrap();
@@ -28,6 +31,7 @@ pub(crate) async fn an_accepted_event_is_read_back_as_it_came(store: &dyn Store)
     let record = store.event(&sent.tenant, &sent.id.clone().unwrap()).await.unwrap().unwrap();
     assert_eq!(record.event.data, sent.data);
     assert_eq!(Some(record.event.timestamp), sent.timestamp);
+    assert_eq!(record.event.trace, sent.trace);
     assert!(store.event(&TenantId::default(), &sent.id.unwrap()).await.unwrap().is_none());
 }
 
@@ -44,8 +48,9 @@ pub(crate) async fn keys_rise_even_when_the_clock_goes_back(store: &dyn Store) {
 
 pub(crate) async fn the_same_id_and_content_is_the_first_event_again(store: &dyn Store) {
     let first = accept(store, event_with_id("order-1")).await;
-    let again =
-        store.accept(vec![NewEvent { received_at: at(9), ..event_with_id("order-1") }]).await.unwrap();
+    // Whoever sends it again does so in another span.
+    let repeat = NewEvent { received_at: at(9), trace: Some(trace()), ..event_with_id("order-1") };
+    let again = store.accept(vec![repeat]).await.unwrap();
     assert!(again[0].duplicate);
     assert_eq!(again[0].event.key, first.key);
     assert_eq!(store.undispatched(None, 10).await.unwrap().len(), 1);

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::model::{
     Actor, Attempt, AttemptOutcome, AuditEntry, CustomRequest, DeliveryId, DeliveryState, Endpoint,
     EndpointId, Event, EventKey, Header, HmacKey, HoldReason, PluginRun, PluginRunOutcome, Secret, SecretId,
-    SigningKey, Subscription, TenantId, UnixMs,
+    SigningKey, Subscription, TenantId, TraceContext, UnixMs,
 };
 use crate::store::{FanOut, FinishedAttempt, NewDelivery, NewEvent, Store, Verdict};
 
@@ -37,7 +37,15 @@ pub(crate) fn new_event() -> NewEvent {
         received_at: T0,
         data: Bytes::from_static(br#"{"order_id": 1}"#),
         test_of: None,
+        trace: None,
     }
+}
+
+/// Where an event stands in a trace of its producer.
+pub(crate) fn trace() -> Arc<TraceContext> {
+    let parent: &[u8] = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let state: &[u8] = b"congo=t61rcWkgMzE";
+    Arc::new(TraceContext::of_headers([parent].into_iter(), [state].into_iter()).unwrap())
 }
 
 pub(crate) fn event_with_id(id: &str) -> NewEvent {

@@ -2,7 +2,7 @@
 
 use super::fixtures::{
     T0, accept, at, audit, custom_request, delivered, delivery, dispatched, endpoint, endpoint_id,
-    event_with_id, held_by, new_event, nth, pending, retrying, state, verdict,
+    event_with_id, held_by, new_event, nth, pending, retrying, state, trace, verdict,
 };
 use crate::model::{ApiKey, DeliveryState, EventKey, Scope, TenantId};
 use crate::store::{Backlog, Error, FanOut, NewDelivery, NewEvent, Store, Verdict};
@@ -31,7 +31,8 @@ pub(crate) async fn write(store: &dyn Store) -> Written {
     let fanned_out = dispatched(store, new_event(), deliveries).await;
     store.finish_attempt(retrying(nth(fanned_out, 0), 1, at(5))).await.unwrap();
     store.finish_attempt(delivered(nth(fanned_out, 1), 1)).await.unwrap();
-    let last = accept(store, NewEvent { received_at: at(1_000), ..new_event() }).await.key;
+    let traced = NewEvent { received_at: at(1_000), trace: Some(trace()), ..new_event() };
+    let last = accept(store, traced).await.key;
     let backlog = store.backlog(&TenantId::default());
     Written { waiting: vec![first, last], fanned_out, backlog }
 }
@@ -43,6 +44,8 @@ pub(crate) async fn check(store: &dyn Store, written: &Written) {
     assert_eq!(backlog.deliveries, 2 + 2, "two events, one delivery that is retried and one that is held");
     let undispatched = store.undispatched(None, 10).await.unwrap();
     assert_eq!(undispatched.iter().map(|event| event.key).collect::<Vec<_>>(), *waiting);
+    let traces: Vec<_> = undispatched.iter().map(|event| event.trace.clone()).collect();
+    assert_eq!(traces, [None, Some(trace())]);
     assert_eq!(store.endpoints().await.unwrap(), [endpoint(1, "https://example.com/1")]);
     assert_eq!(store.keys().await.unwrap().len(), 1);
     let chain = store.verify_audit().await.unwrap();

@@ -249,6 +249,7 @@ impl Plan {
             accepted_at: new.received_at,
             data: new.data,
             test_of: new.test_of,
+            trace: new.trace,
             envelope: EnvelopeCache::default(),
         };
         let header = codec::event_header(&event, own_id, own_timestamp).into();

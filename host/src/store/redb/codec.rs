@@ -6,6 +6,7 @@
 
 mod checked;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,7 +17,7 @@ use self::checked::Checked;
 use super::backlogs::Weight;
 use crate::model::{
     Attempt, CustomRequest, Delivery, DeliveryId, DeliveryState, EndpointId, EnvelopeCache, Event, EventId,
-    EventKey, HoldReason, PluginRun, TenantId, UnixMs,
+    EventKey, HoldReason, PluginRun, TenantId, TraceContext, UnixMs,
 };
 
 const VERSION: u8 = 1;
@@ -24,6 +25,9 @@ const VERSION: u8 = 1;
 const TEST_EVENT: u8 = 2;
 /// Of a row of `events`: a checksum, and then a row of one of the versions before.
 const CHECKED_EVENT: u8 = 3;
+/// Of a row of `events`: where the event stands in a trace, and the endpoint that it tests, if it does, stand before the rest. Only
+/// events of producers who say so have it.
+const TRACED_EVENT: u8 = 4;
 /// The same of a row of `custom`.
 const CHECKED_CUSTOM: u8 = 2;
 /// Of a row of `deliveries`: how many attempts came before its retry schedule began anew stands before the rest. Only
@@ -34,6 +38,9 @@ const RESTARTED_DELIVERY: u8 = 2;
 const FAULTY_DELIVERY: u8 = 3;
 /// Stands for the endpoint's own filter where a plugin is named: no plugin has the empty name.
 const FOR_FILTER: &str = "";
+
+/// [`TraceContext`] as it is stored.
+type StoredTrace<'a> = (u128, u64, u8, Option<&'a str>);
 
 /// A row that cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +69,7 @@ pub(super) enum Corrupt {
 #[derive(Debug)]
 pub(super) struct EventRow<'a> {
     test_of: Option<EndpointId>,
+    trace: Option<StoredTrace<'a>>,
     header: EventHeader<'a>,
     data: &'a [u8],
     /// `None`: the row is of an earlier version, which has no checksum.
@@ -126,9 +134,12 @@ pub(super) fn event_header(event: &Event, own_id: bool, own_timestamp: bool) -> 
         timestamp: own_timestamp.then(|| event.timestamp.as_nanosecond()),
         accepted_at: event.accepted_at.0,
     };
-    let row = match event.test_of {
-        None => checked::encode(CHECKED_EVENT, VERSION, &header),
-        Some(endpoint) => checked::encode(CHECKED_EVENT, TEST_EVENT, &(endpoint, header)),
+    let row = match (&event.trace, event.test_of) {
+        (None, None) => checked::encode(CHECKED_EVENT, VERSION, &header),
+        (None, Some(endpoint)) => checked::encode(CHECKED_EVENT, TEST_EVENT, &(endpoint, header)),
+        (Some(trace), test_of) => {
+            checked::encode(CHECKED_EVENT, TRACED_EVENT, &(trace.to_stored(), test_of, header))
+        }
     };
     checked::complete(row, &event.data)
 }
@@ -213,15 +224,19 @@ impl<'a> EventRow<'a> {
         let corrupt = |source| Corrupt::Postcard { table: "events", source };
         let checked = Checked::parse(CHECKED_EVENT, bytes);
         let bytes = checked.map_or(bytes, |checked| checked.row);
-        let (test_of, bytes) = match bytes.split_first() {
+        let ((trace, test_of), bytes) = match bytes.split_first() {
             Some((&TEST_EVENT, rest)) => {
                 let (endpoint, rest) = postcard::take_from_bytes(rest).map_err(corrupt)?;
-                (Some(endpoint), rest)
+                ((None, Some(endpoint)), rest)
             }
-            _ => (None, versioned("events", bytes)?),
+            Some((&TRACED_EVENT, rest)) => {
+                let ((trace, test_of), rest) = postcard::take_from_bytes(rest).map_err(corrupt)?;
+                ((Some(trace), test_of), rest)
+            }
+            _ => ((None, None), versioned("events", bytes)?),
         };
         let (header, data) = postcard::take_from_bytes(bytes).map_err(corrupt)?;
-        Ok(Self { test_of, header, data, checked })
+        Ok(Self { test_of, trace, header, data, checked })
     }
 
     /// Whether it tests one endpoint.
@@ -281,6 +296,10 @@ impl<'a> EventRow<'a> {
             Some(ns) => jiff::Timestamp::from_nanosecond(ns).map_err(|_| value("timestamp")())?,
             None => timestamp_of(UnixMs(accepted_at)),
         };
+        let trace = match self.trace {
+            Some(stored) => Some(Arc::new(TraceContext::stored(stored).ok_or_else(value("trace"))?)),
+            None => None,
+        };
         Ok(Event {
             key,
             id,
@@ -290,6 +309,7 @@ impl<'a> EventRow<'a> {
             accepted_at: UnixMs(accepted_at),
             data: Bytes::new(),
             test_of: self.test_of,
+            trace,
             envelope: EnvelopeCache::default(),
         })
     }

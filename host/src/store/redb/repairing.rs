@@ -180,6 +180,7 @@ impl Tables<'_> {
                     received_at: event.accepted_at,
                     data: event.data,
                     test_of: event.test_of,
+                    trace: event.trace,
                 };
                 missing.push((key, event));
             }

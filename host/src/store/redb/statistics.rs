@@ -378,6 +378,7 @@ mod tests {
             accepted_at: T0,
             data: "1".into(),
             test_of: None,
+            trace: None,
             envelope: EnvelopeCache::default(),
         };
         event_header(&event, false, false)

@@ -117,6 +117,7 @@ fn event(tenant: &str) -> Event {
         accepted_at: UnixMs(1),
         data: "{}".into(),
         test_of: None,
+        trace: None,
         envelope: EnvelopeCache::default(),
     }
 }

@@ -4,7 +4,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::{AttemptError, AttemptErrorClass, AttemptOutcome, FailReason, FilteredBy, Header};
-use crate::store::conformance::fixtures::{T0, attempt, custom_request, endpoint_id, held_by, plugin_run};
+use crate::store::conformance::fixtures::{
+    T0, attempt, custom_request, endpoint_id, held_by, plugin_run, trace,
+};
 
 fn event(own: bool) -> Event {
     Event {
@@ -16,6 +18,7 @@ fn event(own: bool) -> Event {
         accepted_at: T0,
         data: Bytes::from_static(b"[1]"),
         test_of: None,
+        trace: None,
         envelope: EnvelopeCache::default(),
     }
 }
@@ -70,6 +73,20 @@ fn stored_bytes_never_change() {
     assert_eq!(
         hex(&event_header(&test, false, false)),
         behind_its_checksum("02818080808080808080808080e4a1a1a18e03000764656661756c7403612f6200c09c9494e431")
+    );
+    let traced = Event { trace: Some(trace()), ..event(false) };
+    assert_eq!(
+        hex(&event_header(&traced, false, false)),
+        behind_its_checksum(
+            "04b68eb9f0d0d3a4e7a3cdb69afbaecd97f99701b785a4dda0f59978010111636f6e676f3d7436317263576b674d7a4500000764656661756c7403612f6200c09c9494e431"
+        )
+    );
+    let traced_test = Event { test_of: Some(endpoint_id(1)), ..traced };
+    assert_eq!(
+        hex(&event_header(&traced_test, false, false)),
+        behind_its_checksum(
+            "04b68eb9f0d0d3a4e7a3cdb69afbaecd97f99701b785a4dda0f59978010111636f6e676f3d7436317263576b674d7a4501818080808080808080808080e4a1a1a18e03000764656661756c7403612f6200c09c9494e431"
+        )
     );
     assert_eq!(
         hex(&encode_delivery(&row())),
@@ -154,8 +171,14 @@ fn who_filtered_a_delivery_is_stored_as_a_plugins_name_or_as_the_empty_text() {
 
 #[test]
 fn rows_are_read_as_they_were_written() {
-    for (own, test_of) in [(true, None), (false, None), (true, Some(endpoint_id(1)))] {
-        let written = Event { test_of, ..event(own) };
+    for (own, test_of, trace) in [
+        (true, None, None),
+        (false, None, None),
+        (true, Some(endpoint_id(1)), None),
+        (true, None, Some(trace())),
+        (false, Some(endpoint_id(1)), Some(trace())),
+    ] {
+        let written = Event { test_of, trace, ..event(own) };
         let mut bytes = event_header(&written, own, own);
         bytes.extend_from_slice(b"[1]");
         let read = EventRow::parse(&bytes).unwrap().to_event(EventKey::new(T0, 1)).unwrap();
@@ -271,6 +294,8 @@ proptest! {
         bytes[0] = VERSION;
         let _ = EventRow::parse(&bytes).and_then(|row| row.to_event(EventKey::new(T0, 1)));
         let _ = decode_delivery(&bytes);
+        bytes[0] = TRACED_EVENT;
+        let _ = EventRow::parse(&bytes).and_then(|row| row.to_event(EventKey::new(T0, 1)));
         bytes[0] = RESTARTED_DELIVERY;
         let _ = decode_delivery(&bytes);
         bytes[0] = FAULTY_DELIVERY;
