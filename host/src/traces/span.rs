@@ -28,7 +28,7 @@ impl Span {
             parent_span_id: parent.map(|span| span.bits().to_be_bytes().to_vec()).unwrap_or_default(),
             flags: u32::from(at.flags),
             name: name.into(),
-            kind: kind.into(),
+            kind: kind as i32,
             begun: begun.as_nanos(),
             ended: ended.as_nanos(),
             ..otlp::Span::default()

@@ -17,6 +17,7 @@ const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PRODUCER: &str = "00f067aa0ba902b7";
 const STATE: &str = "congo=t61rcWkgMzE,rojo=00f067aa0ba902b7";
 const INGEST: &str = "POST /v1/events";
+const INTERNAL: i32 = 1;
 const SERVER: i32 = 2;
 const CLIENT: i32 = 3;
 const PRODUCING: i32 = 4;
@@ -70,10 +71,10 @@ async fn one_trace_leads_from_the_producer_to_each_attempt() -> Result<()> {
     assert_eq!((ingest.parent.as_str(), ingest.kind), (PRODUCER, SERVER));
     assert_eq!(ingest.get("http.response.status_code"), "202");
     let dispatch = only(&spans, "dispatch")?;
-    assert_eq!(dispatch.parent, ingest.id);
+    assert_eq!((&dispatch.parent, dispatch.kind), (&ingest.id, INTERNAL));
     assert_eq!(dispatch.get("hookway.deliveries"), "1");
     let plugin = only(&spans, "plugin cel-filter")?;
-    assert_eq!(plugin.parent, dispatch.id);
+    assert_eq!((&plugin.parent, plugin.kind), (&dispatch.id, INTERNAL));
     assert_eq!(plugin.get("hookway.plugin.outcome"), "passed");
     assert!(plugin.time.0 >= dispatch.time.0 && plugin.time.1 <= dispatch.time.1);
 
