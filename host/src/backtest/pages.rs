@@ -36,7 +36,9 @@ impl Pages {
     pub(super) async fn next(&mut self) -> Result<Option<Vec<Arc<Event>>>, Error> {
         let Some(reading) = self.under_way.take() else { return Ok(None) };
         let page = reading.await.map_err(|error| Error::Storage(Arc::new(error)))??;
-        let events: Vec<_> = page.events.into_iter().map(|record| record.event).collect();
+        let events = page.events.into_iter().map(|record| record.event);
+        // Of those that were changed on the disk nobody knows what a plugin would say.
+        let events: Vec<_> = events.filter(|event| !event.data.is_empty()).collect();
         self.left -= self.left.min(events.len() as u64);
         self.has_more = page.next.is_some();
         if page.next.is_some() {

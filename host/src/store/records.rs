@@ -271,7 +271,7 @@ pub struct DeliverySummary {
 /// An event and what became of it.
 #[derive(Debug, Clone)]
 pub struct EventRecord {
-    /// The event.
+    /// The event. In a list the `data` of one that was changed on the disk is empty, which no event's is.
     pub event: Arc<Event>,
     /// Whether it was matched to endpoints yet.
     pub dispatched: bool,

@@ -20,13 +20,15 @@ pub(super) fn event(
     Ok(Some(EventRow::parse(row.value())?.to_event(key)?))
 }
 
-/// What a list says of an event, without its `data`, that it does not show. `None`: it is gone, or cannot be read.
+/// What a list says of an event: all of it, or all but its `data` where it is not what was written. `None`: it is gone, or nothing of it
+/// can be read.
 pub(super) fn listed_event(
     events: &impl ReadableTable<u128, &'static [u8]>,
     key: EventKey,
 ) -> Result<Option<Event>, Failure> {
     let Some(row) = events.get(key.as_u128())? else { return Ok(None) };
-    Ok(EventRow::parse(row.value()).and_then(|row| row.without_data(key)).ok())
+    let event = EventRow::parse(row.value());
+    Ok(event.and_then(|row| row.to_event(key).or_else(|_| row.without_data(key))).ok())
 }
 
 /// The event that a delivery's row names.
