@@ -82,7 +82,7 @@ async fn measure(options: &Options, max_bytes: u64) -> Result<Found> {
             receiver.until(n * piece).await?;
             half = Instant::now();
         }
-        let (to, path, key) = (gateway.address(), "/v1/events", gateway.key().to_owned());
+        let (to, path, key) = (gateway.address(), "/v1/events", format!("Bearer {}", gateway.key()));
         let payload = payload.clone();
         post_all(Work { to, path, key, payload, events: piece, first: n * piece, pace: None }).await?;
         most = most.max(taken(gateway.home())?);
