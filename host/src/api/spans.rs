@@ -10,12 +10,6 @@ use crate::traces::{RequestTrace, Span};
 pub(super) fn resent(request: &RequestTrace, route: &str, event: &Event, about: impl FnOnce(Span) -> Span) {
     let Some(answered) = request.answered() else { return };
     let Some(original) = answered.event(event) else { return };
-    let parent = answered.parent().map(|parent| parent.span);
-    let span = answered
-        .span(&answered.place(), parent, route, StatusCode::ACCEPTED)
-        .with("hookway.tenant", event.tenant.as_str())
-        .with("hookway.event.id", event.id.as_str())
-        .with("hookway.topic", event.topic.as_str())
-        .link(&original.dispatched().0);
+    let span = answered.own_span(route, StatusCode::ACCEPTED).about(event).link(&original.dispatched().0);
     answered.record(about(span));
 }

@@ -105,9 +105,7 @@ impl Dispatching {
         let (at, parent) = &self.place;
         let ended = self.begun.end();
         let span = Span::new("dispatch", Kind::Internal, at, *parent, (self.begun, ended))
-            .with("hookway.tenant", event.tenant.as_str())
-            .with("hookway.event.id", event.id.as_str())
-            .with("hookway.topic", event.topic.as_str())
+            .about(event)
             .with("hookway.deliveries", self.deliveries);
         let span = self.others.iter().fold(span, |span, (delivery, endpoint, state)| {
             let about = [

@@ -8,7 +8,7 @@ use http::StatusCode;
 use crate::http::Problem;
 use crate::model::{Event, TraceContext};
 use crate::store::Accepted;
-use crate::traces::{Answered, Kind, RequestTrace, Span};
+use crate::traces::{Answered, Kind, RequestTrace};
 
 const ROUTE: &str = "/v1/events";
 
@@ -20,8 +20,7 @@ pub(super) fn one(request: &RequestTrace, accepted: &[&Accepted]) {
     let (Some(answered), [accepted]) = (request.answered(), accepted) else { return };
     let Some(trace) = answered.event(&accepted.event) else { return };
     let span = if accepted.duplicate {
-        let parent = answered.parent().map(|parent| parent.span);
-        let span = answered.span(&answered.place(), parent, ROUTE, StatusCode::ACCEPTED);
+        let span = answered.own_span(ROUTE, StatusCode::ACCEPTED);
         span.link(trace.accepted()).with("hookway.duplicate", true)
     } else {
         let parent = trace.producer().map(|producer| producer.span);
@@ -33,7 +32,7 @@ pub(super) fn one(request: &RequestTrace, accepted: &[&Accepted]) {
             None => span,
         }
     };
-    answered.record(about(span, &accepted.event));
+    answered.record(span.about(&accepted.event));
 }
 
 /// All of many.
@@ -49,14 +48,13 @@ pub(super) fn each(request: &RequestTrace, accepted: &[&Accepted]) {
 /// A request that is answered with a problem.
 pub(super) fn refused(request: &RequestTrace, problem: &Problem) {
     let Some(answered) = request.answered() else { return };
-    let parent = answered.parent().map(|parent| parent.span);
-    let span = answered.span(&answered.place(), parent, ROUTE, problem.status());
+    let span = answered.own_span(ROUTE, problem.status());
     answered.record(span.with("hookway.problem", problem.code()));
 }
 
 fn many(request: &RequestTrace, accepted: &[&Accepted], status: StatusCode) {
     let Some(answered) = request.answered() else { return };
-    let (place, parent) = (answered.place(), answered.parent().map(|parent| parent.span));
+    let (place, parent) = (answered.place(), answered.parent_span());
     let new: Vec<_> = accepted.iter().filter(|accepted| !accepted.duplicate).collect();
     let span = answered.span(&place, parent, ROUTE, status);
     let duplicates = accepted.len() - new.len();
@@ -76,11 +74,5 @@ fn part(answered: &Answered<'_>, request: &TraceContext, event: &Event) {
         let parent = trace.producer().map(|producer| producer.span);
         answered.part("accept", Kind::Producer, trace.accepted(), parent).link(request)
     };
-    answered.record(about(span, event));
-}
-
-fn about(span: Span, event: &Event) -> Span {
-    span.with("hookway.tenant", event.tenant.as_str())
-        .with("hookway.event.id", event.id.as_str())
-        .with("hookway.topic", event.topic.as_str())
+    answered.record(span.about(event));
 }

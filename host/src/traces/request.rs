@@ -78,6 +78,12 @@ impl Answered<'_> {
         if status.is_server_error() { span.failed(status.as_str()) } else { span }
     }
 
+    /// The same at a place of its own, below the client's span.
+    #[must_use]
+    pub fn own_span(&self, route: &str, status: StatusCode) -> Span {
+        self.span(&self.place(), self.parent_span(), route, status)
+    }
+
     /// A span of one of its parts, as long as itself.
     #[must_use]
     pub fn part(&self, name: &str, kind: Kind, at: &TraceContext, parent: Option<SpanId>) -> Span {
@@ -88,6 +94,12 @@ impl Answered<'_> {
     #[must_use]
     pub fn parent(&self) -> Option<&TraceContext> {
         self.request.parent.as_deref()
+    }
+
+    /// The client's span.
+    #[must_use]
+    pub fn parent_span(&self) -> Option<SpanId> {
+        self.parent().map(|parent| parent.span)
     }
 
     /// Where an event stands in its trace.

@@ -2,7 +2,7 @@
 
 use super::Moment;
 use super::otlp::{self, AnyValue, Event, KeyValue, Kind, Link, Status, Value};
-use crate::model::{SpanId, TraceContext};
+use crate::model::{self, SpanId, TraceContext};
 
 /// Events and links of one span: the limit that OpenTelemetry recommends. Further ones are counted.
 const MAX_PARTS: usize = 128;
@@ -40,6 +40,14 @@ impl Span {
     pub fn with(mut self, name: &'static str, value: impl Into<Attribute>) -> Self {
         self.0.attributes.push(attribute(name, value));
         self
+    }
+
+    /// With which event it is about.
+    #[must_use]
+    pub fn about(self, event: &model::Event) -> Self {
+        self.with("hookway.tenant", event.tenant.as_str())
+            .with("hookway.event.id", event.id.as_str())
+            .with("hookway.topic", event.topic.as_str())
     }
 
     /// The parent is a span of somebody else.
