@@ -87,10 +87,7 @@ async fn events(gateway: &Gateway, world: &World) -> Result<Vec<StoredEvent>, Er
     let mut cursor = None;
     loop {
         let page = gateway.store.events(EventFilter::default(), cursor, PAGE).await?;
-        for listed in page.events {
-            // Lists have no `data`.
-            let found = gateway.store.event(&listed.event.tenant, &listed.event.id).await?;
-            let EventRecord { event, dispatched, .. } = found.ok_or(Error::NotFound)?;
+        for EventRecord { event, dispatched, .. } in page.events {
             events.push(StoredEvent {
                 name: world.name(event.id.as_str()),
                 tenant: event.tenant.clone(),

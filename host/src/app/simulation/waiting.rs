@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::gateway::endpoint_id;
 use super::receiver::Mode;
 use super::run::run;
-use super::script::{Action, Batch, Limits, Order, Plan, Setup, Step};
+use super::script::{Action, Batch, Plan, Setup, Step};
 use super::*;
 
 /// A read of the store every few minutes is nothing.
@@ -15,15 +15,7 @@ const DAYS: Duration = Duration::from_hours(72);
 const BATCH: Batch = Batch { tenant: "acme", topic: "orders/created", events: 3, own_ids: true };
 
 fn setup() -> Setup {
-    let plan = Plan {
-        tenant: "acme",
-        topics: "**",
-        limits: Limits::default(),
-        order: Order::None,
-        is_filtered: false,
-        retry: None,
-        mode: Mode::Fine(20),
-    };
+    let plan = Plan { tenant: "acme", ..Plan::of_operations() };
     Setup {
         endpoints: vec![plan, Plan::of_operations()],
         max_in_flight: 8,
