@@ -117,20 +117,20 @@ impl SettingsArgs {
 #[derive(Debug, Args)]
 pub(crate) struct DoctorCommand {
     #[command(flatten)]
-    pub(crate) args: DoctorArgs,
+    args: DoctorArgs,
     /// The settings file [default: hookway.toml, if there is one].
     #[arg(long, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
+    config: Option<PathBuf>,
     /// Where events, endpoints and keys are kept.
     #[arg(long, value_name = "DIR")]
     data_dir: Option<String>,
 }
 
 impl DoctorCommand {
-    /// The settings that the flags make.
-    pub(crate) fn assignments(&self) -> Vec<Assignment> {
-        let data_dir = self.data_dir.as_deref();
-        data_dir.map(|value| Assignment::from_flag("--data-dir", "data_dir", value)).into_iter().collect()
+    /// What is done with it, and where the settings come from.
+    pub(crate) fn split(self) -> (DoctorArgs, Sources) {
+        let data_dir = self.data_dir.map(|value| Assignment::from_flag("--data-dir", "data_dir", &value));
+        (self.args, Sources { file: self.config, flags: data_dir.into_iter().collect() })
     }
 }
 

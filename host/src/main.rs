@@ -18,7 +18,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser as _};
 use hookway::client::{self, World};
 use hookway::clock::Clock;
-use hookway::config::{self, Settings};
+use hookway::config;
 use hookway::store::redb::RedbStore;
 use hookway::{app, authoring, doctor, plugins};
 use tikv_jemallocator::Jemalloc;
@@ -71,12 +71,11 @@ fn ask(command: client::Command) -> Result<(), (String, u8)> {
 }
 
 /// Looks at a store.
-fn examine(mut command: DoctorCommand) -> Result<(), (String, u8)> {
-    let file = command.config.take();
-    let settings = Settings::load(file, config::environment(), command.assignments());
-    let settings = settings.map_err(|error| (error.to_string(), 1))?;
+fn examine(command: DoctorCommand) -> Result<(), (String, u8)> {
+    let (args, sources) = command.split();
+    let settings = sources.read().map_err(|error| (error.to_string(), 1))?;
     let path = settings.data_dir.join(RedbStore::FILE_NAME);
-    match doctor::run(&command.args, &path, &settings.store, &mut std::io::stdout()) {
+    match doctor::run(&args, &path, &settings.store, &mut std::io::stdout()) {
         Ok(0) => Ok(()),
         Ok(code) => Err((String::new(), code)),
         Err(sentence) => Err((sentence, 1)),
