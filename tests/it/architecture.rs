@@ -11,14 +11,24 @@ use hookway_tests::workspace;
 
 /// The production part of a file: what a reader can hold in mind.
 const MAX_LINES: usize = 400;
-const BASE: &[&str] =
-    &["clock", "chance", "shutdown", "handoff", "telemetry", "metrics", "traces", "free_space", "failpoint"];
+const BASE: &[&str] = &[
+    "clock",
+    "chance",
+    "shutdown",
+    "handoff",
+    "telemetry",
+    "metrics",
+    "traces",
+    "free_space",
+    "failpoint",
+    "files",
+];
 
 /// Which modules each module may import besides `model` and itself, in the order of the flow. `BASE` stands for all of
 /// the base.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("model", &[]),
-    ("vault", &[]),
+    ("vault", &["files"]),
     ("clock", &[]),
     ("chance", &[]),
     ("shutdown", &[]),
@@ -28,7 +38,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("traces", &["clock", "metrics"]),
     ("free_space", &["shutdown"]),
     ("failpoint", &[]),
-    ("store", &["clock", "failpoint", "free_space", "vault", "metrics"]),
+    ("files", &[]),
+    ("store", &["clock", "failpoint", "files", "free_space", "vault", "metrics"]),
     ("openapi", &[]),
     ("http", &["BASE", "store", "openapi"]),
     ("matching", &[]),
@@ -70,7 +81,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     ("reference", &["openapi", "http"]),
-    ("client", &["clock", "backup"]),
+    ("client", &["clock", "files", "backup"]),
     ("authoring", &["clock", "plugins", "client"]),
     ("doctor", &["store"]),
     ("config", &["ALL"]),

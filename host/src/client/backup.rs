@@ -15,6 +15,7 @@ use super::World;
 use super::error::Error;
 use super::session::{Direct, Session};
 use crate::backup::{self, Manifest, Summary};
+use crate::files::sync_name;
 
 /// A gateway under full load makes a backup when nothing else wants to run.
 const SILENCE: Duration = Duration::from_mins(5);
@@ -120,8 +121,7 @@ fn keep(partial: &Path, target: &Path) -> Result<(), Error> {
     let keep = || {
         File::open(partial)?.sync_all()?;
         fs::rename(partial, target)?;
-        let directory = target.parent().filter(|parent| !parent.as_os_str().is_empty());
-        File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
+        sync_name(target)
     };
     keep().map_err(|error| failed(target, &error))
 }

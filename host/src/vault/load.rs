@@ -13,6 +13,7 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::{KeyRing, KeysError, Vault};
+use crate::files::sync_name;
 
 /// The file that is made in the data directory if nothing is set.
 const DEFAULT_FILE: &str = "secrets.keys";
@@ -166,12 +167,11 @@ fn read(path: &Path) -> Result<KeyRing, Error> {
 
 /// Complete or not there at all: a half-written file of keys would stop every later start.
 fn write(path: &Path, keys: &str) -> io::Result<()> {
-    let directory = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
     let draft = path.with_extension("keys.new");
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
     file.write_all(HEADER.as_bytes())?;
     file.write_all(keys.as_bytes())?;
     file.sync_all()?;
     std::fs::rename(&draft, path)?;
-    File::open(directory)?.sync_all()
+    sync_name(path)
 }

@@ -19,7 +19,7 @@
 //! - `upkeep`: what is done with every commit; `changes`: the journal; `blocks`: what lists are filtered by; `statistics`:
 //!   what is counted of deliveries; `backlogs`: undelivered work; `counts`: what is counted of the store itself.
 //! - `doctor`: looks at a store that nobody uses, through an `overlay`: `inspect` whether its tables agree, `repairing` those that can
-//!   be made anew; `files`: names on stable storage.
+//!   be made anew.
 
 mod accept;
 mod audit;
@@ -40,7 +40,6 @@ mod events;
 mod failure;
 #[cfg(test)]
 pub(crate) mod faults;
-mod files;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod giving_up;
@@ -95,7 +94,6 @@ pub use self::copying::Loader;
 use self::counts::Counts;
 pub use self::doctor::{Diagnosis, Log, Problem, Rows, Watch, examine, repair};
 use self::failure::Failure;
-pub use self::files::make_directory;
 pub use self::options::Options;
 use self::progress::Undispatched;
 use self::queue::Queue;
@@ -104,6 +102,7 @@ use self::wal::Wal;
 use self::writer::{Awaited, Batch, Change, Writer};
 use super::{Error, StoreFuture};
 use crate::clock::Clock;
+use crate::files;
 use crate::vault::Vault;
 
 /// Of the file of the write-ahead log, which lies beside that of the tables and has its name otherwise.

@@ -15,7 +15,6 @@ use redb::{
 
 use super::Options;
 use super::failure::Failure;
-use super::files;
 use super::managing;
 use super::overlay::Overlay;
 use super::progress::Progress;
@@ -25,9 +24,9 @@ use super::statistics;
 use super::upkeep::Upkeep;
 use super::wal::Wal;
 use super::writer::begin;
-use crate::failpoint;
 use crate::store::Error;
 use crate::vault::Vault;
+use crate::{failpoint, files};
 
 /// Why a database of another program is not used.
 const NOT_OURS: &str = "the file is a redb database, but not a store of Hookway: restore a backup, or choose another data directory";
