@@ -106,6 +106,7 @@ async fn serve(settings: &Settings) -> Fallible<()> {
     let store = open(settings, clock)?;
     println!("{}", began.elapsed().as_secs_f64());
     let stop = Shutdown::new();
+    let clock = store.clock();
     let app = App::start(settings.clone(), store, Compiler::InProcess, clock, stop.clone()).await?;
     let key = app.admin_key().ok_or("a store without keys gets one")?.reveal();
     let listener = TcpListener::bind("127.0.0.1:0").await?;

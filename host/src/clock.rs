@@ -1,7 +1,8 @@
 //! The one source of time.
 //!
 //! [`Clock::now`] is derived from tokio's monotonic clock, so a step of the system clock neither fires a backlog nor
-//! stalls one, and a test with paused time controls it. [`Clock::wall`] follows the system clock and is only for
+//! stalls one, and a test with paused time controls it. A gateway that starts goes on from the time of what it has
+//! ([`Clock::not_before`]), so neither does a clock that was set back meanwhile. [`Clock::wall`] follows the system clock and is only for
 //! timestamps that leave the machine: a signature whose time is off by 300 s is refused by its receiver.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -39,6 +40,12 @@ impl Clock {
     #[cfg(test)]
     pub(crate) fn with_wall(at: UnixMs, wall: fn() -> Option<UnixMs>) -> Self {
         Self { wall, ..Self::starting_at(at) }
+    }
+
+    /// The same, but its [`Clock::now`] is at least `at` now, and goes on from there.
+    #[must_use]
+    pub fn not_before(self, at: UnixMs) -> Self {
+        Self { started_at: self.started_at.after(at.since(self.now())), ..self }
     }
 
     /// The time for deciding what is due. Never goes back, never jumps.
@@ -91,5 +98,15 @@ mod tests {
         assert_eq!(clock.now(), UnixMs(61_000));
         assert_eq!(clock.wall(), UnixMs(61_000));
         assert_eq!(clock.wall_exact(), Duration::from_secs(61));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn goes_on_from_a_time_that_was_before_it() {
+        let clock = Clock::with_wall(UnixMs(1_000), || Some(UnixMs(7)));
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(clock.not_before(UnixMs(1_999)).now(), UnixMs(2_000), "it is later already");
+        let later = clock.not_before(UnixMs(90_000));
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!((later.now(), later.wall()), (UnixMs(91_000), UnixMs(7)));
     }
 }

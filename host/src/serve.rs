@@ -119,6 +119,7 @@ impl Running {
         stop: &Shutdown,
     ) -> Result<(Self, Option<PathBuf>), Failure> {
         let (store, keys_file) = open_store(settings, clock)?;
+        let clock = store.clock();
         let store = Arc::new(store);
         let (compiler, shutdown) = (Compiler::this_program()?, stop.child());
         let started =

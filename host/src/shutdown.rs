@@ -47,13 +47,13 @@ impl Shutdown {
         Self::default()
     }
 
-    /// One that is told to stop with this one, or alone, and has tasks of its own.
+    /// One that is told to stop with this one, or alone, and has tasks of its own: when their time is over is its own affair, too.
     #[must_use]
     pub fn child(&self) -> Self {
         Self {
             announced: self.announced.child_token(),
             requested: self.requested.child_token(),
-            over: self.over.child_token(),
+            over: CancellationToken::new(),
             tasks: TaskTracker::new(),
         }
     }
@@ -183,6 +183,9 @@ mod tests {
         parent.request();
         assert!(second.is_requested());
         assert!(second.finished(SECOND).await, "its tasks are its own");
+        let third = parent.child();
+        assert!(parent.finished(SECOND).await);
+        assert!(!third.over.is_cancelled(), "its tasks have the time that it gives them");
     }
 
     #[test]

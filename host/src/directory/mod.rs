@@ -5,6 +5,7 @@
 //! A change that operations are told of is written with its operational event.
 
 mod settings;
+mod shards;
 mod tenant;
 
 use std::collections::{HashMap, HashSet};
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tokio::sync::{Mutex, broadcast};
 
+use self::shards::Shards;
 pub use self::tenant::Tenant;
 use crate::model::{AuditEntry, Binding, Endpoint, EndpointId, Event, TenantId, TenantSettings};
 use crate::notices::Notices;
@@ -35,8 +37,8 @@ pub struct Directory {
 
 #[derive(Default, Clone)]
 struct Snapshot {
-    endpoints: HashMap<EndpointId, Arc<Endpoint>>,
-    tenants: HashMap<TenantId, Arc<Tenant>>,
+    endpoints: Shards<EndpointId, Arc<Endpoint>>,
+    tenants: Shards<TenantId, Arc<Tenant>>,
     /// Of those about whom something is said.
     settings: HashMap<TenantId, Arc<TenantSettings>>,
 }
@@ -165,46 +167,48 @@ impl Directory {
         let _turn = self.writer.lock().await;
         let endpoint = self.get(id).ok_or(Error::NotFound)?;
         self.store.delete_endpoint(id, audit(&endpoint)?).await?;
-        self.swap(&endpoint.tenant, |endpoints| {
-            endpoints.remove(&id);
-        });
-        self.announce(id);
+        self.swap(&endpoint, None);
         Ok(endpoint)
     }
 
     fn put(&self, endpoint: Endpoint) -> Arc<Endpoint> {
         let endpoint = Arc::new(endpoint);
-        self.swap(&endpoint.tenant, |endpoints| {
-            endpoints.insert(endpoint.id, Arc::clone(&endpoint));
-        });
-        self.announce(endpoint.id);
+        self.swap(&endpoint, Some(&endpoint));
         endpoint
     }
 
-    /// Called with `writer` held, so no other swap can come between the load and the store.
-    fn swap(&self, tenant: &TenantId, change: impl FnOnce(&mut HashMap<EndpointId, Arc<Endpoint>>)) {
+    /// Puts an endpoint in the place of the one with its id, or nothing, and tells of it. Called with `writer` held, so no other swap
+    /// can come between the load and the store.
+    fn swap(&self, endpoint: &Endpoint, after: Option<&Arc<Endpoint>>) {
         let mut snapshot = Snapshot::clone(&self.snapshot.load());
-        change(&mut snapshot.endpoints);
-        snapshot.renew(tenant, &self.global);
+        let (id, tenant) = (endpoint.id, &endpoint.tenant);
+        match after {
+            Some(after) => snapshot.endpoints.insert(id, Arc::clone(after)),
+            None => snapshot.endpoints.remove(&id),
+        }
+        let others = snapshot.of(tenant).iter().filter(|other| other.id != id);
+        let all = others.chain(after).cloned().collect();
+        snapshot.renew(tenant, all, &self.global);
         self.snapshot.store(Arc::new(snapshot));
-    }
-
-    fn announce(&self, id: EndpointId) {
         // Nobody listening is fine: listeners come and go with the stages.
         let _ = self.changes.send(id);
     }
 }
 
 impl Snapshot {
-    /// What was worked out for a tenant, from its endpoints and settings as they are now.
-    fn renew(&mut self, tenant: &TenantId, global: &[Binding]) {
-        let of_tenant: Vec<_> = self.endpoints.values().filter(|e| e.tenant == *tenant).cloned().collect();
-        if of_tenant.is_empty() {
+    /// The endpoints of a tenant.
+    fn of(&self, tenant: &TenantId) -> &[Arc<Endpoint>] {
+        self.tenants.get(tenant).map_or(&[], |tenant| tenant.index().endpoints())
+    }
+
+    /// What was worked out for a tenant, from its settings and these, which are all of its endpoints now.
+    fn renew(&mut self, tenant: &TenantId, endpoints: Vec<Arc<Endpoint>>, global: &[Binding]) {
+        if endpoints.is_empty() {
             self.tenants.remove(tenant);
             return;
         }
         let before = self.tenants.get(tenant).map(Arc::as_ref);
-        let after = Tenant::new(of_tenant, self.inherited(global, tenant), before);
+        let after = Tenant::new(endpoints, self.inherited(global, tenant), before);
         self.tenants.insert(tenant.clone(), Arc::new(after));
     }
 

@@ -52,7 +52,8 @@ impl Directory {
         } else {
             snapshot.settings.insert(tenant.clone(), Arc::clone(&after));
         }
-        snapshot.renew(tenant, &self.global);
+        let endpoints = snapshot.of(tenant).to_vec();
+        snapshot.renew(tenant, endpoints, &self.global);
         self.snapshot.store(Arc::new(snapshot));
         Ok(after)
     }

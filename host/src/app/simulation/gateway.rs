@@ -197,6 +197,8 @@ impl Gateway {
     ) -> Result<Self, Error> {
         let (clock, shutdown) = (world.begin_life(), Shutdown::new());
         let redb = machine.open(clock, world, setup.disk_takes_ms)?;
+        let clock = redb.clock();
+        world.goes_by(clock);
         let (settings, store): (_, Arc<dyn Store>) = (settings(setup, sabotage), Arc::clone(&redb) as _);
         let made = http::ensure_admin_key(&*store, &clock).await?;
         if made.is_some() {

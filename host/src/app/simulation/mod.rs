@@ -16,6 +16,7 @@
 //! [`Sabotage`]: sabotage::Sabotage
 
 mod checks;
+mod clocks;
 mod gateway;
 mod outcome;
 mod receiver;

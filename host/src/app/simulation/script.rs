@@ -80,7 +80,7 @@ pub(super) enum Action {
     Cancel(usize),
     Replay(usize),
     Recover(usize),
-    /// The wall clock is set by so many hours. The clock of a gateway that starts later shows that.
+    /// The wall clock is set by so many hours. The clock of a gateway that starts later shows that, unless what it has is of a later time.
     SetClock(i64),
     /// After so many operations more, the disk of the tables or of the log fails: for good, or one operation of a kind.
     BreakDisk {

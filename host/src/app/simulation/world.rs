@@ -182,6 +182,17 @@ impl World {
         Clock::with_wall(UnixMs(T0.0.saturating_add(began).saturating_add_signed(clock_is_ahead_ms)), wall)
     }
 
+    /// Which clock it goes by.
+    pub(super) fn goes_by(&self, clock: Clock) {
+        let mut state = self.state();
+        let shown = i128::from(clock.now().0) - i128::from(T0.0) - i128::from(state.now());
+        let ahead = i64::try_from(shown).unwrap_or_default();
+        if let Some(life) = state.history.lives.last_mut() {
+            life.clock_is_ahead_ms = ahead;
+        }
+        state.note("goes by a clock that is ahead", &ahead);
+    }
+
     /// It ended; the next one starts `pause` later.
     pub(super) fn end_life(&self, how: &str, was_killed: bool, pause: Duration) {
         let mut state = self.state();

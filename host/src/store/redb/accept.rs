@@ -287,7 +287,6 @@ impl Plan {
 
     fn write(self, batch: &mut Batch<'_>) -> Result<(), Failure> {
         let tables = &mut batch.tables;
-        tables.noted.entries += self.created.len();
         for (event, header) in &self.created {
             tables.insert_event(event.key, header, &event.data)?;
         }

@@ -1,21 +1,18 @@
 //! The undelivered work of each tenant, counted: exact at any time and after a crash, without reading what waits.
 //!
 //! - Counts are in memory. Each verb notes what it changes, and the end of its transaction adds that up.
-//! - Rows of `backlog` are written when changes are folded into statistics, one for each tenant that changed since. `meta` says
-//!   below which change they count; what came after is in the journal, and is added at a start.
+//! - Rows of `backlog` are written when changes are folded into statistics, and once their events have many bytes: one for each
+//!   tenant that changed since. `meta` says below which change they count; what came after is in the journal, and is added at a
+//!   start, which reads its events.
 //! - Deliveries that end are counted here, too: whatever ends one changes what waits.
 //! - Events that are not dispatched are in memory anyway, and are counted with them.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+mod counting;
 
-use redb::ReadableTable as _;
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
-use super::changes;
-use super::codec::EventRow;
-use super::failure::Failure;
-use super::rows;
-use super::schema::{META_COUNTED_BELOW, Tables, delivery_id};
+pub(super) use self::counting::Counting;
 use crate::metrics::{Counter, Labelled};
 use crate::model::{DeliveryStatus, TenantId};
 use crate::store::{Backlog, BacklogFull, BacklogLimits, StoreFull};
@@ -64,10 +61,12 @@ pub(super) struct Differences {
     tenants: HashMap<Box<str>, Tenant>,
     /// Deliveries that end, by [`ENDS`].
     ended: [u64; ENDS.len()],
+    /// Of the events whose deliveries change, one for each change.
+    payloads: usize,
 }
 
 /// An event that waits for dispatch, as it counts.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Weight {
     pub(super) tenant: TenantId,
     pub(super) bytes: usize,
@@ -135,6 +134,7 @@ impl Differences {
         before: Option<DeliveryStatus>,
         after: DeliveryStatus,
     ) {
+        self.payloads += bytes;
         if let Some(end) = ENDS.iter().position(|end| *end == after && before != Some(after)) {
             self.ended[end] += 1;
         }
@@ -160,6 +160,7 @@ impl Differences {
         for (tenant, difference) in plan.tenants {
             self.add(&tenant, difference);
         }
+        self.payloads += plan.payloads;
         self.ended.iter_mut().zip(plan.ended).for_each(|(ended, more)| *ended += more);
     }
 
@@ -269,132 +270,5 @@ impl Backlogs {
 impl Counts {
     fn tenant(&self, tenant: &TenantId) -> Sum {
         self.tenants.get(tenant.as_str()).map(|of| of.sum()).unwrap_or_default()
-    }
-}
-
-/// The writer's side: which rows are behind.
-#[derive(Debug)]
-pub(super) struct Counting {
-    backlogs: Arc<Backlogs>,
-    behind: HashSet<Box<str>>,
-}
-
-impl Counting {
-    /// Adds what is stored and what the journal has since, up to the change `next`, to the counts. What is stored is of no use
-    /// if the journal begins later: then all that waits is counted.
-    pub(super) fn load(tables: &mut Tables<'_>, backlogs: Arc<Backlogs>, next: u64) -> Result<Self, Failure> {
-        let mut counting = Self { backlogs, behind: HashSet::new() };
-        match tables.counted_below(next)? {
-            Some(below) => {
-                counting.backlogs.add(&tables.counted()?);
-                counting.finish(tables.changed_since(below)?);
-            }
-            None => {
-                tables.backlog.retain(|_, _| false)?;
-                counting.finish(tables.count_all()?);
-                counting.store(tables, next)?;
-            }
-        }
-        Ok(counting)
-    }
-
-    /// Takes what a transaction changed.
-    pub(super) fn finish(&mut self, differences: Differences) {
-        self.backlogs.add(&differences);
-        self.behind.extend(differences.tenants.into_keys());
-    }
-
-    /// Stores the counts as they are below this change.
-    pub(super) fn store(&mut self, tables: &mut Tables<'_>, below: u64) -> Result<(), Failure> {
-        for tenant in std::mem::take(&mut self.behind) {
-            match self.backlogs.deliveries(&tenant) {
-                Sum { count: 0, bytes: 0 } => drop(tables.backlog.remove(&*tenant)?),
-                Sum { count, bytes } => drop(tables.backlog.insert(&*tenant, (count, bytes))?),
-            }
-        }
-        tables.meta.insert(META_COUNTED_BELOW, u128::from(below))?;
-        Ok(())
-    }
-}
-
-impl Tables<'_> {
-    /// A tenant of which `backlog` and the journal say something else than was counted. Nothing is said where all is
-    /// counted anew when the store is opened.
-    pub(super) fn misjudged_backlog(&self, counted: &Differences) -> Result<Option<String>, Failure> {
-        let next = changes::next_number(&self.changes)?;
-        let Some(below) = self.counted_below(next)? else { return Ok(None) };
-        let mut stored = self.counted()?;
-        stored.merge(self.changed_since(below)?);
-        let deliveries = |of: &Differences, tenant| of.tenants.get(tenant).map(|of: &Tenant| of.deliveries);
-        let mut tenants = stored.tenants.keys().chain(counted.tenants.keys());
-        let wrong = tenants.find(|tenant| {
-            deliveries(&stored, *tenant).unwrap_or_default()
-                != deliveries(counted, *tenant).unwrap_or_default()
-        });
-        Ok(wrong.map(|tenant| tenant.to_string()))
-    }
-
-    /// Has all undelivered work counted anew when the store is opened.
-    pub(super) fn forget_backlog(&mut self) -> Result<(), Failure> {
-        self.meta.remove(META_COUNTED_BELOW)?;
-        Ok(())
-    }
-
-    /// Below which change all are in `backlog`, if the journal has the rest up to `next`.
-    fn counted_below(&self, next: u64) -> Result<Option<u64>, Failure> {
-        let first = self.changes.first()?.map_or(next, |(first, _)| first.value());
-        let below = self.meta(META_COUNTED_BELOW)?.and_then(|below| u64::try_from(below).ok());
-        Ok(below.filter(|below| (first..=next).contains(below)))
-    }
-
-    fn counted(&self) -> Result<Differences, Failure> {
-        let mut counted = Differences::default();
-        for row in self.backlog.iter()? {
-            let (tenant, sum) = row?;
-            let (count, bytes) = sum.value();
-            let deliveries = Sum { count, bytes };
-            counted.add(tenant.value(), Tenant { deliveries, ..Tenant::default() });
-        }
-        Ok(counted)
-    }
-
-    fn changed_since(&self, below: u64) -> Result<Differences, Failure> {
-        let mut changed = Vec::new();
-        changes::visit(&self.changes, below, |_, change| {
-            let before = change.before.and_then(|before| before.status());
-            changed.extend(change.after().map(|after| (change.delivery().event, before, after)));
-            true
-        })?;
-        let mut differences = Differences::default();
-        for (event, before, after) in changed {
-            if let Some(row) = self.events.get(event.as_u128())?
-                && let Ok(event) = EventRow::parse(row.value())
-            {
-                differences.changed((event.tenant(), event.data_len()), before, after);
-            }
-        }
-        Ok(Differences { ended: Default::default(), ..differences }) // They ended in an earlier run.
-    }
-
-    /// What waits, one by one: for a file of a Hookway that did not count.
-    fn count_all(&self) -> Result<Differences, Failure> {
-        let mut waiting = Vec::new();
-        for row in self.queue.iter()? {
-            let (_, _, event, ordinal) = row?.0.value();
-            waiting.push(delivery_id(event, ordinal));
-        }
-        for row in self.endpoint_holds.iter()? {
-            let (_, event, ordinal) = row?.0.value();
-            waiting.push(delivery_id(event, ordinal));
-        }
-        let mut counted = Differences::default();
-        for id in waiting {
-            let after = rows::indexed_delivery(&self.deliveries, id)?.state.status();
-            if let Some(row) = self.events.get(id.event.as_u128())? {
-                let event = EventRow::parse(row.value())?;
-                counted.changed((event.tenant(), event.data_len()), None, after);
-            }
-        }
-        Ok(counted)
     }
 }

@@ -174,6 +174,13 @@ pub(super) fn next_number(changes: &impl ReadableTable<u64, &'static [u8]>) -> R
     Ok(first.value() + parse(row.value()).count() as u64)
 }
 
+/// When the last change happened, as far as it can be read.
+pub(super) fn last_time(changes: &impl ReadableTable<u64, &'static [u8]>) -> Result<Option<UnixMs>, Failure> {
+    let Some((_, row)) = changes.last()? else { return Ok(None) };
+    let times = parse(row.value()).filter_map(Result::ok).map(|change| change.at);
+    Ok(times.max())
+}
+
 /// The numbers of the changes that are kept: the first, and the one that comes next.
 pub(super) fn kept(transaction: &ReadTransaction) -> Result<(u64, u64), Failure> {
     let changes = transaction.open_table(CHANGES)?;

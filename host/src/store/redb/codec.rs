@@ -5,6 +5,7 @@
 //! is made one. Cold rows are JSON, which takes new fields as they come.
 
 mod checked;
+pub(super) mod roster;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -52,6 +52,7 @@ struct State {
     /// How many operations of a kind succeed until one fails.
     failing: Option<(Kind, usize)>,
     has_failed: bool,
+    bytes_read: usize,
     /// Where what happens is written down, and under which number.
     history: Option<(usize, History)>,
 }
@@ -93,6 +94,11 @@ impl Disk {
     /// Whether an operation has failed.
     pub(crate) fn has_failed(&self) -> bool {
         self.state().has_failed
+    }
+
+    /// How many bytes were read.
+    pub(crate) fn bytes_read(&self) -> usize {
+        self.state().bytes_read
     }
 
     /// The bytes after a power loss at this moment: only what was synced.
@@ -193,6 +199,7 @@ impl StorageBackend for Disk {
         let end = from.checked_add(out.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
         let bytes = state.cached.get(from..end).ok_or(io::ErrorKind::UnexpectedEof)?;
         out.copy_from_slice(bytes);
+        state.bytes_read += out.len();
         Ok(())
     }
 

@@ -14,7 +14,7 @@
 //! - `retiring`: what is over and goes; `size`: how much there is; `cost`: what rows take.
 //! - `copying`: snapshots, and files made of them.
 //! - `resending`, `recovering`: what is sent again, one at a time and by a job.
-//! - `progress`: which events wait for dispatch; `open`, `replaying`: how a run begins.
+//! - `progress`, `rosters`: which events wait for dispatch; `open`, `replaying`, `timeline`: how a run begins.
 //! - `waiting`, `log`, `events`: the verbs that read; `giving_up`: what of it was changed on the disk.
 //! - `upkeep`: what is done with every commit; `changes`: the journal; `blocks`: what lists are filtered by; `statistics`:
 //!   what is counted of deliveries; `backlogs`: undelivered work; `counts`: what is counted of the store itself.
@@ -64,6 +64,7 @@ mod repairing;
 mod replaying;
 mod resending;
 mod retiring;
+mod rosters;
 mod rows;
 mod schema;
 mod size;
@@ -71,6 +72,7 @@ mod statistics;
 #[cfg(test)]
 mod stepping;
 mod tenants;
+mod timeline;
 mod topics;
 mod unwritten;
 mod upkeep;
@@ -200,7 +202,8 @@ impl RedbStore {
         clock: Clock,
         options: &Options,
     ) -> Result<Self, Error> {
-        let (progress, upkeep) = open::prepare(&mut database, wal.as_mut(), &vault)?;
+        let (progress, upkeep, last) = open::prepare(&mut database, wal.as_mut(), &vault)?;
+        let clock = timeline::going_on(clock, last);
         let undispatched = Arc::clone(progress.undispatched());
         let backlogs = Arc::clone(progress.backlogs());
         let latest_change = upkeep.latest();
@@ -240,6 +243,12 @@ impl RedbStore {
             #[cfg(test)]
             stepping: None,
         })
+    }
+
+    /// The clock by which what is stored is due: the one that it was opened with, unless that was set back since.
+    #[must_use]
+    pub const fn clock(&self) -> Clock {
+        self.clock
     }
 
     /// Commits what was called before, waits for reads in progress, and closes the file. Later calls get

@@ -19,11 +19,16 @@ use super::managing;
 use super::overlay::Overlay;
 use super::progress::Progress;
 use super::replaying;
-use super::schema::{ENDPOINTS, FORMAT, FORMAT_1, FORMAT_2, FORMAT_3, FORMAT_4, META, META_FORMAT};
+use super::schema::{
+    ENDPOINTS, FORMAT, FORMAT_1, FORMAT_2, FORMAT_3, FORMAT_4, META, META_DISPATCHED_BELOW, META_FORMAT,
+    Tables,
+};
 use super::statistics;
+use super::timeline;
 use super::upkeep::Upkeep;
 use super::wal::Wal;
 use super::writer::begin;
+use crate::model::{EventKey, UnixMs};
 use crate::store::Error;
 use crate::vault::Vault;
 use crate::{failpoint, files};
@@ -166,12 +171,12 @@ fn check_before(database: &impl ReadableDatabase, vault: &Vault) -> Result<(), F
 }
 
 /// Makes sure of the format and of the keys, creates the tables of a new store, repeats what the log has, and finds out what
-/// waits for dispatch.
+/// waits for dispatch, and what time it was last.
 pub(super) fn prepare(
     database: &mut Database,
     wal: Option<&mut Wal>,
     vault: &Vault,
-) -> Result<(Progress, Upkeep), Error> {
+) -> Result<(Progress, Upkeep, UnixMs), Error> {
     let (prepared, was_clear) = try_prepare(database, wal, vault)?;
     if was_clear {
         // What was freed lies in the file until it is written over; most of it goes away with the space.
@@ -190,16 +195,17 @@ fn try_prepare(
     database: &Database,
     wal: Option<&mut Wal>,
     vault: &Vault,
-) -> Result<((Progress, Upkeep), bool), Failure> {
+) -> Result<((Progress, Upkeep, UnixMs), bool), Failure> {
     let transaction = begin(database)?;
     let was_clear = upgrade(&transaction, Some(vault))?;
     let (progress, upkeep) = match wal {
         Some(wal) => replaying::replay(&transaction, wal, false)?,
         None => replaying::load(&transaction)?,
     };
+    let last = timeline::last_known(&transaction)?;
     failpoint::reached(failpoint::OPENED);
     transaction.commit()?;
-    Ok(((progress, upkeep), was_clear))
+    Ok(((progress, upkeep, last), was_clear))
 }
 
 /// The format of a store.
@@ -230,6 +236,9 @@ pub(super) fn upgrade(transaction: &WriteTransaction, vault: Option<&Vault>) -> 
     }
     if before.is_some_and(|before| before < FORMAT_4) {
         statistics::begin(transaction)?;
+        let mut tables = Tables::open(transaction)?;
+        let below = tables.meta(META_DISPATCHED_BELOW)?.unwrap_or(0);
+        tables.seal_all(EventKey::from_u128(below))?;
     }
     if let Some(vault) = vault {
         managing::check(&transaction.open_table(ENDPOINTS)?, vault)?;

@@ -1,19 +1,20 @@
 //! How far dispatch is: which events are accepted but not fanned out yet.
 //!
 //! Kept in memory, because a row per event would be one insert and one delete more on the hot path. What is stored is
-//! a low watermark: every event below it is dispatched. After a restart the events above it are looked at once; one that
-//! matched nothing looks undispatched then and is matched again, which is harmless.
+//! a low watermark: every event below it is dispatched. After a restart the events above it are looked at once, or what was
+//! written down of them ([`super::rosters`]); one that matched nothing may look undispatched then and is matched again, which is
+//! harmless.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use redb::{ReadableTable as _, WriteTransaction};
+use redb::WriteTransaction;
 
 use super::backlogs::{Backlogs, Weight};
-use super::codec::EventRow;
 use super::failure::Failure;
-use super::schema::{META_DISPATCHED_BELOW, Tables, deliveries_of};
+use super::rosters::{self, Found, Rosters, next};
+use super::schema::{META_DISPATCHED_BELOW, Tables};
 use crate::model::{EventKey, UnixMs};
 
 /// The events that wait for dispatch; shared by the writer and all readers.
@@ -36,6 +37,7 @@ pub(super) struct Progress {
     /// Dispatched by the transaction that is open; leaves the set when it is committed.
     dispatching: BTreeSet<EventKey>,
     stored: Option<EventKey>,
+    rosters: Rosters,
 }
 
 impl Undispatched {
@@ -59,7 +61,7 @@ impl Undispatched {
     /// All events below this key are dispatched, and those that will be accepted are not below it.
     pub(super) fn dispatched_below(&self) -> EventKey {
         let waiting = self.lock();
-        waiting.events.first_key_value().map_or(after(waiting.last), |(key, _)| *key)
+        waiting.events.first_key_value().map_or(next(waiting.last), |(key, _)| *key)
     }
 
     /// The set is one insert or remove away from consistent at any time, so a panic elsewhere does not spoil it.
@@ -71,28 +73,14 @@ impl Undispatched {
 impl Progress {
     /// Finds out where the last run stopped.
     pub(super) fn load(transaction: &WriteTransaction) -> Result<Self, Failure> {
-        let tables = Tables::open(transaction)?;
+        let mut tables = Tables::open(transaction)?;
         let stored = tables.meta(META_DISPATCHED_BELOW)?.map(EventKey::from_u128);
-        let below = stored.unwrap_or(EventKey::from_u128(0));
-        let mut last = EventKey::from_u128(below.as_u128().saturating_sub(1));
-        let mut events = BTreeMap::new();
-        for row in tables.events.range(below.as_u128()..)? {
-            let (key, row) = row?;
-            last = EventKey::from_u128(key.value());
-            if tables.deliveries.range(deliveries_of(last))?.next().is_none() {
-                match EventRow::parse(row.value()).and_then(|row| row.weight()) {
-                    Ok(weight) => drop(events.insert(last, weight)),
-                    Err(why) => tracing::error!(
-                        event = %last, %why,
-                        "an event cannot be read, so nobody gets it; run `hookway doctor`, which says what else is damaged"
-                    ),
-                }
-            }
-        }
+        let found = rosters::find(&mut tables, stored.unwrap_or(EventKey::from_u128(0)))?;
+        let Found { waiting: events, last, rosters } = found;
         let backlogs = Arc::new(Backlogs::default());
         backlogs.begin(events.values());
         let undispatched = Arc::new(Undispatched(Mutex::new(Waiting { events, last })));
-        Ok(Self { last, undispatched, backlogs, dispatching: BTreeSet::new(), stored })
+        Ok(Self { last, undispatched, backlogs, dispatching: BTreeSet::new(), stored, rosters })
     }
 
     /// The set that readers share.
@@ -116,6 +104,7 @@ impl Progress {
         let mut waiting = self.undispatched.lock();
         for (key, weight) in events {
             self.last = self.last.max(key);
+            self.rosters.came(weight.bytes);
             waiting.events.insert(key, weight);
         }
         waiting.last = self.last;
@@ -126,22 +115,33 @@ impl Progress {
         self.undispatched.contains(key) && !self.dispatching.contains(&key)
     }
 
+    /// Whether an event must not be removed: it waits, or it is to be found when the store is opened that it does not.
+    pub(super) fn is_needed(&self, key: EventKey) -> bool {
+        let is_below = self.stored.is_some_and(|below| key < below);
+        self.is_undispatched(key) || !is_below && self.rosters.cover(key)
+    }
+
     /// Takes note that the open transaction dispatches an event; `None` if it is dispatched already.
     pub(super) fn dispatch(&mut self, key: EventKey) -> Option<Weight> {
         let weight = self.undispatched.lock().events.get(&key).cloned()?;
         self.dispatching.insert(key).then_some(weight)
     }
 
-    /// Stores the watermark with the open transaction, if it rose: all events below it are dispatched.
+    /// Stores the watermark with the open transaction, if it rose, and what waits above it, if that is much.
     pub(super) fn store(&mut self, tables: &mut Tables<'_>) -> redb::Result<EventKey> {
-        let waiting = self.undispatched.lock();
-        let lowest = waiting.events.keys().find(|key| !self.dispatching.contains(key)).copied();
-        drop(waiting);
-        let below = lowest.unwrap_or(after(self.last));
+        let Self { last, undispatched, dispatching, .. } = self;
+        let waits = |key: &EventKey| !dispatching.contains(key);
+        let lowest = undispatched.lock().events.keys().copied().find(waits);
+        let below = lowest.unwrap_or(next(*last));
         if self.stored != Some(below) {
             tables.meta.insert(META_DISPATCHED_BELOW, below.as_u128())?;
             self.stored = Some(below);
         }
+        self.rosters.store(tables, (below, *last), |from| {
+            let waiting = undispatched.lock();
+            let waiting = waiting.events.range(from..).filter(|(key, _)| waits(key));
+            waiting.map(|(key, weight)| (*key, weight.clone())).collect()
+        })?;
         Ok(below)
     }
 
@@ -156,9 +156,5 @@ impl Progress {
 
 /// A key for an event of this time: after every key before it, whatever the clock says.
 pub(super) fn next_key(last: EventKey, at: UnixMs, random: u128) -> EventKey {
-    EventKey::new(at, random).max(after(last))
-}
-
-const fn after(key: EventKey) -> EventKey {
-    EventKey::from_u128(key.as_u128().saturating_add(1))
+    EventKey::new(at, random).max(next(last))
 }

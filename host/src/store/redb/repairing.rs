@@ -42,6 +42,9 @@ pub(super) fn repair(tables: &mut Tables<'_>, findings: &Findings) -> Result<(),
     if findings.has("blocks") {
         tables.seal_anew()?;
     }
+    if findings.has("rosters") {
+        tables.rosters.retain(|_, _| false)?;
+    }
     if findings.has("changes") {
         tables.changes.retain(|_, _| false)?;
         tables.meta.remove(META_FOLDED_BELOW)?;

@@ -110,8 +110,8 @@ fn fan_out(
         fan_out.apply(&mut batch)?;
     }
     batch.tables.write_deliveries()?;
-    let dispatched_below = batch.progress.store(&mut batch.tables)?;
-    upkeep.finish(&mut batch.tables, dispatched_below)?;
+    batch.progress.store(&mut batch.tables)?;
+    upkeep.settle(&mut batch.tables)?;
     batch.progress.committed();
     Ok(())
 }

@@ -73,7 +73,7 @@ fn newest(retire: Retire, batch: &mut Batch<'_>) -> Result<Retired, Failure> {
         }
         looked += 1;
         let event = EventKey::from_u128(key);
-        let mut stays = batch.progress.is_undispatched(event);
+        let mut stays = batch.progress.is_needed(event);
         for delivery in tables.deliveries.range(deliveries_of(event))? {
             stays |= !codec::decode_delivery(delivery?.1.value())?.state.is_final();
             looked += 1;

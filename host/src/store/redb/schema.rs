@@ -18,6 +18,7 @@
 //! | about 1,000 events and deliveries | 2 | `blocks` and `block_states`, appended: what lists are filtered by |
 //! | about 8,000 changes of deliveries | 2 for each scope that is counted | `statistics`, and `standing` |
 //! | ... | 1 for each tenant that has them | `backlog` |
+//! | about 4,000 events that dispatch does not keep up with | 1 | `rosters`, so that a start does not read them |
 //!
 //! There is no index of the log by tenant, topic or state. Each would cost a row at a random place for every event or delivery, so
 //! a page of 4 KiB in the commit; blocks answer all of them and their combinations for some 35 bytes. `endpoint_log` is such an
@@ -137,6 +138,8 @@ tables! {
     META, meta: &'static str => u128;
     /// Event key -> header and the exact bytes of `data`.
     EVENTS, events: u128 => &'static [u8];
+    /// Where a range of events begins -> where it ends, and which of them waited for dispatch, with tenant and size.
+    ROSTERS, rosters: u128 => &'static [u8];
     /// Kind of key, key, tenant -> event key, content hash. The key comes before the tenant, so that an
     /// administrator finds an event by its id alone.
     IDS, ids: (u8, &'static str, &'static str) => (u128, u128);

@@ -5,6 +5,7 @@ mod corrupted;
 mod failing;
 mod logged;
 mod migrating;
+mod opening;
 mod power_loss;
 mod unwritten;
 mod workload;

@@ -38,7 +38,7 @@ pub(super) struct Noted {
     pub(super) unwritten: BTreeMap<DeliveryKey, Unwritten>,
     /// Every event from this key on is in no block.
     pub(super) sealed_below: u128,
-    /// Events and deliveries that are new.
+    /// Deliveries that are new, and events that are dispatched.
     pub(super) entries: usize,
     /// States that changed of deliveries that are in blocks.
     pub(super) restated: BTreeMap<DeliveryKey, DeliveryStatus>,
@@ -59,18 +59,16 @@ pub(super) struct Upkeep {
     /// The first event that has changes which are not folded: to count what is undelivered they are read with their event, so it
     /// stays until they are.
     unfolded_from: Option<u128>,
-    /// Events and deliveries in no block, about.
+    /// Events that are dispatched and deliveries in no block, about.
     unsealed: usize,
     /// Tells the number of the last change that is committed.
     latest: Arc<watch::Sender<u64>>,
 }
 
 impl Upkeep {
-    /// Finds out where the last run stopped, and seals what it left.
+    /// Finds out where the last run stopped.
     pub(super) fn load(transaction: &WriteTransaction, progress: &Progress) -> Result<Self, Failure> {
-        let dispatched_below = progress.undispatched().dispatched_below();
         let mut tables = Tables::open(transaction)?;
-        tables.seal_all(dispatched_below)?;
         let next_change = changes::next_number(&tables.changes)?;
         let folded_below = tables.meta(META_FOLDED_BELOW)?.and_then(|below| u64::try_from(below).ok());
         let counting = Counting::load(&mut tables, Arc::clone(progress.backlogs()), next_change)?;
@@ -82,7 +80,8 @@ impl Upkeep {
             counting,
             // Whichever they are about: with the first removal they are folded.
             unfolded_from: Some(0),
-            unsealed: BLOCK_ENTRIES,
+            // Nobody counted them, and to do so here would read payloads: the first commits find out.
+            unsealed: usize::MAX,
             latest: Arc::new(latest),
         })
     }
@@ -103,6 +102,19 @@ impl Upkeep {
         tables: &mut Tables<'_>,
         dispatched_below: EventKey,
     ) -> Result<(), Failure> {
+        self.settle(tables)?;
+        for _ in 0..MAX_SEALED {
+            if self.unsealed < BLOCK_ENTRIES {
+                break;
+            }
+            let found = tables.seal(dispatched_below)?;
+            self.unsealed = if found >= BLOCK_ENTRIES { self.unsealed - found } else { found };
+        }
+        Ok(())
+    }
+
+    /// The same, but for sealing: that can wait, and reads payloads.
+    pub(super) fn settle(&mut self, tables: &mut Tables<'_>) -> Result<(), Failure> {
         let changed = tables.noted.journal.first_event();
         self.unfolded_from = self.unfolded_from.into_iter().chain(changed).min();
         self.next_change = tables.store_changes(self.next_change)?;
@@ -110,14 +122,7 @@ impl Upkeep {
         tables.count_row_bytes()?;
         tables.restate()?;
         tables.regrow()?;
-        self.unsealed += tables.noted.entries;
-        for _ in 0..MAX_SEALED {
-            if self.unsealed < BLOCK_ENTRIES {
-                break;
-            }
-            let found = tables.seal(dispatched_below)?;
-            self.unsealed = if found >= BLOCK_ENTRIES { self.unsealed.saturating_sub(found) } else { found };
-        }
+        self.unsealed = self.unsealed.saturating_add(tables.noted.entries);
         let is_retired = tables.noted.retired >= self.unfolded_from && self.unfolded_from.is_some();
         if is_retired || self.next_change - self.folded_below >= FOLD_AT {
             tables.fold(self.folded_below)?;
@@ -126,6 +131,8 @@ impl Upkeep {
             tables.meta.insert(META_FOLDED_BELOW, u128::from(self.folded_below))?;
             tables.trim_changes(self.next_change, self.folded_below)?;
             self.unfolded_from = None;
+        } else if self.counting.is_behind() {
+            self.counting.store(tables, self.next_change)?;
         }
         Ok(())
     }

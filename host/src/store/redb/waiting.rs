@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use redb::{ReadTransaction, ReadableTable as _};
 
+use super::codec::Corrupt;
 use super::failure::Failure;
 use super::giving_up::{Damaged, DamagedEvents, readable};
 use super::rows;
@@ -14,8 +15,8 @@ use super::schema::{
 use crate::model::{DeliveryId, EndpointId, Event, EventKey, Job, PluginName, UnixMs};
 use crate::store::{Due, HoldPlace, PluginHold};
 
-/// The events with these keys, and those that cannot be read. One that is not committed yet is left out: whoever accepts it will
-/// tell.
+/// The events with these keys, and those that cannot be read or are gone. One that is not committed yet, and so is behind all that
+/// are, is left out: whoever accepts it will tell.
 pub(super) fn events(
     transaction: &ReadTransaction,
     keys: &[EventKey],
@@ -24,7 +25,11 @@ pub(super) fn events(
     let (mut found, mut damaged) = (Vec::with_capacity(keys.len()), Vec::new());
     for key in keys {
         match readable(rows::event(&events, *key))? {
-            Ok(event) => found.extend(event.map(Arc::new)),
+            Ok(Some(event)) => found.push(Arc::new(event)),
+            Ok(None) if events.last()?.is_some_and(|(last, _)| key.as_u128() < last.value()) => {
+                damaged.push((*key, Corrupt::Missing { table: "events", id: key.to_string() }));
+            }
+            Ok(None) => {}
             Err(why) => damaged.push((*key, why)),
         }
     }

@@ -56,8 +56,8 @@ pub(super) fn no_attempt_comes_early(case: &Case<'_>) -> Result<(), String> {
     Ok(())
 }
 
-/// Once all receivers are well, whatever waits is sent when its schedule says so. By the clocks of the gateways: one that was set
-/// back before a start has all that was due by the one before wait longer.
+/// Once all receivers are well, whatever waits is sent when its schedule says so. By the clocks of the gateways: one that goes on from
+/// where the one before was last known to be has what waits wait for the time in between once more.
 pub(super) fn no_attempt_comes_late(case: &Case<'_>) -> Result<(), String> {
     let (Some(well), Some(last)) = (case.history.well_since, case.history.lives.len().checked_sub(1)) else {
         return Ok(());

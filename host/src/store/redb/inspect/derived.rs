@@ -6,9 +6,10 @@ use super::{Counted, Damage, Inspection};
 use crate::model::Tally;
 use crate::store::redb::blocks::Block;
 use crate::store::redb::changes;
-use crate::store::redb::codec;
+use crate::store::redb::codec::roster::Roster;
+use crate::store::redb::codec::{self, EventRow};
 use crate::store::redb::failure::Failure;
-use crate::store::redb::schema::META_ROW_BYTES;
+use crate::store::redb::schema::{META_DISPATCHED_BELOW, META_ROW_BYTES};
 
 impl Inspection<'_, '_> {
     /// Blocks follow each other, no event is between them, and each is the one that would be made now.
@@ -31,6 +32,26 @@ impl Inspection<'_, '_> {
                 self.found("blocks", Damage::Disagrees, first);
             }
             end = block.end;
+        }
+        Ok(())
+    }
+
+    /// What is written down of events that wait is what they say themselves.
+    pub(super) fn rosters(&mut self) -> Result<(), Failure> {
+        let below = self.tables.meta(META_DISPATCHED_BELOW)?.unwrap_or(0);
+        for row in self.tables.rosters.iter()? {
+            let (first, row) = row?;
+            let Ok(roster) = Roster::decode(row.value()) else {
+                self.found("rosters", Damage::Unreadable, first.value());
+                continue;
+            };
+            for (key, weight) in roster.waiting.iter().filter(|(key, _)| key.as_u128() >= below) {
+                let event = self.tables.events.get(key.as_u128())?;
+                let found = event.and_then(|event| EventRow::parse(event.value()).ok()?.weight().ok());
+                if found.as_ref() != Some(weight) {
+                    self.found("rosters", Damage::Disagrees, key);
+                }
+            }
         }
         Ok(())
     }

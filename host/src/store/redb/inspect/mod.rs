@@ -25,7 +25,7 @@ use super::statistics;
 /// Rows between two calls of a [`Watch`].
 const WATCHED: u64 = 4_096;
 /// The tables that can be made anew, and what they are for.
-const DERIVED: [(&str, &str); 14] = [
+const DERIVED: [(&str, &str); 15] = [
     ("ids", "the ids of producers, by which a repeat is found"),
     ("queue", "what waits for an attempt"),
     ("holds", "what waits for a plugin"),
@@ -33,6 +33,7 @@ const DERIVED: [(&str, &str); 14] = [
     ("ordered", "the lines of ordered endpoints"),
     ("endpoint_log", "what each endpoint got"),
     ("blocks", "what lists are filtered by"),
+    ("rosters", "which events wait for dispatch, so that a start need not read them"),
     ("changes", "the journal of the newest changes"),
     ("statistics", "what was counted, by time"),
     ("standing", "how many deliveries wait"),
@@ -96,6 +97,7 @@ pub(super) fn inspect(tables: &Tables<'_>, watch: Watch<'_>) -> Result<Findings,
     // What it is made of must be readable.
     if inspection.findings.sources_are_whole() {
         inspection.blocks()?;
+        inspection.rosters()?;
         inspection.journal(&counted)?;
     }
     inspection.statistics()?;
