@@ -3,7 +3,7 @@
 //!
 //! The store is written through its verbs. Then a process of its own opens it and runs the gateway, as `hookway serve` does, with
 //! this one as the receiver of all endpoints: what is measured is the time until it serves, until the first delivery arrives, how
-//! many arrive in the first second, its memory, and what a change of one endpoint takes while all that goes on and after it.
+//! many arrive in the first second, its memory, what a look at the metrics takes meanwhile, and a change of one endpoint afterwards.
 #![expect(clippy::print_stdout, reason = "the table is the product")]
 
 mod gateway;
@@ -50,8 +50,8 @@ const ENDPOINTS: usize = 100_000;
 const TENANTS: usize = 1_000;
 /// Written at once.
 const BATCH: usize = 1_000;
-/// Endpoints that are changed to see what it takes.
-const CHANGES: usize = 20;
+/// Endpoints that are changed, and looks at the metrics, to see what these take.
+const CALLS: usize = 20;
 
 /// What is measured.
 #[derive(Debug, Default, Serialize)]
@@ -69,6 +69,8 @@ struct Found {
     resident_at_start: f64,
     resident_at_end: f64,
     all_delivered: f64,
+    /// Milliseconds of a look at the metrics while all lanes have something to do.
+    scrape: Option<Times>,
     /// Milliseconds of a change of one endpoint, with nothing else to do.
     change: Option<Times>,
 }
@@ -170,6 +172,7 @@ async fn run(home: &Path, mut found: Found, arrived: &AtomicUsize) -> Fallible<F
     found.first_delivery = wait(1).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     found.in_first_second = arrived.load(Ordering::Relaxed);
+    found.scrape = Some(scrape(address, key)?);
     found.all_delivered = wait(found.events).await;
     found.resident_at_end = resident(&child)?;
     found.change = Some(change(address, key)?);
@@ -178,18 +181,41 @@ async fn run(home: &Path, mut found: Found, arrived: &AtomicUsize) -> Fallible<F
     Ok(found)
 }
 
+/// Looks at the metrics some times, one after another.
+fn scrape(address: &str, key: &str) -> Fallible<Times> {
+    let agent = ureq::Agent::new_with_defaults();
+    timed(|_| {
+        let url = format!("http://{address}/metrics");
+        agent
+            .get(&url)
+            .header("authorization", format!("Bearer {key}"))
+            .call()?
+            .body_mut()
+            .read_to_string()?;
+        Ok(())
+    })
+}
+
 /// Changes some endpoints, one after another.
 fn change(address: &str, key: &str) -> Fallible<Times> {
     let agent = ureq::Agent::new_with_defaults();
-    let mut times = Vec::new();
-    for n in 0..CHANGES {
+    timed(|n| {
         let url = format!("http://{address}/v1/endpoints/{}", endpoint_id(n));
-        let began = Instant::now();
         agent
             .patch(&url)
             .header("authorization", format!("Bearer {key}"))
             .header("content-type", "application/json")
             .send(format!(r#"{{"description": "{n}"}}"#))?;
+        Ok(())
+    })
+}
+
+/// Milliseconds of something that is done some times, one after another.
+fn timed(mut work: impl FnMut(usize) -> Fallible<()>) -> Fallible<Times> {
+    let mut times = Vec::new();
+    for n in 0..CALLS {
+        let began = Instant::now();
+        work(n)?;
         times.push(began.elapsed());
     }
     let Times { p50, p99 } = percentiles(times);

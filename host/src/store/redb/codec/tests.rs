@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::roster::Roster;
 use super::*;
 use crate::model::{AttemptError, AttemptErrorClass, AttemptOutcome, FailReason, FilteredBy, Header};
 use crate::store::conformance::fixtures::{
@@ -57,6 +58,8 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+const ROSTER: &str = "01898080808080808080808080e4a1a1a18e03020461636d6506676c6f62657803818080808080808080808080e4a1a1a18e0300ac02828080808080808080808080e4a1a1a18e030100858080808080808080808080e4a1a1a18e030007";
+
 /// If this fails, the change that made it fail needs a new version of the row, and a reader of the old one.
 #[test]
 fn stored_bytes_never_change() {
@@ -111,6 +114,29 @@ fn stored_bytes_never_change() {
         "0101a8a49494e43100c0a6d211010a776562686f6f6b2d6964056576745f31010804736c6f7701c801"
     );
     assert_eq!(hex(&encode_custom(&custom_request())), format!("02{}{CUSTOM}", crc_of(bytes_of(CUSTOM))));
+    let (end, waiting) = roster();
+    assert_eq!(hex(&Roster::encode(end, &waiting)), format!("01{}{ROSTER}", crc_of(bytes_of(ROSTER))));
+}
+
+fn roster() -> (EventKey, Vec<(EventKey, Weight)>) {
+    let waits = |n, tenant: &str, bytes| {
+        let tenant = tenant.parse().unwrap();
+        (EventKey::new(T0, n), Weight { tenant, bytes })
+    };
+    let waiting = vec![waits(1, "acme", 300), waits(2, "globex", 0), waits(5, "acme", 7)];
+    (EventKey::new(T0, 9), waiting)
+}
+
+#[test]
+fn a_roster_is_read_as_it_was_written_or_not_at_all() {
+    let (end, waiting) = roster();
+    let row = Roster::encode(end, &waiting);
+    assert_eq!(Roster::decode(&row).unwrap(), Roster { end, waiting });
+    for at in 0..row.len() {
+        let mut changed = row.clone();
+        changed[at] ^= 1;
+        assert!(Roster::decode(&changed).is_err() && Roster::decode(&row[..at]).is_err(), "{at}");
+    }
 }
 
 /// Rows as they were before they had a checksum.

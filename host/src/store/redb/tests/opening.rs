@@ -11,7 +11,7 @@ use crate::store::conformance::fixtures::at;
 use crate::store::redb::codec::roster::Roster;
 use crate::store::redb::schema::Tables;
 use crate::store::redb::writer::begin;
-use crate::store::redb::{inspect, repairing};
+use crate::store::redb::{inspect, open, repairing};
 use crate::store::{FinishedAttempt, Retention as _, Retire};
 
 const MIB: usize = 1 << 20;
@@ -28,6 +28,13 @@ type Keys = BTreeSet<EventKey>;
 fn opened(disk: &Disk) -> (RedbStore, Disk) {
     let disk = Disk::holding(disk.after_power_loss());
     (on(&disk).unwrap(), disk)
+}
+
+/// The database alone, and how much redb reads to open it: where it is built with assertions, all that there is.
+fn alone(disk: &Disk) -> (Database, usize) {
+    let disk = Disk::holding(disk.after_power_loss());
+    let database = open::backend(disk.clone(), &OPTIONS).unwrap();
+    (database, disk.bytes_read())
 }
 
 async fn accept_all(store: &RedbStore, events: usize, payload: usize) -> Vec<EventKey> {
@@ -101,8 +108,10 @@ async fn opening_reads_little_of_large_events_whether_they_wait_or_are_over() {
         let expected = backlogs(&store);
         drop(store);
         assert!(disk.after_power_loss().len() > 2 * MOST, "there is much more");
+        let (database, before) = alone(&disk);
         let (reopened, disk) = opened(&disk);
-        let read = disk.bytes_read();
+        let read = disk.bytes_read() - before;
+        drop(database);
         assert!(read < MOST, "{} MiB were read where {over} are over", read / MIB);
         assert_eq!(backlogs(&reopened), expected);
         assert_eq!(reopened.undispatched(None, 1).await.unwrap().len(), usize::from(over < EVENTS));
@@ -200,7 +209,7 @@ async fn an_event_that_is_written_down_stays_until_nothing_is_written_of_it() {
         let part = store.retire(all).await.unwrap();
         (retired, next) = (retired + part.events, part.next);
     }
-    assert_eq!(retired, 501, "two that are over stay among those that wait");
+    assert_eq!(retired, 502, "one that is over stays among those that are written down");
     drop(store);
     let (store, _) = opened(&disk);
     assert_eq!(waiting(&store).await, keys, "none waits that is gone");
