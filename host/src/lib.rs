@@ -59,6 +59,7 @@ pub mod directory;
 pub mod dispatch;
 pub mod doctor;
 pub mod failpoint;
+pub mod fast_map;
 pub mod files;
 pub mod filter;
 pub mod free_space;

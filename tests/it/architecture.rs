@@ -22,6 +22,7 @@ const BASE: &[&str] = &[
     "free_space",
     "failpoint",
     "files",
+    "fast_map",
 ];
 
 /// Which modules each module may import besides `model` and itself, in the order of the flow. `BASE` stands for all of
@@ -39,7 +40,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("free_space", &["shutdown"]),
     ("failpoint", &[]),
     ("files", &[]),
-    ("store", &["clock", "failpoint", "files", "free_space", "vault", "metrics"]),
+    ("fast_map", &[]),
+    ("store", &["clock", "failpoint", "fast_map", "files", "free_space", "vault", "metrics"]),
     ("openapi", &[]),
     ("http", &["BASE", "store", "openapi"]),
     ("matching", &[]),

@@ -144,7 +144,7 @@ impl From<&PluginRun> for PluginRunView {
         };
         Self {
             plugin: run.plugin.to_string(),
-            version: run.version.clone(),
+            version: run.version.to_string(),
             outcome,
             detail,
             duration_us: run.took.as_micros(),

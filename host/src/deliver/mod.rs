@@ -100,7 +100,8 @@ pub async fn run(stage: Deliver, shutdown: Shutdown) {
     let stage = Arc::new(stage);
     while let Some(job) = stage.lanes.next().await {
         let stage = Arc::clone(&stage);
-        shutdown.spawn(async move { stage.deliver(job).await });
+        // In a box: as a task by itself, an attempt would be moved three times.
+        shutdown.spawn(Box::pin(async move { stage.deliver(job).await }));
     }
 }
 

@@ -37,7 +37,7 @@ impl Post {
         let body = custom.map_or_else(|| job.event.envelope(), |custom| custom.body.clone());
         let signatures = sign::signatures(endpoint, &job.event.id, at, &body)?;
         let content_type = custom.and_then(|custom| custom.content_type.as_deref());
-        let mut own = OwnHeaders::default();
+        let mut own = OwnHeaders::new();
         own.add("host", &&endpoint.url[Position::BeforeHost..Position::AfterPort]);
         own.add("user-agent", &USER_AGENT);
         own.add("accept-encoding", &"identity");
@@ -72,7 +72,6 @@ impl Post {
 
 /// The gateway's own headers in the making. Their values lie in one buffer, so that a request and its record cost few
 /// allocations.
-#[derive(Default)]
 struct OwnHeaders {
     text: String,
     /// Each with the end of its value.
@@ -80,6 +79,11 @@ struct OwnHeaders {
 }
 
 impl OwnHeaders {
+    /// With room for what they usually are.
+    fn new() -> Self {
+        Self { text: String::with_capacity(384), names: Vec::with_capacity(16) }
+    }
+
     /// Adds one that is not there yet.
     fn add(&mut self, name: &'static str, value: &dyn Display) {
         // Writing to a string cannot fail.

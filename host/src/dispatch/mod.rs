@@ -14,7 +14,7 @@ mod judge;
 mod plan;
 mod spans;
 
-use std::collections::HashSet;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -25,6 +25,7 @@ use tokio::time::Instant;
 pub use self::judge::{Interest, Judge, Judged, Trial};
 use self::spans::Dispatching;
 use crate::clock::Clock;
+use crate::fast_map::FastSet;
 use crate::handoff::{Received, Receiver};
 use crate::metrics::{DURATIONS, Histogram, Metrics};
 use crate::model::{DeliveryId, DeliveryState, EndpointId, Event, EventKey, Job, UnixMs};
@@ -66,7 +67,7 @@ pub struct Dispatch {
     outbox: Arc<dyn Outbox>,
     notices: Notices,
     clock: Clock,
-    under_way: Mutex<HashSet<EventKey>>,
+    under_way: Mutex<FastSet<EventKey>>,
     traces: Traces,
     /// How long an event takes here.
     seconds: Histogram,
@@ -116,10 +117,11 @@ impl Dispatch {
         shutdown.spawn(holds::run(Arc::clone(&stage), shutdown.clone()));
         let permits = Arc::new(Semaphore::new(stage.options.max_in_flight));
         let mut caught_up_to = stage.catch_up(None, &permits, &shutdown).await;
+        let mut stopping = pin!(shutdown.requested());
         loop {
             let received = tokio::select! {
                 received = events.receive() => received,
-                () = shutdown.requested() => return,
+                () = &mut stopping => return,
             };
             match received {
                 // Whatever the store had up to there was taken from it.
@@ -174,7 +176,8 @@ impl Dispatch {
         }
         let Ok(permit) = Arc::clone(permits).acquire_owned().await else { return };
         let stage = Arc::clone(self);
-        shutdown.spawn(async move { stage.dispatch(event, permit).await });
+        // In a box: as a task by itself, all that a plugin may need would be moved three times.
+        shutdown.spawn(Box::pin(async move { stage.dispatch(event, permit).await }));
     }
 
     async fn dispatch(self: Arc<Self>, event: Arc<Event>, _permit: OwnedSemaphorePermit) {
@@ -251,7 +254,7 @@ impl Dispatch {
             .collect()
     }
 
-    fn under_way(&self) -> MutexGuard<'_, HashSet<EventKey>> {
+    fn under_way(&self) -> MutexGuard<'_, FastSet<EventKey>> {
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -93,7 +93,7 @@ impl Dispatching {
         let span =
             Span::new(format!("plugin {}", run.plugin), Kind::Internal, &below(at), Some(at.span), time)
                 .with("hookway.plugin.name", run.plugin.as_str())
-                .with("hookway.plugin.version", run.version.as_str())
+                .with("hookway.plugin.version", &*run.version)
                 .with("hookway.plugin.outcome", outcome)
                 .with("hookway.delivery.id", delivery.to_string())
                 .with("hookway.endpoint.id", endpoint.to_string());

@@ -3,7 +3,6 @@
 //! A missing, malformed, unknown, wrong and expired key get the same answer in about the same time. Uses are kept in memory
 //! and written down now and then: a commit per request would cost more than the request.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -15,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::{Caller, Problem};
 use crate::clock::Clock;
+use crate::fast_map::FastMap;
 use crate::model::{Actor, ApiKey, ApiKeyRecord, AuditEntry, KeyId, Scope, UnixMs};
 use crate::shutdown::Shutdown;
 use crate::store::{self, Store};
@@ -29,7 +29,7 @@ pub struct Keys(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    by_id: ArcSwap<HashMap<KeyId, Arc<Held>>>,
+    by_id: ArcSwap<FastMap<KeyId, Arc<Held>>>,
     /// Stands in for the key of an unknown id, so that finding none takes as long as a wrong secret.
     decoy: Arc<Held>,
     clock: Clock,
@@ -154,9 +154,9 @@ impl Keys {
         }
     }
 
-    fn change(&self, change: impl Fn(&mut HashMap<KeyId, Arc<Held>>)) {
+    fn change(&self, change: impl Fn(&mut FastMap<KeyId, Arc<Held>>)) {
         self.0.by_id.rcu(|keys| {
-            let mut keys = HashMap::clone(keys);
+            let mut keys = FastMap::clone(keys);
             change(&mut keys);
             keys
         });

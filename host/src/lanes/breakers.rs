@@ -1,16 +1,15 @@
 //! The breakers of all endpoints. Only those that failed lately have one, and it outlives their lanes.
 
-use std::collections::HashMap;
-
 use super::breaker::{Breaker, BreakerState, Rules};
 use super::signal::Signal;
+use crate::fast_map::FastMap;
 use crate::model::{DeliveryId, EndpointId, UnixMs};
 
 /// By endpoint.
 #[derive(Debug)]
 pub(super) struct Breakers {
     rules: Rules,
-    of: HashMap<EndpointId, Breaker>,
+    of: FastMap<EndpointId, Breaker>,
 }
 
 /// What became of a breaker.
@@ -24,7 +23,7 @@ pub(super) enum Turn {
 
 impl Breakers {
     pub(super) fn new(rules: Rules) -> Self {
-        Self { rules, of: HashMap::new() }
+        Self { rules, of: FastMap::default() }
     }
 
     pub(super) fn get(&self, endpoint: EndpointId) -> Option<&Breaker> {

@@ -1,10 +1,11 @@
 //! The lane of one endpoint: what the schedule knows of it, and what follows from that alone.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::lines::Lines;
 use super::window::Window;
+use crate::fast_map::FastMap;
 use crate::model::{DeliveryId, Job, Line, OrderId, TenantId, UnixMs};
 use crate::store::Lookout;
 
@@ -32,7 +33,7 @@ pub(super) struct Lane {
     pub(super) window: Window,
     /// Deliveries that are ready, behind one in a line, in flight or not recorded yet, each with its line: what the store
     /// must not hand out again.
-    pub(super) known: HashMap<DeliveryId, Option<Line>>,
+    pub(super) known: FastMap<DeliveryId, Option<Line>>,
     /// Those of `known` that were recorded while a load was under way: it may have seen them as they were before.
     /// With each, whether it has ended.
     pub(super) recorded_during_load: Vec<(DeliveryId, bool)>,

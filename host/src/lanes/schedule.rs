@@ -12,7 +12,7 @@ mod ending;
 mod seen;
 mod starting;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::BTreeSet;
 
 pub(super) use self::ending::Ended;
 pub(super) use self::seen::{Seen, SoFar};
@@ -22,6 +22,7 @@ use super::breakers::Breakers;
 use super::lane::{Lane, size};
 use super::rate::Rate;
 use super::turns::Turns;
+use crate::fast_map::{FastMap, FastSet};
 use crate::model::{DeliveryId, EndpointId, Job, OrderId, UnixMs};
 use crate::store::{Due, InOrder};
 
@@ -35,7 +36,7 @@ const NOW_OR_BEFORE: UnixMs = UnixMs(0);
 #[derive(Debug)]
 pub(super) struct Schedule {
     options: Options,
-    lanes: HashMap<EndpointId, Lane>,
+    lanes: FastMap<EndpointId, Lane>,
     /// Lanes that may give a delivery, each once, in the order of their turns.
     turns: Turns,
     /// When lanes have deliveries in the store that become due.
@@ -43,21 +44,21 @@ pub(super) struct Schedule {
     /// When lanes may start the next one that is ready; they have no turn until then.
     paced: BTreeSet<(UnixMs, EndpointId)>,
     /// The starts of endpoints with a rate limit. Outlives their lanes: an idle lane must not forget what it just sent.
-    rates: HashMap<EndpointId, Rate>,
+    rates: FastMap<EndpointId, Rate>,
     /// The breakers of endpoints that failed lately.
     breakers: Breakers,
     /// Ordered lanes that wait for events that are not fanned out yet.
-    awaiting_dispatch: HashSet<EndpointId>,
+    awaiting_dispatch: FastSet<EndpointId>,
     /// How many events were fanned out, so that one that ends during a load is not missed.
     dispatched: u64,
     /// Endpoints whose lanes do not run: what they have waits in the store.
-    paused: HashSet<EndpointId>,
+    paused: FastSet<EndpointId>,
     in_flight: usize,
     bytes_ready: usize,
     /// What one that waits takes, on average lately.
     usual_size: usize,
     /// Reads of the store that are under way, each with the bytes that it may bring, about.
-    loads: HashMap<EndpointId, usize>,
+    loads: FastMap<EndpointId, usize>,
     /// For those who watch.
     so_far: SoFar,
 }
@@ -67,19 +68,19 @@ impl Schedule {
         let breakers = Breakers::new(Rules::of(&options));
         Self {
             options,
-            lanes: HashMap::new(),
+            lanes: FastMap::default(),
             turns: Turns::default(),
             timers: BTreeSet::new(),
             paced: BTreeSet::new(),
-            rates: HashMap::new(),
+            rates: FastMap::default(),
             breakers,
-            awaiting_dispatch: HashSet::new(),
+            awaiting_dispatch: FastSet::default(),
             dispatched: 0,
-            paused: HashSet::new(),
+            paused: FastSet::default(),
             in_flight: 0,
             bytes_ready: 0,
             usual_size: USUAL_SIZE,
-            loads: HashMap::new(),
+            loads: FastMap::default(),
             so_far: SoFar::default(),
         }
     }
@@ -320,7 +321,7 @@ impl Schedule {
 
     /// Takes what was read, in its order. Of a line that was read nothing is known here: its first may start.
     fn push_all(&mut self, endpoint: EndpointId, jobs: Vec<Job>) {
-        let mut started = HashSet::new();
+        let mut started = FastSet::default();
         for job in jobs {
             match job.line {
                 Some(line) if !started.insert(line) => {

@@ -4,8 +4,9 @@
 //! tenant may have at most [`SHARE`] times as many attempts under way as slots are free: one alone has four fifths of the
 //! host, two have four ninths each, and some always are free for one that comes.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
+use crate::fast_map::FastMap;
 use crate::model::{EndpointId, TenantId};
 
 /// See above.
@@ -14,7 +15,7 @@ const SHARE: usize = 4;
 /// Lanes that may give a delivery, each once.
 #[derive(Debug, Default)]
 pub(super) struct Turns {
-    tenants: HashMap<TenantId, Tenant>,
+    tenants: FastMap<TenantId, Tenant>,
     /// Tenants that have lanes and may start something, each once.
     rotation: VecDeque<TenantId>,
 }

@@ -134,7 +134,7 @@ pub struct PluginRun {
     pub plugin: PluginName,
     /// Which version: the first 16 hex digits of the SHA-256 of its component and, with a manifest, `+` and the first 8 of
     /// that; empty when none was loaded.
-    pub version: String,
+    pub version: Arc<str>,
     /// What it said.
     pub outcome: PluginRunOutcome,
     /// How long the call took, waiting for an instance included.

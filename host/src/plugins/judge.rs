@@ -230,7 +230,10 @@ impl<'a> Trial<'a> {
         let (outcome, decision) = self.weigh(binding, result, blame);
         self.runs.push(PluginRun {
             plugin: binding.plugin.clone(),
-            version: set.version(&binding.plugin).map(|version| version.hash.to_string()).unwrap_or_default(),
+            version: set
+                .version(&binding.plugin)
+                .map(|version| Arc::clone(&version.hash))
+                .unwrap_or_default(),
             outcome,
             took,
         });

@@ -3,7 +3,6 @@
 //! Every instance holds a slot for as long as it exists. When all slots are taken, idle instances give way, those
 //! idle for longest first: many endpoints with a configuration each cannot lock each other out.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use tokio::time::Instant;
 
 use super::error::CallError;
 use super::instance::Instance;
+use crate::fast_map::FastMap;
 use crate::model::TenantId;
 
 /// How long a call waits for a place. Longer than any burst of calls with a deadline of 50 ms, short enough to be held and
@@ -36,7 +36,7 @@ pub(super) type Slot = OwnedSemaphorePermit;
 
 pub(super) struct Pool {
     slots: Arc<Semaphore>,
-    idle: Mutex<HashMap<Key, Vec<Instance>>>,
+    idle: Mutex<FastMap<Key, Vec<Instance>>>,
 }
 
 impl Pool {
@@ -102,7 +102,7 @@ impl Pool {
         drop(idle);
     }
 
-    fn idle(&self) -> MutexGuard<'_, HashMap<Key, Vec<Instance>>> {
+    fn idle(&self) -> MutexGuard<'_, FastMap<Key, Vec<Instance>>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

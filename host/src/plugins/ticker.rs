@@ -11,10 +11,10 @@ use std::time::Duration;
 use wasmtime::{Engine, EngineWeak};
 
 /// How exactly deadlines are kept, and how long a busy guest may keep a worker before it yields.
-const TICK: Duration = Duration::from_millis(1);
+const TICK: Duration = Duration::from_millis(4);
 /// Ticks without a call before it sleeps. To wake it costs the call a system call, so it does not sleep between calls that
 /// follow each other.
-const IDLE_TICKS: u32 = 100;
+const IDLE_TICKS: u32 = 25;
 
 /// A thread of its own that advances the engine's epoch: a timer on the async workers would stop exactly when guests
 /// keep all of them busy. Ends when it is dropped.

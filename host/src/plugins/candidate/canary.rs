@@ -158,7 +158,7 @@ impl<'a> Trial<'a> {
         outcome: PluginRunOutcome,
         took: Duration,
     ) {
-        let (plugin, version) = (binding.plugin.clone(), version.hash.to_string());
+        let (plugin, version) = (binding.plugin.clone(), Arc::clone(&version.hash));
         self.runs.push(PluginRun { plugin, version, outcome, took });
     }
 }

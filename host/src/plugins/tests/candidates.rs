@@ -57,7 +57,7 @@ impl Gateway {
 /// What each run said, and of which version.
 fn said(runs: &[PluginRun]) -> Vec<(&str, bool)> {
     let is_failure = |run: &PluginRun| matches!(run.outcome, PluginRunOutcome::Failed(_));
-    runs.iter().map(|run| (run.version.as_str(), is_failure(run))).collect()
+    runs.iter().map(|run| (&*run.version, is_failure(run))).collect()
 }
 
 #[tokio::test]

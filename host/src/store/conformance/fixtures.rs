@@ -77,7 +77,7 @@ pub(crate) fn held_by(plugin: &str) -> DeliveryState {
 pub(crate) fn plugin_run() -> PluginRun {
     PluginRun {
         plugin: "cel-filter".parse().unwrap(),
-        version: "0123456789abcdef".to_owned(),
+        version: "0123456789abcdef".into(),
         outcome: PluginRunOutcome::Passed,
         took: Duration::from_micros(12),
     }

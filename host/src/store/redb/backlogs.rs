@@ -9,10 +9,10 @@
 
 mod counting;
 
-use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
 pub(super) use self::counting::Counting;
+use crate::fast_map::FastMap;
 use crate::metrics::{Counter, Labelled};
 use crate::model::{DeliveryStatus, TenantId};
 use crate::store::{Backlog, BacklogFull, BacklogLimits, StoreFull};
@@ -35,7 +35,7 @@ const ENDS: [DeliveryStatus; 4] =
 #[derive(Debug, Default)]
 struct Counts {
     all: Sum,
-    tenants: HashMap<Box<str>, Tenant>,
+    tenants: FastMap<Box<str>, Tenant>,
 }
 
 /// What waits of a tenant.
@@ -58,7 +58,7 @@ struct Sum {
 #[derive(Debug, Default)]
 pub(super) struct Differences {
     all: Sum,
-    tenants: HashMap<Box<str>, Tenant>,
+    tenants: FastMap<Box<str>, Tenant>,
     /// Deliveries that end, by [`ENDS`].
     ended: [u64; ENDS.len()],
     /// Of the events whose deliveries change, one for each change.

@@ -6,6 +6,7 @@
 
 mod checked;
 pub(super) mod roster;
+mod versioned;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,13 +16,14 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use self::checked::Checked;
+use self::versioned::{VERSION, encode_as, versioned};
+pub(super) use self::versioned::{decode, encode};
 use super::backlogs::Weight;
 use crate::model::{
     Attempt, CustomRequest, Delivery, DeliveryId, DeliveryState, EndpointId, EnvelopeCache, Event, EventId,
     EventKey, HoldReason, PluginRun, TenantId, TraceContext, UnixMs,
 };
 
-const VERSION: u8 = 1;
 /// Of a row of `events`: the endpoint that the event tests stands before the rest. Others do not pay for it.
 const TEST_EVENT: u8 = 2;
 /// Of a row of `events`: a checksum, and then a row of one of the versions before.
@@ -136,10 +138,10 @@ pub(super) fn event_header(event: &Event, own_id: bool, own_timestamp: bool) -> 
         accepted_at: event.accepted_at.0,
     };
     let row = match (&event.trace, event.test_of) {
-        (None, None) => checked::encode(CHECKED_EVENT, VERSION, &header),
-        (None, Some(endpoint)) => checked::encode(CHECKED_EVENT, TEST_EVENT, &(endpoint, header)),
+        (None, None) => checked::encode(CHECKED_EVENT, VERSION, &header, 0),
+        (None, Some(endpoint)) => checked::encode(CHECKED_EVENT, TEST_EVENT, &(endpoint, header), 0),
         (Some(trace), test_of) => {
-            checked::encode(CHECKED_EVENT, TRACED_EVENT, &(trace.to_stored(), test_of, header))
+            checked::encode(CHECKED_EVENT, TRACED_EVENT, &(trace.to_stored(), test_of, header), 0)
         }
     };
     checked::complete(row, &event.data)
@@ -147,7 +149,7 @@ pub(super) fn event_header(event: &Event, own_id: bool, own_timestamp: bool) -> 
 
 /// The row of a request that a transform made.
 pub(super) fn encode_custom(custom: &CustomRequest) -> Vec<u8> {
-    checked::complete(checked::encode(CHECKED_CUSTOM, VERSION, custom), &[])
+    checked::complete(checked::encode(CHECKED_CUSTOM, VERSION, custom, custom.body.len()), &[])
 }
 
 /// The row of a delivery.
@@ -177,21 +179,6 @@ pub(super) fn decode_delivery(bytes: &[u8]) -> Result<DeliveryRow, Corrupt> {
         }
         _ => decode("deliveries", bytes),
     }
-}
-
-/// A versioned row.
-pub(super) fn encode<T: Serialize>(row: &T) -> Vec<u8> {
-    encode_as(VERSION, row)
-}
-
-/// The content of a versioned row.
-pub(super) fn decode<T: DeserializeOwned>(table: &'static str, bytes: &[u8]) -> Result<T, Corrupt> {
-    let bytes = versioned(table, bytes)?;
-    postcard::from_bytes(bytes).map_err(|source| Corrupt::Postcard { table, source })
-}
-
-fn encode_as<T: Serialize>(version: u8, row: &T) -> Vec<u8> {
-    postcard::to_extend(row, vec![version]).expect("our rows have nothing that postcard refuses")
 }
 
 /// The request that a transform made.
@@ -385,13 +372,6 @@ impl DeliveryRow {
     pub(super) fn into_delivery(self, id: DeliveryId) -> Delivery {
         let Self { endpoint, state, attempts, created_at, due_at, finished_at, plugins, .. } = self;
         Delivery { id, endpoint, state, attempts, created_at, due_at, finished_at, plugins }
-    }
-}
-
-fn versioned<'a>(table: &'static str, bytes: &'a [u8]) -> Result<&'a [u8], Corrupt> {
-    match bytes.split_first() {
-        Some((&VERSION, rest)) => Ok(rest),
-        other => Err(Corrupt::Version { table, version: other.map(|(version, _)| *version) }),
     }
 }
 

@@ -6,7 +6,8 @@
 //!
 //! - `schema`: the tables and what each row costs; `codec`, `endpoint_row`: rows and bytes; `rows`, `ids`: rows by what
 //!   they mean.
-//! - `writer`: the thread; `queue`: what waits for it; `wal`: the log of what is answered before it is committed.
+//! - `writer`: the thread; `queue`: what waits for it; `wal`: the log of what is answered before it is committed;
+//!   `log_writer`: the thread that writes that.
 //! - `unwritten`: deliveries that are not written before they are over or the transaction is.
 //! - `accept`, `dispatching`, `delivering`, `managing`, `tenants`, `topics`: the verbs that write; `audit`: what
 //!   is written down with them; `ordered`: the index of ordered endpoints.
@@ -49,6 +50,7 @@ pub(crate) mod images;
 mod inspect;
 mod kv;
 mod log;
+mod log_writer;
 mod managing;
 #[cfg(test)]
 mod measure;
@@ -96,6 +98,7 @@ pub use self::copying::Loader;
 use self::counts::Counts;
 pub use self::doctor::{Diagnosis, Log, Problem, Rows, Watch, examine, repair};
 use self::failure::Failure;
+use self::log_writer::LogWriter;
 pub use self::options::Options;
 use self::progress::Undispatched;
 use self::queue::Queue;
@@ -213,15 +216,18 @@ impl RedbStore {
         let linger = options.linger();
         // Where each batch is committed, the log would only add to that.
         let wal = wal.filter(|_| !linger.is_zero());
+        let runtime = Handle::try_current().ok();
+        let start = |wal| LogWriter::start(wal, Arc::clone(&queue), counts.clone(), runtime.clone());
+        let log = wal.map(start).transpose().map_err(Failure::from)?;
         let writer = Writer {
             shared: Arc::clone(&shared),
             progress,
             upkeep,
-            wal,
+            log,
             queue: Arc::clone(&queue),
             linger,
             counts: counts.clone(),
-            runtime: Handle::try_current().ok(),
+            runtime,
         };
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())

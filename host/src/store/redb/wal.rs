@@ -118,6 +118,11 @@ impl Records {
         self.frame.len()
     }
 
+    /// Those that were added. From now on they are added to `spare`, which has none.
+    pub(super) fn hand_over(&mut self, spare: Self) -> Self {
+        Self { frame: std::mem::replace(&mut self.frame, spare.frame), is_kept: self.is_kept }
+    }
+
     /// Adds one.
     pub(super) fn add<'a>(&mut self, record: impl FnOnce() -> Record<'a>) {
         if !self.is_kept {

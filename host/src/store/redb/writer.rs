@@ -3,8 +3,9 @@
 //! - A transaction stays open for some milliseconds and takes what comes meanwhile: that is group commit, and why the cost
 //!   per event falls as load rises. What must be on stable storage before then goes into the log ([`super::wal`]): all that
 //!   waits, in one write and one sync.
-//! - Of what waits at the same time, that which waits for the log comes first, and its callers go on while the rest is applied:
-//!   nobody relies on an order of calls that were not answered.
+//! - Of what waits at the same time, that which waits for the log comes first. While it is written ([`super::log_writer`]) the rest is
+//!   applied: nobody relies on an order of calls that were not answered. The next batch begins when it is written, so a batch has
+//!   what came meanwhile.
 //! - A command that is urgent and not logged is committed at once, with all before it. So is everything when there is no log.
 //! - What is answered before its commit can be seen by no reader yet: whoever reads has it committed first
 //!   ([`super::RedbStore`]).
@@ -25,6 +26,7 @@ use tokio::time::Instant;
 use super::Shared;
 use super::counts::Counts;
 use super::failure::Failure;
+use super::log_writer::LogWriter;
 use super::progress::Progress;
 use super::queue::Queue;
 use super::schema::{META_LOGGED, Tables};
@@ -136,7 +138,7 @@ pub(super) struct Writer {
     pub(super) progress: Progress,
     pub(super) upkeep: Upkeep,
     /// `None`: each batch that somebody waits for is committed.
-    pub(super) wal: Option<Wal>,
+    pub(super) log: Option<LogWriter>,
     pub(super) queue: Arc<Queue>,
     pub(super) linger: Duration,
     pub(super) counts: Counts,
@@ -196,7 +198,7 @@ impl Writer {
 
     /// Opens a transaction, applies what comes until it is time, and commits it.
     fn fill(&mut self, database: &Database, open: &mut Open) -> Result<(), Failure> {
-        let Self { shared, progress, upkeep, wal, queue, linger, counts, runtime } = self;
+        let Self { shared, progress, upkeep, log, queue, linger, counts, runtime } = self;
         let until = Instant::now() + *linger;
         let transaction = begin(database)?;
         let records = Records::kept(true);
@@ -204,7 +206,7 @@ impl Writer {
         let mut is_last = linger.is_zero();
         loop {
             open.gather(queue);
-            let is_logged = wal.is_some() && open.newest_bytes <= MAX_LOGGED_BYTES;
+            let is_logged = log.is_some() && open.newest_bytes <= MAX_LOGGED_BYTES;
             batch.records.keep(is_logged);
             if is_last || open.must_commit(is_logged) {
                 apply(&mut open.waiting[open.newest..], &mut batch)?;
@@ -212,29 +214,31 @@ impl Writer {
             }
             let mut early = open.take_early();
             apply(&mut early, &mut batch)?;
-            if let Some(wal) = wal {
-                let (bytes, begun) = (batch.records.bytes(), Instant::now());
-                wal.append(&mut batch.records)?;
-                counts.appended(early.len(), bytes, begun);
-            }
             upkeep.count(&mut batch.tables);
             shared.is_ahead();
-            answer(runtime.as_ref(), early, Ok(()));
+            match log {
+                Some(log) => log.append(&mut batch.records, early)?,
+                None => answer(runtime.as_ref(), early, Ok(())),
+            }
             apply(&mut open.waiting[open.newest..], &mut batch)?;
             open.next_batch();
+            if let Some(log) = log {
+                log.finished()?;
+            }
             is_last = queue.sleep(until);
         }
         batch.tables.write_deliveries()?;
         let dispatched_below = batch.progress.store(&mut batch.tables)?;
         upkeep.finish(&mut batch.tables, dispatched_below)?;
-        if let Some(generation) = wal.as_ref().and_then(Wal::generation_in_use) {
+        let mut wal = log.as_mut().map(LogWriter::finished).transpose()?;
+        if let Some(generation) = wal.as_deref().and_then(Wal::generation_in_use) {
             batch.tables.meta.insert(META_LOGGED, u128::from(generation))?;
         }
         drop(batch);
         let begun = Instant::now();
         transaction.commit()?;
         counts.committed(open.commands, open.bytes, begun);
-        if let Some(wal) = wal {
+        if let Some(wal) = &mut wal {
             wal.begin_next();
         }
         Ok(())
@@ -297,7 +301,11 @@ fn apply(commands: &mut [Box<dyn Command>], batch: &mut Batch<'_>) -> Result<(),
 }
 
 /// Answers all of these, in their order.
-fn answer(runtime: Option<&Handle>, commands: Vec<Box<dyn Command>>, committed: Result<(), Error>) {
+pub(super) fn answer(
+    runtime: Option<&Handle>,
+    commands: Vec<Box<dyn Command>>,
+    committed: Result<(), Error>,
+) {
     let all = move || commands.into_iter().for_each(|command| command.answer(committed.clone()));
     match runtime {
         Some(runtime) => drop(runtime.spawn(async move { all() })),

@@ -1,6 +1,5 @@
 //! The book of open connections.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -11,11 +10,12 @@ use super::http1::Http1;
 use super::http2::Http2;
 use super::turn::Opened;
 use super::{Connection, Counts, MAX_IDLE, Pool};
+use crate::fast_map::FastMap;
 
 /// What is open, by origin.
 #[derive(Debug, Default)]
 pub(super) struct Open {
-    by_origin: HashMap<Arc<str>, Origin>,
+    by_origin: FastMap<Arc<str>, Origin>,
     /// How many connections carry no request.
     idle: usize,
     pub(super) counts: Counts,

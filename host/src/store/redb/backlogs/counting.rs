@@ -1,11 +1,11 @@
 //! Rows of `backlog`: written by the writer, and read with the journal at a start.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use redb::ReadableTable as _;
 
 use super::{Backlogs, Differences, Sum, Tenant};
+use crate::fast_map::FastSet;
 use crate::store::redb::changes;
 use crate::store::redb::codec::EventRow;
 use crate::store::redb::failure::Failure;
@@ -18,7 +18,7 @@ const MAX_PAYLOADS: usize = 8 << 20;
 #[derive(Debug)]
 pub(in crate::store::redb) struct Counting {
     backlogs: Arc<Backlogs>,
-    behind: HashSet<Box<str>>,
+    behind: FastSet<Box<str>>,
     /// What a start would read to catch up.
     payloads: usize,
 }
@@ -31,7 +31,7 @@ impl Counting {
         backlogs: Arc<Backlogs>,
         next: u64,
     ) -> Result<Self, Failure> {
-        let mut counting = Self { backlogs, behind: HashSet::new(), payloads: 0 };
+        let mut counting = Self { backlogs, behind: FastSet::default(), payloads: 0 };
         match tables.counted_below(next)? {
             Some(below) => {
                 counting.backlogs.add(&tables.counted()?);

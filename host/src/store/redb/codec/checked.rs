@@ -8,6 +8,8 @@ use serde::Serialize;
 
 /// The version and the checksum.
 const HEAD: usize = 5;
+/// Room for most rows without their bodies.
+const USUAL: usize = 96;
 
 /// A row that stands behind a checksum.
 #[derive(Debug, Clone, Copy)]
@@ -29,9 +31,10 @@ impl<'a> Checked<'a> {
     }
 }
 
-/// A row of a version behind room for its checksum.
-pub(super) fn encode<T: Serialize>(checked: u8, version: u8, row: &T) -> Vec<u8> {
-    let head = vec![checked, 0, 0, 0, 0, version];
+/// A row of a version behind room for its checksum; `body` is the size of what it has besides the usual.
+pub(super) fn encode<T: Serialize>(checked: u8, version: u8, row: &T, body: usize) -> Vec<u8> {
+    let mut head = Vec::with_capacity(USUAL + body);
+    head.extend_from_slice(&[checked, 0, 0, 0, 0, version]);
     postcard::to_extend(row, head).expect("our rows have nothing that postcard refuses")
 }
 
