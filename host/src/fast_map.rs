@@ -6,9 +6,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use foldhash::fast::RandomState;
+pub use foldhash::fast::RandomState as FastState;
 
 /// A map by keys that nobody chooses at will.
-pub type FastMap<K, V> = HashMap<K, V, RandomState>;
+pub type FastMap<K, V> = HashMap<K, V, FastState>;
 /// A set of them.
-pub type FastSet<K> = HashSet<K, RandomState>;
+pub type FastSet<K> = HashSet<K, FastState>;

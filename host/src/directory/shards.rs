@@ -3,9 +3,10 @@
 //! A change of one endpoint among a hundred thousand copies a few hundred entries, and readers of the copy before are not
 //! disturbed.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher as _, Hash, RandomState};
+use std::hash::{BuildHasher as _, Hash};
 use std::sync::Arc;
+
+use crate::fast_map::{FastMap, FastState};
 
 /// With a hundred thousand entries, each part has some four hundred.
 const PARTS: usize = 256;
@@ -13,8 +14,8 @@ const PARTS: usize = 256;
 /// By key, in parts.
 #[derive(Debug, Clone)]
 pub(super) struct Shards<K, V> {
-    hasher: RandomState,
-    parts: Vec<Arc<HashMap<K, V>>>,
+    hasher: FastState,
+    parts: Vec<Arc<FastMap<K, V>>>,
 }
 
 impl<K: Hash + Eq + Clone, V: Clone> Shards<K, V> {
@@ -49,7 +50,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Shards<K, V> {
 
 impl<K, V> Default for Shards<K, V> {
     fn default() -> Self {
-        Self { hasher: RandomState::new(), parts: (0..PARTS).map(|_| Arc::default()).collect() }
+        Self { hasher: FastState::default(), parts: (0..PARTS).map(|_| Arc::default()).collect() }
     }
 }
 

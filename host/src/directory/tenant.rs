@@ -1,8 +1,8 @@
 //! The endpoints of one tenant, with everything that is worked out once and used for every event.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::fast_map::FastMap;
 use crate::filter::{self, Filter};
 use crate::matching::TenantIndex;
 use crate::model::{Binding, Endpoint, EndpointId};
@@ -16,7 +16,7 @@ pub struct Tenant {
     index: TenantIndex,
     inherited: Vec<Binding>,
     /// Of the endpoints that have one.
-    filters: HashMap<EndpointId, (Arc<str>, Compiled)>,
+    filters: FastMap<EndpointId, (Arc<str>, Compiled)>,
 }
 
 impl Tenant {

@@ -14,6 +14,7 @@ use crate::store::redb::schema::{META_COUNTED_BELOW, Tables, delivery_id};
 
 /// Bytes of events that a start reads to count what came after the rows were written.
 const MAX_PAYLOADS: usize = 8 << 20;
+
 /// The writer's side: which rows are behind.
 #[derive(Debug)]
 pub(in crate::store::redb) struct Counting {

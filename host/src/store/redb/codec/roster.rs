@@ -45,7 +45,7 @@ impl Roster {
         });
         let waiting = waiting.collect();
         let row = Row { end: end.as_u128(), tenants, waiting };
-        checked::complete(checked::encode(CHECKED, VERSION, &row), &[])
+        checked::complete(checked::encode(CHECKED, VERSION, &row, 24 * row.waiting.len()), &[])
     }
 
     /// What a row says.
