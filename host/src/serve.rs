@@ -89,7 +89,7 @@ async fn run(mut settings: Settings, sources: &Sources, level: &Level) -> Result
             Ended::StoreFailed => {
                 // What it says was said before.
                 let _ = store.close();
-                next = Running::again(&settings, clock, &stop).await;
+                next = Running::again(&settings, store.clock(), &stop).await;
                 continue;
             }
             Ended::CutOff => {
