@@ -22,6 +22,7 @@ use axum::Router;
 use serde_json::Value;
 
 pub use self::live::Live;
+use self::live::Senders;
 use self::plugin_records::StoredRecords;
 use self::plugin_requests::PluginRequests;
 use self::plugin_values::PluginValues;
@@ -120,7 +121,7 @@ impl App {
         clock: Clock,
         shutdown: Shutdown,
     ) -> Result<Self, Error> {
-        let transport = Arc::new(HttpTransport::new(&settings.deliver)?);
+        let senders = Senders::new(&settings.deliver)?;
         let metrics = Metrics::default();
         let (traces, exporting) = Traces::start(&settings.traces, clock, &metrics)?;
         // A wrong file stops the start, so it is read before a key is made that only this start can show.
@@ -134,18 +135,19 @@ impl App {
         let notices = Notices::new(&settings.operations, clock, accepted.clone());
         let directory =
             Directory::load(Arc::clone(&store), notices.clone(), settings.plugins.bindings.clone()).await?;
-        let places = places(&settings, &store, compiler, clock)?;
+        let places = places(&settings, &senders, &store, compiler, clock);
         let plugins = Plugins::start(places, settings.plugins.clone(), clock, &shutdown).await?;
         let users = directory.clone();
         plugins.set_in_use(move |plugin| uses::of(&users, plugin));
         let least = settings.ingest.min_free_bytes;
         let free_space = FreeSpace::new(free_space::of_disk(&settings.data_dir), least);
-        let live = Live::new(&settings, free_space, Arc::clone(&store));
-        transport.count_in(&metrics);
+        senders.transport.count_in(&metrics);
         plugins.count_in(&metrics);
         global_plugins::check(&plugins, directory.global()).await;
         let (limits, stored) = (settings.lanes.clone(), Arc::clone(&store));
         let lanes = Lanes::start(limits, stored, directory.clone(), clock, shutdown.clone()).await?;
+        let transport = Arc::<HttpTransport>::clone(&senders.transport);
+        let live = Live::new(&settings, free_space, lanes.clone(), senders, Arc::clone(&store));
         Ok(Self {
             settings,
             keys,
@@ -271,12 +273,11 @@ impl App {
             attempts: Attempts {
                 transport: Arc::clone(&self.transport),
                 clock: self.clock,
-                retry: self.settings.deliver.retry.clone(),
+                options: Arc::clone(&self.live.deliver),
                 chance: self.chance.clone(),
                 counts: deliver::Counts::new(&self.metrics),
                 traces: self.traces.clone(),
             },
-            fail_after: self.settings.deliver.fail_after,
         }
     }
 
@@ -295,7 +296,6 @@ impl App {
     }
 
     fn api(&self, resends: &Resends) -> Api {
-        let policy = self.settings.deliver.policy();
         let (store, shutdown) = (Arc::clone(&self.store), self.shutdown.clone());
         let readiness = readiness::started(store, self.live.free_space.clone(), shutdown);
         let ingest = Arc::clone(&self.live.ingest);
@@ -312,7 +312,7 @@ impl App {
             backtests: Backtests::new(Arc::clone(&self.store), self.judge()),
             backups: Backups::new(Arc::clone(&self.store), self.backed_up(), self.clock),
             metrics: self.metrics.clone(),
-            target_check: Arc::new(move |url| deliver::check_target(url, &policy).map_err(|e| e.to_string())),
+            target_check: self.live.target_check(),
             readiness,
             accepted: self.accepted.clone(),
             max_event_bytes: Arc::new(move || ingest.load().max_event_bytes),
@@ -326,22 +326,23 @@ impl App {
 /// Where plugins come from, and what they may use.
 fn places(
     settings: &Settings,
+    senders: &Senders,
     store: &Arc<dyn Store>,
     compiler: Compiler,
     clock: Clock,
-) -> Result<Places, deliver::OptionsError> {
+) -> Places {
     let means = Means {
-        outbound: Arc::new(PluginRequests(Client::new(&settings.deliver)?)),
+        outbound: Arc::new(PluginRequests(Arc::clone(&senders.client))),
         key_values: Arc::new(PluginValues { store: Arc::clone(store), clock }),
     };
-    Ok(Places {
+    Places {
         plugins: settings.plugins_dir(),
         cache: Some(settings.plugin_cache_dir()),
         versions: settings.plugin_versions_dir(),
         compiler,
         means,
         records: Arc::new(StoredRecords(Arc::clone(store))),
-    })
+    }
 }
 
 /// What is said of every route of the gateway.
@@ -355,7 +356,7 @@ fn described() -> Vec<Described> {
 /// # Errors
 /// The DNS servers of this machine cannot be used.
 pub fn means_without_gateway() -> Result<Means, deliver::OptionsError> {
-    let requests = PluginRequests(Client::new(&deliver::Options::default())?);
+    let requests = PluginRequests(Arc::new(Client::new(&deliver::Options::default())?));
     Ok(Means { outbound: Arc::new(requests), ..Means::default() })
 }
 

@@ -36,11 +36,18 @@ pub(crate) fn reload(sources: &Sources, settings: &mut Settings, live: &Live, le
         tracing::error!("the settings were read again and are wrong, so nothing is changed: {error}");
         return;
     }
+    if let Err(error) = live.set(&read) {
+        // What it was is a level.
+        let _ = level.set(&settings.log);
+        tracing::error!("the settings were read again and are wrong, so nothing is changed: {error}");
+        return;
+    }
     let changes = settings.given.changes(&read.given);
-    live.set(&read);
     settings.given = settings.given.with_live(&read.given);
     settings.log.level = read.log.level;
     settings.ingest = read.ingest;
+    settings.deliver = read.deliver;
+    settings.lanes = read.lanes;
     settings.retention = read.retention;
     tracing::info!(changed = changes.live.join(", "), "the settings were read again");
     if !changes.later.is_empty() {

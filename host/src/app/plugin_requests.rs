@@ -1,10 +1,12 @@
 //! Plugins do not know who sends; this is where their requests meet the guard of deliveries.
 
+use std::sync::Arc;
+
 use crate::deliver::{Client, ClientError, ClientRequest};
 use crate::plugins::{Outbound, OutboundError, OutboundFuture, OutboundRequest};
 
 /// Sends what plugins ask for.
-pub(super) struct PluginRequests(pub(super) Client);
+pub(super) struct PluginRequests(pub(super) Arc<Client>);
 
 impl Outbound for PluginRequests {
     fn send(&self, request: OutboundRequest) -> OutboundFuture<'_> {

@@ -7,7 +7,7 @@ use toml::{Table, Value};
 
 /// The settings that count as soon as they are read again: a section as a whole, or one of its settings. All others count from the next
 /// start on.
-const LIVE: [&str; 3] = ["ingest", "log.level", "retention"];
+const LIVE: [&str; 5] = ["deliver", "ingest", "lanes", "log.level", "retention"];
 
 /// What was set and to what, without the defaults.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -76,14 +76,14 @@ mod tests {
     #[test]
     fn what_changed_is_told_by_name_and_by_when_it_counts() {
         let before = given(
-            "listen = \"a\"\n[log]\nlevel = \"info\"\n[ingest]\nmin_free_bytes = 1\n[lanes]\nlane_buffer = 3",
+            "listen = \"a\"\n[log]\nlevel = \"info\"\n[ingest]\nmin_free_bytes = 1\n[store]\ncache_mib = 3",
         );
         let after = given(
             "listen = \"b\"\n[log]\nlevel = \"warn\"\nformat = \"json\"\n[ingest]\nmax_event_bytes = 5",
         );
         let changes = before.changes(&after);
         assert_eq!(changes.live, ["ingest.max_event_bytes", "ingest.min_free_bytes", "log.level"]);
-        assert_eq!(changes.later, ["lanes.lane_buffer", "listen", "log.format"]);
+        assert_eq!(changes.later, ["listen", "log.format", "store.cache_mib"]);
         let now = before.with_live(&after);
         assert_eq!(now.changes(&after), Changes { live: Vec::new(), later: changes.later });
         assert_eq!(before.changes(&before), Changes::default());

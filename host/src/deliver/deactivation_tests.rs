@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use super::*;
 use crate::chance::Chance;
 use crate::lanes;
-use crate::model::{AttemptOutcome, DeliveryId, EventKey, Health};
+use crate::model::{AttemptOutcome, DeliveryId, EventKey, Health, RetrySchedule};
 use crate::store::conformance::fixtures::{T0, accept, audit, endpoint, new_event, pending};
 use crate::store::redb::{self, RedbStore};
 use crate::store::{AuditFilter, FanOut, NewEvent};
@@ -41,9 +41,10 @@ struct Stage {
     endpoint: Endpoint,
 }
 
-/// Longer than three days whatever the jitter, so that the attempt that deactivates is never the last one.
-fn retry() -> RetrySchedule {
-    RetrySchedule::new(vec![Duration::from_hours(4); 50])
+/// Retries for longer than three days whatever the jitter, so that the attempt that deactivates is never the last one.
+fn options() -> Arc<ArcSwap<Options>> {
+    let retry = RetrySchedule::new(vec![Duration::from_hours(4); 50]);
+    Arc::new(ArcSwap::from_pointee(Options { retry, fail_after: FAIL_AFTER, ..Options::default() }))
 }
 
 impl Stage {
@@ -56,17 +57,16 @@ impl Stage {
         store.create_endpoint(endpoint.clone(), audit("endpoint.created")).await.unwrap();
         let directory = Directory::load(store.clone(), Notices::off(), Vec::new()).await.unwrap();
         let shutdown = Shutdown::default();
-        let options = lanes::Options { max_in_flight_per_endpoint: 1, ..lanes::Options::default() };
-        let lanes = Lanes::start(options, store.clone(), directory.clone(), clock, shutdown.clone());
+        let limits = lanes::Options { max_in_flight_per_endpoint: 1, ..lanes::Options::default() };
+        let lanes = Lanes::start(limits, store.clone(), directory.clone(), clock, shutdown.clone());
         let lanes = lanes.await.unwrap();
         let receiver =
             Arc::new(Receiver { clock, status: AtomicU16::new(status), posts: watch::Sender::default() });
         let (chance, counts) = (Chance::of_machine(), Counts::default());
         let traces = Traces::default();
         let attempts =
-            Attempts { transport: receiver.clone(), clock, retry: retry(), chance, counts, traces };
-        let deliver =
-            Deliver { lanes, directory, store, notices: Notices::off(), attempts, fail_after: FAIL_AFTER };
+            Attempts { transport: receiver.clone(), clock, options: options(), chance, counts, traces };
+        let deliver = Deliver { lanes, directory, store, notices: Notices::off(), attempts };
         tokio::spawn(run(deliver.clone(), shutdown));
         Self { clock, deliver, receiver, endpoint }
     }

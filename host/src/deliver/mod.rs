@@ -31,6 +31,7 @@ mod transport;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use serde_json::json;
 
 use self::classify::{Conclusion, Moment, conclude};
@@ -49,8 +50,8 @@ use crate::directory::Directory;
 use crate::failpoint;
 use crate::lanes::{HELD_WAIT, Lanes, Signal};
 use crate::model::{
-    Activity, Actor, Attempt, AuditEntry, DeliveryState, Endpoint, HoldReason, InactiveReason, Job,
-    RetrySchedule, UnixMs, is_gone,
+    Activity, Actor, Attempt, AuditEntry, DeliveryState, Endpoint, HoldReason, InactiveReason, Job, UnixMs,
+    is_gone,
 };
 use crate::notices::{GivenUp, Notice, Notices};
 use crate::shutdown::Shutdown;
@@ -73,8 +74,6 @@ pub struct Deliver {
     pub notices: Notices,
     /// What makes them.
     pub attempts: Attempts,
-    /// An endpoint that fails for this long without one success is deactivated.
-    pub fail_after: Duration,
 }
 
 /// What turns a job into an attempt.
@@ -84,9 +83,9 @@ pub struct Attempts {
     pub transport: Arc<dyn Transport>,
     /// What tells the time.
     pub clock: Clock,
-    /// When a failed one is tried again, unless the endpoint says otherwise.
-    pub retry: RetrySchedule,
-    /// What spreads that a little.
+    /// When a failed one is tried again, unless the endpoint says otherwise, and after how long an endpoint that fails is deactivated.
+    pub options: Arc<ArcSwap<Options>>,
+    /// What spreads the retries a little.
     pub chance: Chance,
     /// What is counted of them.
     pub counts: Counts,
@@ -132,7 +131,8 @@ impl Deliver {
                 if told {
                     self.notices.ring();
                 }
-                let reason = InactiveReason::of(gone, failing_since, at, self.fail_after);
+                let reason =
+                    InactiveReason::of(gone, failing_since, at, self.attempts.options.load().fail_after);
                 if let (Some(reason), Some(endpoint)) = (reason, endpoint) {
                     let directory = self.directory.because_of(&job.event);
                     self.deactivate(&directory, &endpoint, reason, at).await;
@@ -222,7 +222,8 @@ impl Attempts {
         failpoint::reached(failpoint::ANSWERED);
         let number = job.attempts.saturating_add(1);
         let moment = Moment { now: self.clock.now(), wall: self.clock.wall() };
-        let retry = endpoint.request.retry.as_ref().unwrap_or(&self.retry);
+        let options = self.options.load();
+        let retry = endpoint.request.retry.as_ref().unwrap_or(&options.retry);
         let conclusion = conclude(&outcome, job.tries_at(number), retry, moment, &mut self.chance.dice());
         let request_headers = endpoint.request.redacted(post.headers);
         let attempt = Attempt { number, started_at, took, request_headers, outcome };

@@ -10,7 +10,7 @@ use super::*;
 use crate::chance::Chance;
 use crate::model::{
     AttemptOutcome, CustomRequest, DeliveryId, Ed25519Key, EndpointId, EnvelopeCache, Event, EventKey,
-    FailReason, Header, Secret, SecretId, SignatureStyle, SigningKey, TenantId, UnixMs,
+    FailReason, Header, RetrySchedule, Secret, SecretId, SignatureStyle, SigningKey, TenantId, UnixMs,
 };
 
 const KEY: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -84,7 +84,8 @@ fn attempts(outcomes: impl IntoIterator<Item = AttemptOutcome>) -> (Attempts, Ar
     let counts = Counts::default();
     let (clock, chance) = (Clock::starting_at(START), Chance::of_machine());
     let traces = Traces::default();
-    let attempts = Attempts { transport: transport.clone(), clock, retry, chance, counts, traces };
+    let options = Arc::new(ArcSwap::from_pointee(Options { retry, ..Options::default() }));
+    let attempts = Attempts { transport: transport.clone(), clock, options, chance, counts, traces };
     (attempts, transport)
 }
 

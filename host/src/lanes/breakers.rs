@@ -26,6 +26,11 @@ impl Breakers {
         Self { rules, of: FastMap::default() }
     }
 
+    /// Has what is heard from now on judged by these rules.
+    pub(super) fn set(&mut self, rules: Rules) {
+        self.rules = rules;
+    }
+
     pub(super) fn get(&self, endpoint: EndpointId) -> Option<&Breaker> {
         self.of.get(&endpoint)
     }

@@ -136,6 +136,12 @@ impl Lanes {
         Ok(lanes)
     }
 
+    /// Goes by these limits from now on. What is over them already ends as it would have.
+    pub fn set(&self, options: Options) {
+        self.inner.schedule().set(options);
+        self.inner.changed.notify_one();
+    }
+
     /// The next delivery that may be attempted now, with a slot taken for it; `None` once it is time to stop.
     ///
     /// Give the slot back with [`Lanes::sent`], and tell what came of it with [`Lanes::settled`].

@@ -85,6 +85,14 @@ impl Schedule {
         }
     }
 
+    /// Goes by these limits from now on. What is over them already ends as it would have.
+    pub(super) fn set(&mut self, options: Options) {
+        self.breakers.set(Rules::of(&options));
+        self.options = options;
+        let lanes: Vec<_> = self.lanes.keys().copied().collect();
+        lanes.into_iter().for_each(|endpoint| self.give_turn(endpoint));
+    }
+
     /// Takes a delivery that is due now; false when memory, order or a breaker says that it has to wait in the store. What
     /// goes in order always does: only the store knows what comes before it. An event that tests its endpoint is a probe.
     #[must_use]

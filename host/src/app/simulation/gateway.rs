@@ -33,6 +33,8 @@ pub(super) const LINGER: Duration = Duration::from_millis(50);
 /// What all runs share: an engine without plugins takes longer to start than a run takes.
 pub(super) struct Fixture {
     plugins: Plugins,
+    /// Nothing is sent with them.
+    senders: Senders,
     _home: TempDir,
 }
 
@@ -76,7 +78,8 @@ impl Fixture {
         // Nobody looks at the directory in virtual time.
         shutdown.request();
         shutdown.finished(Duration::from_secs(30)).await;
-        Self { plugins, _home: home }
+        let senders = Senders::new(&deliver::Options::default()).unwrap();
+        Self { plugins, senders, _home: home }
     }
 }
 
@@ -217,7 +220,8 @@ impl Gateway {
         )
         .await?;
         let free_space = FreeSpace::endless();
-        let live = Live::new(&settings, free_space, Arc::clone(&store));
+        let senders = fixture.senders.clone();
+        let live = Live::new(&settings, free_space, lanes.clone(), senders, Arc::clone(&store));
         let app = App {
             settings,
             keys,

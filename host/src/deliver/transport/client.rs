@@ -4,7 +4,9 @@
 //! it may be, or not there in time, is an error, and its connection is closed.
 
 use std::fmt;
+use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use bytes::{Bytes, BytesMut};
 use http::header::HOST;
 use http::{HeaderMap, HeaderValue, Method, Request, Response};
@@ -46,7 +48,10 @@ pub enum ClientError {
 }
 
 /// Sends requests. Connections are kept open per origin, apart from those of deliveries.
-pub struct Client {
+pub struct Client(ArcSwap<Line>);
+
+/// What requests are sent with that begin while some options hold.
+struct Line {
     connector: Connector,
     pool: Pool,
 }
@@ -57,8 +62,16 @@ impl Client {
     /// # Errors
     /// The file of authorities or the DNS servers cannot be used.
     pub fn new(options: &Options) -> Result<Self, OptionsError> {
-        let options = Options { http2: false, ..options.clone() };
-        Ok(Self { connector: Connector::new(&options)?, pool: Pool::default() })
+        Ok(Self(ArcSwap::from_pointee(Line::new(options)?)))
+    }
+
+    /// Has requests that begin from now on sent with these options, over new connections.
+    ///
+    /// # Errors
+    /// As [`Client::new`]; nothing is changed.
+    pub fn set(&self, options: &Options) -> Result<(), OptionsError> {
+        self.0.store(Arc::new(Line::new(options)?));
+        Ok(())
     }
 
     /// Sends it once and reads the answer.
@@ -67,9 +80,9 @@ impl Client {
     /// The guard refuses the target, there is no complete answer in time, or it is too large.
     pub async fn send(&self, request: ClientRequest) -> Result<Response<Bytes>, ClientError> {
         let ClientRequest { method, url, headers, body, deadline, max_response_bytes } = request;
-        let origin = &url[..Position::BeforePath];
+        let (line, origin) = (self.0.load_full(), &url[..Position::BeforePath]);
         let (response, connection) = loop {
-            let (mut connection, is_new) = self.connection(&url, deadline).await?;
+            let (mut connection, is_new) = line.connection(&url, deadline).await?;
             let request = written(&method, &url, &headers, &body)?;
             match respond(&mut connection, request, deadline).await {
                 Ok(response) => break (response, connection),
@@ -93,8 +106,15 @@ impl Client {
             }
             whole.extend_from_slice(&data);
         }
-        self.pool.put(origin, connection).await;
+        line.pool.put(origin, connection).await;
         Ok(Response::from_parts(head, whole.freeze()))
+    }
+}
+
+impl Line {
+    fn new(options: &Options) -> Result<Self, OptionsError> {
+        let options = Options { http2: false, ..options.clone() };
+        Ok(Self { connector: Connector::new(&options)?, pool: Pool::default() })
     }
 
     /// A connection to the origin, and whether it is a new one.
@@ -131,6 +151,6 @@ impl From<SendError> for ClientError {
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client").field("connector", &self.connector).finish_non_exhaustive()
+        f.debug_struct("Client").field("connector", &self.0.load().connector).finish_non_exhaustive()
     }
 }

@@ -22,8 +22,10 @@ mod tls;
 use std::borrow::Cow;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::header::HOST;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Version};
@@ -35,7 +37,7 @@ use url::Position;
 pub use self::client::{Client, ClientError, ClientRequest};
 use self::connect::Connector;
 use self::error::SendError;
-use self::pool::{Connection, Found, Opened, Pool, Turn};
+use self::pool::{Connection, Counts, Found, Opened, Pool, Turn};
 use super::options::{Options, OptionsError};
 use super::request::Post;
 use crate::metrics::Metrics;
@@ -62,6 +64,13 @@ pub struct Sent {
 /// HTTP/1.1 and HTTP/2 over TCP and TLS, with connections kept open per origin.
 #[derive(Debug)]
 pub struct HttpTransport {
+    line: Arc<ArcSwap<Line>>,
+    counts: Counts,
+}
+
+/// What attempts are made with that begin while some options hold.
+#[derive(Debug)]
+struct Line {
     connector: Connector,
     pool: Pool,
     http2: bool,
@@ -74,14 +83,24 @@ impl HttpTransport {
     /// # Errors
     /// A time limit is out of range, or the file of authorities cannot be used.
     pub fn new(options: &Options) -> Result<Self, OptionsError> {
-        options.check()?;
-        let (connector, pool) = (Connector::new(options)?, Pool::default());
-        Ok(Self { connector, pool, http2: options.http2, timeout: options.timeout })
+        let counts = Counts::default();
+        let line = Line::new(options, counts.clone())?;
+        Ok(Self { line: Arc::new(ArcSwap::from_pointee(line)), counts })
+    }
+
+    /// Has attempts that begin from now on made with these options, over new connections: the guard lets through what they say, and the files
+    /// of authorities and names are read again. Those under way end as they began.
+    ///
+    /// # Errors
+    /// As [`HttpTransport::new`]; nothing is changed.
+    pub fn set(&self, options: &Options) -> Result<(), OptionsError> {
+        self.line.store(Arc::new(Line::new(options, self.counts.clone())?));
+        Ok(())
     }
 
     /// Has these metrics tell of its connections.
     pub fn count_in(&self, metrics: &Metrics) {
-        let (pool, counts) = (self.pool.clone(), self.pool.counts());
+        let (line, counts) = (Arc::clone(&self.line), self.counts.clone());
         metrics.register(
             "receiver_connections_opened",
             "Connections to receivers that were opened",
@@ -90,7 +109,17 @@ impl HttpTransport {
         let help = "Connections to receivers that are open, idle ones included";
         metrics.register("receiver_connections", help, counts.open);
         let help = "Connections to receivers that carry no request";
-        metrics.ask(move |readings| readings.gauge("receiver_idle_connections", help, pool.idle() as f64));
+        metrics.ask(move |readings| {
+            readings.gauge("receiver_idle_connections", help, line.load().pool.idle() as f64)
+        });
+    }
+}
+
+impl Line {
+    fn new(options: &Options, counts: Counts) -> Result<Self, OptionsError> {
+        options.check()?;
+        let (connector, pool) = (Connector::new(options)?, Pool::counted_by(counts));
+        Ok(Self { connector, pool, http2: options.http2, timeout: options.timeout })
     }
 
     async fn attempt(&self, post: &Post, deadline: Instant) -> Result<AttemptOutcome, SendError> {
@@ -174,7 +203,8 @@ impl Transport for HttpTransport {
     fn send<'a>(&'a self, post: &'a Post) -> SendFuture<'a> {
         Box::pin(async move {
             let begun = Instant::now();
-            let outcome = self.attempt(post, begun + post.timeout.unwrap_or(self.timeout)).await;
+            let line = self.line.load_full();
+            let outcome = line.attempt(post, begun + post.timeout.unwrap_or(line.timeout)).await;
             let outcome = outcome.unwrap_or_else(|error| AttemptOutcome::Failed(error.into()));
             Sent { outcome, took: begun.elapsed() }
         })

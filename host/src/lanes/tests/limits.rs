@@ -198,3 +198,23 @@ fn a_lane_that_was_stopped_has_not_forgotten_what_it_sent() {
     schedule.loaded(endpoint(1), Due { jobs: vec![job(endpoint(1), 2000)], next: None });
     assert_eq!(started(&mut schedule, NOW, rate(10)), (0, Some(until)));
 }
+
+#[test]
+fn limits_of_the_host_that_are_set_later_hold_for_the_next_start() {
+    let mut schedule = schedule(1, 1, 8);
+    let (a, b) = (endpoint(1), endpoint(2));
+    for n in 0..3 {
+        assert!(schedule.offer(job(a, n), NOW, false));
+        assert!(schedule.offer(job(b, 10 + n), NOW, false));
+    }
+    assert_eq!(runs(&mut schedule), [(1, 0)]);
+    let more = Options { max_in_flight: 5, max_in_flight_per_endpoint: 2, ..Options::default() };
+    schedule.set(more.clone());
+    assert_eq!(runs(&mut schedule), [(2, 10), (1, 1), (2, 11)]);
+    // What runs already is over: nothing starts until it is not.
+    schedule.set(Options { max_in_flight: 3, ..more });
+    sent(&mut schedule, a, job(a, 0).delivery, true);
+    assert_eq!(runs(&mut schedule), []);
+    sent(&mut schedule, a, job(a, 1).delivery, true);
+    assert_eq!(runs(&mut schedule), [(1, 2)]);
+}

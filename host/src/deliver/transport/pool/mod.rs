@@ -72,6 +72,11 @@ struct Driver {
 }
 
 impl Pool {
+    /// A pool without connections, counted with those that had these counts before.
+    pub(super) fn counted_by(counts: Counts) -> Self {
+        Self(Arc::new(Mutex::new(Open::counted_by(counts))))
+    }
+
     /// An open connection to this origin: the idle one that was used last, or one that others use too.
     pub(super) fn take(&self, origin: &str) -> Option<Connection> {
         self.lock().change(origin, |known| known.take(self)).flatten()
@@ -118,11 +123,6 @@ impl Pool {
             connection.idle_since = Instant::now();
             self.lock().put(origin, connection);
         }
-    }
-
-    /// What is counted of it.
-    pub(super) fn counts(&self) -> Counts {
-        self.lock().counts.clone()
     }
 
     /// How many connections carry no request.

@@ -33,6 +33,11 @@ pub(super) struct Origin {
 }
 
 impl Open {
+    /// Nothing, counted with what had these counts before.
+    pub(super) fn counted_by(counts: Counts) -> Self {
+        Self { counts, ..Self::default() }
+    }
+
     /// What is known of an origin, for adding to it what is not idle.
     pub(super) fn entry(&mut self, origin: &str) -> (Arc<str>, &mut Origin) {
         let name =
