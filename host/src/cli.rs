@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+use hookway::compact::CompactArgs;
 use hookway::config::Assignment;
 use hookway::doctor::DoctorArgs;
 use hookway::plugins::{self, CompileLimits};
@@ -46,6 +47,11 @@ pub(crate) enum Command {
     /// Verifies every page and every row against the others and the write-ahead log, and changes nothing without --repair.
     #[command(after_help = doctor::EXIT_CODES)]
     Doctor(DoctorCommand),
+    /// Make the file of the store as small as it can be. The gateway must be stopped.
+    ///
+    /// What retention and deletions free is used for what comes; this gives it back to the disk. All of the store is read and verified first,
+    /// then what lies at the end of the file is moved to the front. A crash in the middle loses nothing.
+    Compact(CompactCommand),
     /// Print the reference of the HTTP API as OpenAPI 3.1: `hookway openapi > openapi.json`.
     ///
     /// It is what a gateway of this version serves at /openapi.json. Generators of clients read it.
@@ -113,11 +119,9 @@ impl SettingsArgs {
     }
 }
 
-/// Which store, and what is done with it.
+/// Where the store is, for commands that work on one that no gateway uses.
 #[derive(Debug, Args)]
-pub(crate) struct DoctorCommand {
-    #[command(flatten)]
-    args: DoctorArgs,
+pub(crate) struct StoreArgs {
     /// The settings file [default: hookway.toml, if there is one].
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -126,12 +130,30 @@ pub(crate) struct DoctorCommand {
     data_dir: Option<String>,
 }
 
-impl DoctorCommand {
-    /// What is done with it, and where the settings come from.
-    pub(crate) fn split(self) -> (DoctorArgs, Sources) {
+impl StoreArgs {
+    /// Where the settings come from.
+    pub(crate) fn sources(self) -> Sources {
         let data_dir = self.data_dir.map(|value| Assignment::from_flag("--data-dir", "data_dir", &value));
-        (self.args, Sources { file: self.config, flags: data_dir.into_iter().collect() })
+        Sources { file: self.config, flags: data_dir.into_iter().collect() }
     }
+}
+
+/// Which store is looked at, and what is done with it.
+#[derive(Debug, Args)]
+pub(crate) struct DoctorCommand {
+    #[command(flatten)]
+    pub(crate) args: DoctorArgs,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+}
+
+/// Which store is compacted.
+#[derive(Debug, Args)]
+pub(crate) struct CompactCommand {
+    #[command(flatten)]
+    pub(crate) args: CompactArgs,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
 }
 
 /// What can be done with plugins.

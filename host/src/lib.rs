@@ -39,7 +39,7 @@
 //! - [`config`]: file + environment + flags -> options.
 //! - [`client`]: the command line over the HTTP API; knows nothing of the gateway but its words.
 //! - [`authoring`]: the command line for authors of plugins, without a gateway.
-//! - [`doctor`]: the command line for a store that no gateway uses.
+//! - [`doctor`], [`compact`]: the command line for a store that no gateway uses.
 //! - [`app`]: the composition root, the only place that knows all stages.
 //!
 //! The module `fuzzing` is there for tests, and with the feature of this name.
@@ -53,6 +53,7 @@ pub mod catalogue;
 pub mod chance;
 pub mod client;
 pub mod clock;
+pub mod compact;
 pub mod config;
 pub mod deliver;
 pub mod directory;

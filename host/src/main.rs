@@ -13,17 +13,18 @@ mod serve;
 mod signals;
 
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
 use hookway::client::{self, World};
 use hookway::clock::Clock;
 use hookway::config;
-use hookway::store::redb::RedbStore;
-use hookway::{app, authoring, doctor, plugins};
+use hookway::store::redb::{Options, RedbStore};
+use hookway::{app, authoring, compact, doctor, plugins};
 use tikv_jemallocator::Jemalloc;
 
-use self::cli::{Cli, Command, DoctorCommand, PluginCommand};
+use self::cli::{Cli, Command, CompactCommand, DoctorCommand, PluginCommand, StoreArgs};
 use self::serve::serve;
 
 /// Most memory is freed by another thread than took it, since one thread writes what all others bring. With the allocator of
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         Command::Plugin(command) => plugin(command),
         Command::Client(command) => ask(command),
         Command::Doctor(command) => examine(command),
+        Command::Compact(command) => make_small(command),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "hookway", &mut script);
@@ -71,15 +73,25 @@ fn ask(command: client::Command) -> Result<(), (String, u8)> {
 }
 
 /// Looks at a store.
-fn examine(command: DoctorCommand) -> Result<(), (String, u8)> {
-    let (args, sources) = command.split();
-    let settings = sources.read().map_err(|error| (error.to_string(), 1))?;
-    let path = settings.data_dir.join(RedbStore::FILE_NAME);
-    match doctor::run(&args, &path, &settings.store, &mut std::io::stdout()) {
+fn examine(DoctorCommand { args, store }: DoctorCommand) -> Result<(), (String, u8)> {
+    let (path, options) = stopped(store)?;
+    match doctor::run(&args, &path, &options, &mut std::io::stdout()) {
         Ok(0) => Ok(()),
         Ok(code) => Err((String::new(), code)),
         Err(sentence) => Err((sentence, 1)),
     }
+}
+
+/// Compacts a store.
+fn make_small(CompactCommand { args, store }: CompactCommand) -> Result<(), (String, u8)> {
+    let (path, options) = stopped(store)?;
+    compact::run(&args, &path, &options, &mut std::io::stdout()).map_err(|sentence| (sentence, 1))
+}
+
+/// Where a store is that no gateway uses, and how it is opened.
+fn stopped(store: StoreArgs) -> Result<(PathBuf, Options), (String, u8)> {
+    let settings = store.sources().read().map_err(|error| (error.to_string(), 1))?;
+    Ok((settings.data_dir.join(RedbStore::FILE_NAME), settings.store))
 }
 
 fn plugin(command: PluginCommand) -> Result<(), (String, u8)> {

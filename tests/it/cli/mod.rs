@@ -2,6 +2,7 @@
 
 mod authoring;
 mod backtest;
+mod compact;
 mod declared;
 mod dev;
 mod doctor;

@@ -10,7 +10,7 @@ use crate::model::{
     EndpointId, Event, EventKey, Header, HmacKey, HoldReason, PluginRun, PluginRunOutcome, Secret, SecretId,
     SigningKey, Subscription, TenantId, TraceContext, UnixMs,
 };
-use crate::store::{FanOut, FinishedAttempt, NewDelivery, NewEvent, Store, Verdict};
+use crate::store::{FanOut, FinishedAttempt, NewDelivery, NewEvent, Retire, Store, Verdict};
 
 /// When everything here begins.
 pub(crate) const T0: UnixMs = UnixMs(1_710_513_000_000);
@@ -170,4 +170,19 @@ pub(crate) const fn nth(event: EventKey, ordinal: u16) -> DeliveryId {
 /// The state of a delivery.
 pub(crate) async fn state(store: &dyn Store, id: DeliveryId) -> DeliveryState {
     store.delivery(id).await.unwrap().unwrap().delivery.state
+}
+
+/// Stores events and removes all of them but every tenth, which waits.
+pub(crate) async fn mostly_removed(store: &dyn Store) {
+    let data = Bytes::from(format!("\"{}\"", "x".repeat(8_000)));
+    for n in 0..200 {
+        let event = NewEvent { data: data.clone(), ..new_event() };
+        let waits = (n % 10 == 0).then(|| pending(endpoint_id(1)));
+        dispatched(store, event, waits.into_iter().collect()).await;
+    }
+    let (mut from, before) = (Some(EventKey::from_u128(0)), EventKey::from_u128(u128::MAX));
+    while let Some(place) = from {
+        let part = Retire { from: place, before, cut: true, overhead: None };
+        from = store.retire(part).await.unwrap().next;
+    }
 }

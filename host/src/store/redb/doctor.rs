@@ -139,7 +139,8 @@ fn pages<B: StorageBackend>(
     Ok((database, Some(Problem { sentence, is_repairable: false })))
 }
 
-fn file(path: &Path) -> Result<FileBackend, Error> {
+/// The file of a store, which has to be there.
+pub(super) fn file(path: &Path) -> Result<FileBackend, Error> {
     let file = File::options().read(true).write(true).open(path);
     let file =
         file.map_err(|error| Error::Unusable(format!("{} cannot be opened: {error}", path.display())))?;

@@ -13,7 +13,7 @@
 //!   is written down with them; `ordered`: the index of ordered endpoints.
 //! - `kv`: what plugins keep.
 //! - `retiring`: what is over and goes; `size`: how much there is; `cost`: what rows take.
-//! - `copying`: snapshots, and files made of them.
+//! - `copying`: snapshots, and files made of them; `compacting`: a file that gives back what is free in it.
 //! - `resending`, `recovering`: what is sent again, one at a time and by a job.
 //! - `progress`, `rosters`: which events wait for dispatch; `open`, `replaying`, `timeline`: how a run begins.
 //! - `waiting`, `log`, `events`: the verbs that read; `giving_up`: what of it was changed on the disk.
@@ -28,6 +28,7 @@ mod backlogs;
 mod blocks;
 mod changes;
 mod codec;
+mod compacting;
 mod copying;
 mod cost;
 mod counts;
@@ -94,6 +95,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use self::backlogs::Backlogs;
+pub use self::compacting::{Compacted, Tell, compact};
 pub use self::copying::Loader;
 use self::counts::Counts;
 pub use self::doctor::{Diagnosis, Log, Problem, Rows, Watch, examine, repair};

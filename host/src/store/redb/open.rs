@@ -131,8 +131,18 @@ pub(super) fn wal(path: &Path) -> Result<Wal, Error> {
     Wal::new(backend).map_err(|error| Error::Storage(Arc::new(error)))
 }
 
-/// See [`super::RedbStore::check_keys`]. What is not a database at all is explained when it is opened for good.
+/// See [`super::RedbStore::check_keys`].
 pub(super) fn check_keys(path: &Path, vault: &Vault, options: &Options) -> Result<(), Error> {
+    check_file(path, Some(vault), options)
+}
+
+/// Whether this version reads the store in this file, whatever its secrets are sealed with. Changes nothing.
+pub(super) fn check_format(path: &Path, options: &Options) -> Result<(), Error> {
+    check_file(path, None, options)
+}
+
+/// What is not a database at all is explained when it is opened for good.
+fn check_file(path: &Path, vault: Option<&Vault>, options: &Options) -> Result<(), Error> {
     let checked = match builder(options).open_read_only(path) {
         Ok(database) => check_before(&database, vault),
         // It was not closed: what opening it makes of it is looked at above the file.
@@ -149,8 +159,9 @@ pub(super) fn check_keys(path: &Path, vault: &Vault, options: &Options) -> Resul
     Ok(checked?)
 }
 
-/// What can be refused before anything is written: a file that is not ours or too new, and secrets that do not open.
-fn check_before(database: &impl ReadableDatabase, vault: &Vault) -> Result<(), Failure> {
+/// What can be refused before anything is written: a file that is not ours or too new, and secrets that do not open with these keys,
+/// if there are any.
+fn check_before(database: &impl ReadableDatabase, vault: Option<&Vault>) -> Result<(), Failure> {
     let transaction = database.begin_read()?;
     let mut tables = transaction.list_tables()?.peekable();
     if tables.peek().is_none() {
@@ -163,7 +174,9 @@ fn check_before(database: &impl ReadableDatabase, vault: &Vault) -> Result<(), F
         // Its secrets are in clear.
         Some(FORMAT_1) => {}
         Some(FORMAT | FORMAT_4 | FORMAT_3 | FORMAT_2) => {
-            managing::endpoints(&transaction, vault)?;
+            if let Some(vault) = vault {
+                managing::endpoints(&transaction, vault)?;
+            }
         }
         found => return Err(Error::Unusable(unknown_format(found)).into()),
     }
@@ -224,7 +237,7 @@ pub(super) fn upgrade(transaction: &WriteTransaction, vault: Option<&Vault>) -> 
     if !is_new && !is_ours {
         return Err(Error::Unusable(NOT_OURS.to_owned()).into());
     }
-    let before = check_format(transaction, is_new)?;
+    let before = take_format(transaction, is_new)?;
     let was_clear = before == Some(FORMAT_1);
     match vault {
         Some(vault) if was_clear => managing::seal_format_1(transaction, vault)?,
@@ -248,7 +261,7 @@ pub(super) fn upgrade(transaction: &WriteTransaction, vault: Option<&Vault>) -> 
 
 /// Looks at `meta` alone: in another format the other tables may be others. Returns the format that it was, and makes it
 /// ours.
-fn check_format(transaction: &WriteTransaction, is_new: bool) -> Result<Option<u128>, Failure> {
+fn take_format(transaction: &WriteTransaction, is_new: bool) -> Result<Option<u128>, Failure> {
     let mut meta = transaction.open_table(META)?;
     let found = stored_format(&meta)?;
     match found {

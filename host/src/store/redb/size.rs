@@ -80,7 +80,7 @@ fn read(transaction: &ReadTransaction) -> Result<StoreSize, Failure> {
 }
 
 /// What a file takes on its disk. Its length may be greater: the end of it is a hole until something is written there.
-fn on_disk(path: &Path) -> std::io::Result<u64> {
+pub(super) fn on_disk(path: &Path) -> std::io::Result<u64> {
     let file = std::fs::metadata(path)?;
     #[cfg(unix)]
     let bytes = {

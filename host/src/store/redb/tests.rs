@@ -1,6 +1,7 @@
 //! The rules of every store, in memory and in a file; then what is particular to this one: what a failing or forgetful
 //! disk leaves, and the file's format.
 
+mod compacting;
 mod corrupted;
 mod failing;
 mod logged;
