@@ -10,8 +10,12 @@ use crate::store::StoreSize;
 const STEP_SHARE: u64 = 256;
 /// And at least.
 const LEAST_STEP: u64 = 1 << 20;
-/// What is left free of the limit: pages that a commit frees are free after the next one only.
+/// What is left free of the limit, at least: pages that a commit frees are free after the next one only.
 const FREE_SHARE: u64 = 16;
+/// As much as comes in so long is left free, too: by then as much is removed.
+const FREE_MS: u64 = 500;
+/// But no more than this.
+const MOST_FREE_SHARE: u64 = 8;
 /// Events are taken again when so much is free.
 const ROOM_SHARE: u64 = 32;
 /// Bytes of the file for one of rows, in thousandths: no less, whatever was measured.
@@ -29,6 +33,8 @@ pub(super) struct Gauge {
     peak: u64,
     /// Bytes of the file for a thousand of rows, if it was measured.
     overhead: Option<u64>,
+    /// Bytes of rows that come in a second, when most came lately.
+    pace: u64,
 }
 
 /// What was seen.
@@ -42,17 +48,25 @@ pub(super) struct Look {
     pub(super) is_full: bool,
     /// Whether there is room below it.
     pub(super) has_room: bool,
+    /// Bytes that may come before it is reached; as many as there can be without one.
+    pub(super) left: u64,
 }
 
 impl Gauge {
     /// For this limit; 0 is none.
     pub(super) const fn new(max_bytes: u64) -> Self {
-        Self { max_bytes, peak: 0, overhead: None }
+        Self { max_bytes, peak: 0, overhead: None, pace: 0 }
     }
 
     /// Has this limit from now on; 0 is none.
     pub(super) const fn limit(&mut self, max_bytes: u64) {
         self.max_bytes = max_bytes;
+    }
+
+    /// Has seen so many bytes of rows come in so many milliseconds. It takes some seconds to forget that many came.
+    pub(super) fn came(&mut self, bytes: u64, ms: u64) {
+        let now = bytes.saturating_mul(1_000) / ms.max(1);
+        self.pace = now.max(self.pace - self.pace / 8);
     }
 
     /// What was measured, in thousandths.
@@ -67,16 +81,23 @@ impl Gauge {
         // Nothing measured yet: whatever is in the file is in use.
         let used = self.overhead.map_or(file, |overhead| (rows.saturating_mul(overhead) / 1_000).min(file));
         if self.max_bytes == 0 {
-            return Look { used, has_room: true, ..Look::default() };
+            return Look { used, has_room: true, left: u64::MAX, ..Look::default() };
         }
-        let excess = used.saturating_sub(self.max_bytes - self.max_bytes / FREE_SHARE);
         let overhead = self.overhead.unwrap_or(LEAST_OVERHEAD);
+        let excess = used.saturating_sub(self.max_bytes - self.free(overhead));
         Look {
             used,
             too_much: excess.saturating_mul(1_000) / overhead,
             is_full: used >= self.max_bytes,
             has_room: used < self.max_bytes - self.max_bytes / ROOM_SHARE,
+            left: self.max_bytes.saturating_sub(used),
         }
+    }
+
+    /// What is left free of the limit.
+    fn free(&self, overhead: u64) -> u64 {
+        let comes = (self.pace.saturating_mul(FREE_MS) / 1_000).saturating_mul(overhead) / 1_000;
+        comes.clamp(self.max_bytes / FREE_SHARE, self.max_bytes / MOST_FREE_SHARE)
     }
 
     fn measure(&mut self, file: u64, rows: u64, size: &StoreSize) {
@@ -125,7 +146,22 @@ mod tests {
         gauge.look(&size(100, 50));
         let full = gauge.look(&size(154, 77));
         assert_eq!(full.too_much, 2 * MIB, "4 of 154 MiB are above 15/16, and half of the file is rows");
-        assert_eq!(gauge.look(&size(154, 75)), Look { used: 150 * MIB, has_room: true, ..Look::default() });
+        let look = Look { used: 150 * MIB, has_room: true, left: 10 * MIB, ..Look::default() };
+        assert_eq!(gauge.look(&size(154, 75)), look);
+    }
+
+    #[test]
+    fn where_much_comes_more_is_left_free_and_for_some_seconds_after() {
+        let mut gauge = Gauge::new(160 * MIB);
+        assert_eq!(gauge.look(&size(150, 75)).too_much, 0);
+        gauge.came(3 * MIB, 200);
+        assert_eq!(gauge.look(&size(150, 75)).too_much, 5 * MIB / 2, "half a second of rows takes 15 MiB");
+        gauge.came(30 * MIB, 100);
+        assert_eq!(gauge.look(&size(150, 75)).too_much, 5 * MIB, "an eighth, however much comes");
+        for _ in 0..30 {
+            gauge.came(0, 100);
+        }
+        assert_eq!(gauge.look(&size(150, 75)).too_much, 0);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //!   sends events waits for more than one part.
 //! - By age everything that is older goes. By size ([`gauge`]) it removes as much as is too much, at most twice as much as came
 //!   in meanwhile: so it is faster than what comes in, however fast that is, and never takes the store for itself.
+//! - The less room is left, the sooner it looks again: the limit is not passed between two looks.
 //! - Its limits can change while it runs: each round goes by what they are then.
 //! - What is not over stays and is looked at again later. If nothing else is left and the store is full, events are refused
 //!   until there is room.
@@ -19,6 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use tokio::time::Instant;
 
 pub use self::counted::Counted;
 use self::gauge::Gauge;
@@ -28,14 +30,14 @@ use crate::clock::Clock;
 use crate::free_space::FreeSpace;
 use crate::model::{EventKey, UnixMs};
 use crate::shutdown::Shutdown;
-use crate::store::{Error, Retire, Store, StoreFull, SweepPlace};
+use crate::store::{Error, Retire, Retired, Store, StoreFull, SweepPlace};
 
-/// Between two looks while there is something to remove.
+/// Between two looks while there is something to remove, or little room is left.
 const BUSY: Duration = Duration::from_millis(100);
-/// Between two looks otherwise.
+/// Between two looks otherwise: as old may be what the metrics say.
 const IDLE: Duration = Duration::from_secs(1);
-/// And where nothing is ever removed, for the metrics.
-const UNLIMITED: Duration = Duration::from_secs(10);
+/// Bytes that may come in a second: the disk takes no more.
+const MOST_COMES: u64 = 256 << 20;
 /// After an error of the store.
 const RETRY: Duration = Duration::from_mins(1);
 /// What had to stay is looked at again after this, and what is a little older than it may be goes.
@@ -44,12 +46,18 @@ const AGAIN: Duration = Duration::from_mins(1);
 const MAX_PARTS: usize = 64;
 /// Bytes of rows that may go between two looks however little comes in.
 const LEAST_REMOVED: u64 = 4 << 20;
-/// Looks of one step of a sweep: some milliseconds.
+/// Looks of one step of a sweep: less than a millisecond.
 const SWEEP_LOOKS: usize = 2_000;
-/// Rows that are left behind, at least, before they are swept; where there are many events, an eighth as many.
-const SWEEP_AT: u64 = 100_000;
+/// Steps between two looks at the size.
+const MAX_SWEEPS: usize = 16;
+/// Rows that are left behind, at least, before they are swept.
+const SWEEP_AT: u64 = 20_000;
+/// And of how many events, as a share of those that are there: what is swept together makes a good part of each leaf.
+const SWEEP_SHARE: u64 = 4;
 /// They are swept after this however few they are.
 const SWEEP_AFTER: Duration = Duration::from_hours(1);
+/// No key is below it.
+const BEGIN: EventKey = EventKey::from_u128(0);
 /// All keys are below it.
 const END: EventKey = EventKey::from_u128(u128::MAX);
 
@@ -73,19 +81,41 @@ pub struct Retention {
     sweep: Sweeping,
     /// Whether events are refused.
     is_full: bool,
-    /// Bytes of rows at the last look.
-    row_bytes: u64,
+    /// Bytes of rows after the last look, and when that was.
+    looked: Option<(u64, Instant)>,
 }
 
 /// What lies in another order than that of time, and is swept when there is enough.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Sweeping {
     /// Where a sweep stands.
     place: Option<SweepPlace>,
+    /// Below it something may have been removed, by this run or one before it.
+    below: EventKey,
     /// Rows that were left behind since the last one. What an earlier run left is not known.
-    behind: u64,
+    rows: u64,
+    /// Of how many events.
+    events: u64,
     /// When it is time in any case.
     due_at: UnixMs,
+}
+
+impl Sweeping {
+    const fn none_until(due_at: UnixMs, below: EventKey) -> Self {
+        Self { place: None, below, rows: 0, events: 0, due_at }
+    }
+
+    fn left_behind(&mut self, part: &Retired, until: EventKey) {
+        self.rows += part.events + part.deliveries;
+        self.events += part.events;
+        self.below = self.below.max(until);
+    }
+
+    /// Whether there is enough for one, in a store of so many events.
+    fn is_due(&self, events: u64, now: UnixMs) -> bool {
+        let is_enough = self.rows >= SWEEP_AT && self.events >= events / SWEEP_SHARE;
+        is_enough || (self.rows > 0 && now >= self.due_at)
+    }
 }
 
 /// What a round did.
@@ -116,12 +146,12 @@ impl Retention {
             counted,
             gauge,
             room: Room::new(free_space),
-            place: EventKey::from_u128(0),
+            place: BEGIN,
             has_kept: false,
             again_at: clock.now().after(AGAIN),
-            sweep: Sweeping { due_at: clock.now().after(SWEEP_AFTER), ..Sweeping::default() },
+            sweep: Sweeping::none_until(clock.now().after(SWEEP_AFTER), BEGIN),
             is_full: false,
-            row_bytes: 0,
+            looked: None,
         }
     }
 
@@ -134,9 +164,7 @@ impl Retention {
                 () = shutdown.requested() => return,
             }
             wait = match self.round().await {
-                Ok(true) => BUSY,
-                Ok(false) if self.options == Options::default() => UNLIMITED,
-                Ok(false) => IDLE,
+                Ok(wait) => wait,
                 Err(Error::Closed) => return,
                 Err(error) => {
                     tracing::error!(
@@ -149,14 +177,14 @@ impl Retention {
         }
     }
 
-    /// Looks at what there is and removes some of it; says whether there may be more.
-    async fn round(&mut self) -> Result<bool, Error> {
+    /// Looks at what there is and removes some of it; says when to look again.
+    async fn round(&mut self) -> Result<Duration, Error> {
         let size = self.store.size().await?;
         self.options = Options::clone(&self.live.load());
         self.gauge.limit(self.options.max_bytes);
         self.room.check(&self.options, &size);
+        let came = self.came(size.row_bytes);
         let look = self.gauge.look(&size);
-        let came = size.row_bytes.saturating_sub(self.row_bytes);
         let allowed = look.too_much.min(LEAST_REMOVED.max(2 * came));
         let horizon = self.horizon();
         let cut = self.clock.now() >= self.again_at;
@@ -165,7 +193,7 @@ impl Retention {
             self.begin_again();
         }
         let round = self.remove(horizon, allowed, cut).await?;
-        self.row_bytes = size.row_bytes.saturating_sub(round.removed);
+        self.looked = self.looked.map(|(rows, at)| (rows.saturating_sub(round.removed), at));
         let is_short = round.has_ended && round.removed < allowed;
         self.refuse(&look, is_short);
         if is_short {
@@ -176,7 +204,17 @@ impl Retention {
         // What this round could not remove, either.
         let too_much = look.too_much.saturating_sub(round.removed);
         self.counted.look(&self.options, &size, &gauge::Look { too_much, ..look }, lag);
-        Ok(sweeps || (round.removed > 0 && !is_short) || (!round.has_ended && allowed > 0))
+        let has_more = sweeps || (round.removed > 0 && !is_short) || (!round.has_ended && allowed > 0);
+        Ok(if has_more { BUSY } else { until_full(look.left) })
+    }
+
+    /// Bytes of rows that came since the last look.
+    fn came(&mut self, row_bytes: u64) -> u64 {
+        let now = Instant::now();
+        let Some((before, at)) = self.looked.replace((row_bytes, now)) else { return 0 };
+        let came = row_bytes.saturating_sub(before);
+        self.gauge.came(came, u64::try_from((now - at).as_millis()).unwrap_or(u64::MAX));
+        came
     }
 
     /// Below it everything is too old.
@@ -187,7 +225,7 @@ impl Retention {
 
     /// How far removal by age is behind.
     fn lag(&self, horizon: EventKey, round: &Round) -> Duration {
-        if round.has_ended || self.place == EventKey::from_u128(0) {
+        if round.has_ended || self.place == BEGIN {
             return Duration::ZERO;
         }
         horizon.time().since(self.place.time())
@@ -195,7 +233,7 @@ impl Retention {
 
     fn begin_again(&mut self) {
         if std::mem::take(&mut self.has_kept) {
-            self.place = EventKey::from_u128(0);
+            self.place = BEGIN;
         }
     }
 
@@ -209,7 +247,7 @@ impl Retention {
             let retired = self.store.retire(part).await?;
             self.counted.removed(&retired);
             self.has_kept |= retired.kept > 0;
-            self.sweep.behind += retired.deliveries + retired.events;
+            self.sweep.left_behind(&retired, retired.next.unwrap_or(before));
             round.removed += retired.bytes;
             match retired.next {
                 Some(next) => self.place = next,
@@ -242,19 +280,22 @@ impl Retention {
     /// Goes on with a sweep, or begins one if there is enough for it; says whether it has more to do.
     async fn sweep(&mut self, events: u64) -> Result<bool, Error> {
         let now = self.clock.now();
-        let is_due = self.sweep.behind >= SWEEP_AT.max(events / 8)
-            || (self.sweep.behind > 0 && now >= self.sweep.due_at);
         if self.sweep.place.is_none() {
-            if !is_due {
+            if !self.sweep.is_due(events, now) {
                 return Ok(false);
             }
-            self.sweep =
-                Sweeping { place: Some(SweepPlace::default()), behind: 0, due_at: now.after(SWEEP_AFTER) };
+            self.sweep = Sweeping::none_until(now.after(SWEEP_AFTER), self.sweep.below);
+            self.sweep.place = Some(SweepPlace::default());
         }
-        for _ in 0..MAX_PARTS {
+        for _ in 0..MAX_SWEEPS {
             let Some(place) = self.sweep.place.take() else { break };
-            self.sweep.place = self.store.sweep(place, END, SWEEP_LOOKS).await?;
+            self.sweep.place = self.store.sweep(place, self.sweep.below, SWEEP_LOOKS).await?;
         }
         Ok(self.sweep.place.is_some())
     }
+}
+
+/// How long nobody needs to look where so many bytes are left.
+fn until_full(left: u64) -> Duration {
+    Duration::from_millis(left.saturating_mul(1_000) / MOST_COMES).clamp(BUSY, IDLE)
 }

@@ -12,7 +12,7 @@
 //! - `accept`, `dispatching`, `delivering`, `managing`, `tenants`, `topics`: the verbs that write; `audit`: what
 //!   is written down with them; `ordered`: the index of ordered endpoints.
 //! - `kv`: what plugins keep.
-//! - `retiring`: what is over and goes; `size`: how much there is; `cost`: what rows take.
+//! - `retiring`: what is over and goes; `sweeping`: what that leaves behind; `size`: how much there is; `cost`: what rows take.
 //! - `copying`: snapshots, and files made of them; `compacting`: a file that gives back what is free in it.
 //! - `resending`, `recovering`: what is sent again, one at a time and by a job.
 //! - `progress`, `rosters`: which events wait for dispatch; `open`, `replaying`, `timeline`: how a run begins.
@@ -74,6 +74,7 @@ mod size;
 mod statistics;
 #[cfg(test)]
 mod stepping;
+mod sweeping;
 mod tenants;
 mod timeline;
 mod topics;

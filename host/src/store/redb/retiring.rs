@@ -1,14 +1,13 @@
-//! `retire` and `sweep`: rows of events that are over, out.
+//! `retire`: events that are over, out.
 //!
 //! - Rows that lie in the order of time (events, deliveries, attempts, custom requests) go away as a range, a block at a time: whole
 //!   leaves of the tree, which is cheaper than what wrote them one by one. The block says what of it is not over.
-//! - Rows that lie in another order (what an endpoint got, ids of producers) stay behind and are swept when there are many: those
-//!   of one leaf together. Whoever meets one finds no event, and takes it for gone.
+//! - Rows that lie in another order (what an endpoint got, ids of producers) stay behind until they are swept
+//!   ([`super::sweeping`]). Whoever meets one finds no event, and takes it for gone.
 //! - What is not folded of the events that go is folded in the same transaction, as undelivered work is counted of changes
 //!   and their events ([`super::upkeep`]).
 
-use std::collections::{BTreeSet, HashSet};
-use std::ops::Bound;
+use std::collections::HashSet;
 
 use redb::ReadableTable;
 
@@ -19,8 +18,8 @@ use super::failure::Failure;
 use super::recovering;
 use super::schema::{META_OVERHEAD, META_ROW_BYTES, Tables, deliveries_of};
 use super::writer::{Awaited, Batch, Change};
-use crate::model::{EndpointId, EventKey};
-use crate::store::{Retire, Retired, SweepPlace};
+use crate::model::EventKey;
+use crate::store::{Retire, Retired};
 
 /// A leftover block has so few entries that it is put together with the one before it.
 const SMALL: usize = BLOCK_ENTRIES / 2;
@@ -29,10 +28,10 @@ impl Change for Retire {
     type Output = Retired;
 
     fn awaits(&self) -> Awaited {
-        Awaited::Turn
+        Awaited::LastTurn
     }
 
-    /// No event of the open transaction is in a block or swept.
+    /// No event of the open transaction is in a block.
     fn is_of_flow(&self) -> bool {
         true
     }
@@ -248,127 +247,5 @@ impl Tables<'_> {
             bytes += cost::id(text, tenant);
         }
         Ok(bytes)
-    }
-}
-
-/// The verb.
-pub(super) struct Sweep {
-    pub(super) place: SweepPlace,
-    pub(super) below: EventKey,
-    pub(super) limit: usize,
-}
-
-impl Change for Sweep {
-    type Output = Option<SweepPlace>;
-
-    fn awaits(&self) -> Awaited {
-        Awaited::Turn
-    }
-
-    /// No event of the open transaction is in a block or swept.
-    fn is_of_flow(&self) -> bool {
-        true
-    }
-
-    fn apply(self, batch: &mut Batch<'_>) -> Result<Self::Output, Failure> {
-        let (tables, below) = (&mut batch.tables, self.below.as_u128());
-        match self.place {
-            SweepPlace::Log(endpoint, event) => {
-                tables.sweep_log((endpoint.as_u128(), event.as_u128()), below, self.limit).map(Some)
-            }
-            SweepPlace::Ids(after) => tables.sweep_ids(after, below, self.limit),
-        }
-    }
-}
-
-impl Tables<'_> {
-    /// What endpoints got, from endpoint to endpoint, of each what lies below the key.
-    fn sweep_log(
-        &mut self,
-        (mut endpoint, mut event): (u128, u128),
-        below: u128,
-        limit: usize,
-    ) -> Result<SweepPlace, Failure> {
-        let mut looked = 0;
-        while let Some(of) = self.next_in_log(endpoint, event)? {
-            if of != endpoint {
-                (endpoint, event) = (of, 0);
-            }
-            if looked >= limit {
-                return Ok(SweepPlace::Log(EndpointId::from_u128(of), EventKey::from_u128(event)));
-            }
-            looked += 1;
-            let (mut gone, mut goes_on) = (BTreeSet::new(), false);
-            for row in self.endpoint_log.range((endpoint, event, 0)..(endpoint, below, 0))? {
-                let (_, key, _) = row?.0.value();
-                if looked >= limit {
-                    (event, goes_on) = (key, true);
-                    break;
-                }
-                looked += 1;
-                if self.events.get(key)?.is_none() {
-                    gone.insert(key);
-                }
-            }
-            if let Some((first, last)) = gone.first().zip(gone.last()) {
-                let range = (endpoint, *first, 0)..=(endpoint, *last, u16::MAX);
-                self.endpoint_log.retain_in(range, |(_, key, _), ()| !gone.contains(&key))?;
-            }
-            if !goes_on {
-                let Some(next) = endpoint.checked_add(1) else { break };
-                (endpoint, event) = (next, 0);
-            }
-        }
-        Ok(SweepPlace::Ids(None))
-    }
-
-    /// Whose the next row is.
-    fn next_in_log(&self, endpoint: u128, event: u128) -> Result<Option<u128>, Failure> {
-        let next = self.endpoint_log.range((endpoint, event, 0)..)?.next().transpose()?;
-        Ok(next.map(|(row, _)| row.value().0))
-    }
-
-    /// Ids and keys of producers, and at the end the keys that are assigned no more in any case.
-    fn sweep_ids(
-        &mut self,
-        after: Option<(u8, String, String)>,
-        below: u128,
-        limit: usize,
-    ) -> Result<Option<SweepPlace>, Failure> {
-        let from = match &after {
-            Some((kind, text, tenant)) => Bound::Excluded((*kind, text.as_str(), tenant.as_str())),
-            None => Bound::Included((0, "", "")),
-        };
-        let (mut gone, mut looked, mut last) = (HashSet::new(), 0, None);
-        for row in self.ids.range::<(u8, &str, &str)>((from, Bound::Unbounded))? {
-            let (claim, row) = row?;
-            let (event, _) = row.value();
-            if event < below && self.events.get(event)?.is_none() {
-                gone.insert(event);
-            }
-            looked += 1;
-            if looked == limit {
-                let (kind, text, tenant) = claim.value();
-                last = Some((kind, text.to_owned(), tenant.to_owned()));
-                break;
-            }
-        }
-        if !gone.is_empty() {
-            let until = match &last {
-                Some((kind, text, tenant)) => Bound::Included((*kind, text.as_str(), tenant.as_str())),
-                None => Bound::Unbounded,
-            };
-            let mut bytes = 0;
-            self.ids.retain_in::<(u8, &str, &str), _>((from, until), |(_, text, tenant), (event, _)| {
-                let stays = !gone.contains(&event);
-                bytes += if stays { 0 } else { cost::id(text, tenant) };
-                stays
-            })?;
-            self.noted.row_bytes -= bytes;
-        }
-        if last.is_none() {
-            self.reserved.retain_in(..below, |_, ()| false)?;
-        }
-        Ok(last.map(|last| SweepPlace::Ids(Some(last))))
     }
 }

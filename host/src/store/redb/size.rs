@@ -8,8 +8,8 @@ use redb::{ReadTransaction, ReadableDatabase as _, ReadableTable as _, ReadableT
 
 use super::RedbStore;
 use super::failure::Failure;
-use super::retiring::Sweep;
 use super::schema::{EVENTS, META, META_BACKED_UP, META_OVERHEAD, META_ROW_BYTES};
+use super::sweeping::Sweep;
 use crate::model::{EventKey, UnixMs};
 use crate::store::{Error, Retention, Retire, Retired, StoreFull, StoreFuture, StoreSize, SweepPlace};
 

@@ -80,6 +80,8 @@ pub(super) enum Awaited {
     Turn,
     /// Stable storage, which is that of the log: the change adds to [`Batch::records`] all that it takes to repeat it.
     Log,
+    /// Nothing, and it is about nobody who waits: its turn comes while the log is written for those of its batch who wait for that.
+    LastTurn,
     /// The commit, whenever it comes: with that of something urgent, or when it is time.
     Commit,
     /// The commit, at once.
@@ -212,7 +214,7 @@ impl Writer {
                 apply(&mut open.waiting[open.newest..], &mut batch)?;
                 break;
             }
-            let mut early = open.take_early();
+            let mut early = open.take_out(|awaited| awaited <= Awaited::Log);
             apply(&mut early, &mut batch)?;
             upkeep.count(&mut batch.tables);
             shared.is_ahead();
@@ -220,7 +222,10 @@ impl Writer {
                 Some(log) => log.append(&mut batch.records, early)?,
                 None => answer(runtime.as_ref(), early, Ok(())),
             }
+            let mut last = open.take_out(|awaited| awaited == Awaited::LastTurn);
             apply(&mut open.waiting[open.newest..], &mut batch)?;
+            apply(&mut last, &mut batch)?;
+            answer(runtime.as_ref(), last, Ok(()));
             open.next_batch();
             if let Some(log) = log {
                 log.finished()?;
@@ -279,14 +284,13 @@ impl Open {
             || newest.any(|awaited| match awaited {
                 Awaited::CommitNow => true,
                 Awaited::Log => !is_logged,
-                Awaited::Turn | Awaited::Commit => false,
+                Awaited::Turn | Awaited::LastTurn | Awaited::Commit => false,
             })
     }
 
-    /// Takes those of the newest batch out who do not wait for the commit.
-    fn take_early(&mut self) -> Vec<Box<dyn Command>> {
-        let is_early = |command: &mut Box<dyn Command>| command.awaited() < Awaited::Commit;
-        self.waiting.extract_if(self.newest.., is_early).collect()
+    /// Takes those of the newest batch out who wait for that.
+    fn take_out(&mut self, which: impl Fn(Awaited) -> bool) -> Vec<Box<dyn Command>> {
+        self.waiting.extract_if(self.newest.., |command| which(command.awaited())).collect()
     }
 
     /// All that came is applied.
@@ -306,6 +310,9 @@ pub(super) fn answer(
     commands: Vec<Box<dyn Command>>,
     committed: Result<(), Error>,
 ) {
+    if commands.is_empty() {
+        return;
+    }
     let all = move || commands.into_iter().for_each(|command| command.answer(committed.clone()));
     match runtime {
         Some(runtime) => drop(runtime.spawn(async move { all() })),
