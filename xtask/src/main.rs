@@ -1,4 +1,4 @@
-//! `cargo xtask demo | test | bench | soak | plugins`: the only entry points that people need.
+//! `cargo xtask demo | test | bench | soak | fuzz | plugins`: the only entry points that people need.
 //!
 //! Each installs or builds what it needs, says what it does while it does it, and fails with a sentence that says
 //! what to do.
@@ -6,6 +6,7 @@
 
 mod bench;
 mod demo;
+mod fuzz;
 mod long_tests;
 mod plugins;
 mod progress;
@@ -37,6 +38,8 @@ enum Command {
     Bench(bench::Arguments),
     /// Runs for minutes what a test runs for seconds
     Soak(soak::Arguments),
+    /// Feeds what reads bytes of others with what a fuzzer thinks of
+    Fuzz(fuzz::Arguments),
     /// Builds the plugins that ship into target/plugins
     Plugins,
 }
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         Command::Test(arguments) => test::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Soak(arguments) => soak::run(&arguments),
+        Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Plugins => plugins::run(),
     };
     match outcome {
@@ -84,6 +88,7 @@ mod tests {
         assert!(matches!(parse(&["xtask", "soak", "reload", "--reloads", "9"]), Command::Soak(_)));
         assert!(matches!(parse(&["xtask", "soak", "kill", "--seed", "9"]), Command::Soak(_)));
         assert!(matches!(parse(&["xtask", "soak", "simulate", "--seed", "7"]), Command::Soak(_)));
+        assert!(matches!(parse(&["xtask", "fuzz", "filter", "--seconds", "5"]), Command::Fuzz(_)));
         assert!(Arguments::try_parse_from(["xtask", "bench", "nothing"]).is_err());
     }
 }

@@ -1,0 +1,4 @@
+//! Feeds `filter` of `hookway::fuzzing`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| hookway::fuzzing::feed("filter", bytes));

@@ -1,0 +1,4 @@
+//! Feeds `ingest` of `hookway::fuzzing`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| hookway::fuzzing::feed("ingest", bytes));
