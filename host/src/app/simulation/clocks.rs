@@ -12,16 +12,7 @@ const RETRY: Duration = Duration::from_hours(2);
 fn setup(limits: Limits) -> Setup {
     let retry = Some(vec![RETRY.as_secs()]);
     let plan = Plan { tenant: "acme", limits, retry, ..Plan::of_operations() };
-    Setup {
-        endpoints: vec![plan, Plan::of_operations()],
-        max_in_flight: 8,
-        max_in_flight_per_endpoint: 8,
-        lane_buffer: 8,
-        handoff: 8,
-        dispatch_in_flight: 8,
-        backlog: 0,
-        disk_takes_ms: 5,
-    }
+    Setup::narrow(plan)
 }
 
 /// When each POST began, and its number, of a run in which an attempt of each of 12 events fails and 12 more wait for their first when

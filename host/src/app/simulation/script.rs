@@ -32,6 +32,22 @@ pub(super) struct Setup {
     pub(super) disk_takes_ms: u64,
 }
 
+impl Setup {
+    /// One endpoint and that of the operations, and room for eight of everything.
+    pub(super) fn narrow(plan: Plan) -> Self {
+        Self {
+            endpoints: vec![plan, Plan::of_operations()],
+            max_in_flight: 8,
+            max_in_flight_per_endpoint: 8,
+            lane_buffer: 8,
+            handoff: 8,
+            dispatch_in_flight: 8,
+            backlog: 0,
+            disk_takes_ms: 5,
+        }
+    }
+}
+
 /// An endpoint as it is created.
 #[derive(Debug, Clone)]
 pub(super) struct Plan {

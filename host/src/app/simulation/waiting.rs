@@ -16,16 +16,7 @@ const BATCH: Batch = Batch { tenant: "acme", topic: "orders/created", events: 3,
 
 fn setup() -> Setup {
     let plan = Plan { tenant: "acme", ..Plan::of_operations() };
-    Setup {
-        endpoints: vec![plan, Plan::of_operations()],
-        max_in_flight: 8,
-        max_in_flight_per_endpoint: 8,
-        lane_buffer: 8,
-        handoff: 8,
-        dispatch_in_flight: 8,
-        backlog: 0,
-        disk_takes_ms: 5,
-    }
+    Setup::narrow(plan)
 }
 
 #[test]

@@ -5,8 +5,8 @@
 //! - When the log cannot be written, the store takes nothing more before anyone is told.
 
 use std::io;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvError, Sender, channel};
 use std::thread::JoinHandle;
 
 use tokio::runtime::Handle;
@@ -104,7 +104,7 @@ impl LogWriter {
         if let Some(idle) = self.here.take() {
             return Ok(idle);
         }
-        let Done { idle, written } = self.back.recv().map_err(|mpsc::RecvError| gone())?;
+        let Done { idle, written } = self.back.recv().map_err(|RecvError| gone())?;
         written.map_err(Failure::Broken)?;
         Ok(idle)
     }
