@@ -379,6 +379,15 @@ impl Gateway {
     pub fn log_tail(&self) -> String {
         tail(self.home())
     }
+
+    /// What its log says of errors and panics, those of earlier processes included.
+    #[must_use]
+    pub fn complaints(&self) -> Vec<String> {
+        let log = fs::read(self.home().join("gateway.log")).unwrap_or_default();
+        let log = String::from_utf8_lossy(&log);
+        let is_one = |line: &&str| line.contains("ERROR") || line.contains("panicked at");
+        log.lines().filter(is_one).map(str::to_owned).collect()
+    }
 }
 
 impl Drop for Gateway {

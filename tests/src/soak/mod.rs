@@ -36,6 +36,8 @@ const PLUGIN: &str = "tagger";
 const RETRIES: [&str; 60] = ["100ms"; 60];
 /// When nothing has arrived for so long, nothing more will.
 const QUIET: Duration = Duration::from_secs(20);
+/// Of what went wrong, and of what the gateway says of it.
+const SHOWN: usize = 20;
 /// How often it is looked what is missing.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
@@ -69,6 +71,8 @@ pub struct Report {
     pub verdict: Verdict,
     /// The longest time from the start of the process to its first answer.
     pub slowest_start: Duration,
+    /// What the gateway's log says of errors and panics.
+    pub complaints: Vec<String>,
 }
 
 /// Kills, restarts, and judges. `tell` hears how many kills and accepted events there were after each kill.
@@ -114,7 +118,8 @@ pub async fn kill(options: &Options, recorded: &Path, mut tell: impl FnMut(usize
     }
     let (seed, kills, accepted) = (options.seed, options.kills, accepted.len());
     gateway.stop().await?;
-    Ok(Report { seed, kills, accepted, deduplicated, verdict, slowest_start })
+    let complaints = gateway.complaints();
+    Ok(Report { seed, kills, accepted, deduplicated, verdict, slowest_start, complaints })
 }
 
 /// The paths of the receiver, each with its endpoint.
@@ -182,16 +187,16 @@ async fn compare_with_log(
 }
 
 impl Report {
-    /// Whether nothing was lost, and nothing came that should not have.
+    /// Whether nothing was lost, nothing came that should not have, and the gateway saw nothing wrong.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.verdict.lost.is_empty() && self.verdict.wrong.is_empty()
+        self.verdict.lost.is_empty() && self.verdict.wrong.is_empty() && self.complaints.is_empty()
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { seed, kills, accepted, deduplicated, verdict, slowest_start } = self;
+        let Self { seed, kills, accepted, deduplicated, verdict, slowest_start, complaints } = self;
         let Verdict { deliveries, arrivals, repeated, lost, wrong } = verdict;
         writeln!(
             f,
@@ -212,7 +217,7 @@ impl fmt::Display for Report {
             "{deduplicated} events were posted again because their answer was lost, and stored once"
         )?;
         write!(f, "the slowest start took {} ms", slowest_start.as_millis())?;
-        for what in lost.iter().chain(wrong).take(20) {
+        for what in lost.iter().chain(wrong).take(SHOWN).chain(complaints.iter().take(SHOWN)) {
             write!(f, "\n  {what}")?;
         }
         Ok(())

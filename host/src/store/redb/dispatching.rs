@@ -42,7 +42,7 @@ impl Change for FanOut {
         }
         let Some(weight) = batch.progress.dispatch(self.event) else { return Ok(()) };
         batch.tables.noted.backlog.dispatched(&weight);
-        batch.tables.noted.entries += 1;
+        batch.tables.noted.dispatched(self.event);
         if self.awaits() == Awaited::Log {
             batch.records.add(|| Record::FanOut(Cow::Borrowed(&self)));
         }

@@ -17,7 +17,7 @@
 //! - `resending`, `recovering`: what is sent again, one at a time and by a job.
 //! - `progress`, `rosters`: which events wait for dispatch; `open`, `replaying`, `timeline`: how a run begins.
 //! - `waiting`, `log`, `events`: the verbs that read; `giving_up`: what of it was changed on the disk.
-//! - `upkeep`: what is done with every commit; `changes`: the journal; `blocks`: what lists are filtered by; `statistics`:
+//! - `upkeep`: what is done with every commit; `changes`: the journal; `blocks`, `unsealed`: what lists are filtered by; `statistics`:
 //!   what is counted of deliveries; `backlogs`: undelivered work; `counts`: what is counted of the store itself.
 //! - `doctor`: looks at a store that nobody uses, through an `overlay`: `inspect` whether its tables agree, `repairing` those that can
 //!   be made anew.
@@ -78,6 +78,7 @@ mod sweeping;
 mod tenants;
 mod timeline;
 mod topics;
+mod unsealed;
 mod unwritten;
 mod upkeep;
 mod verbs;

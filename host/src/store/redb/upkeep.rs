@@ -18,6 +18,7 @@ use super::codec::{self, Corrupt, EventRow};
 use super::failure::Failure;
 use super::progress::Progress;
 use super::schema::{DeliveryKey, META_FOLDED_BELOW, Tables};
+use super::unsealed::Unsealed;
 use super::unwritten::Unwritten;
 use crate::model::{DeliveryStatus, EndpointId, EventKey};
 
@@ -40,6 +41,8 @@ pub(super) struct Noted {
     pub(super) sealed_below: u128,
     /// Deliveries that are new, and events that are dispatched.
     pub(super) entries: usize,
+    /// The last event that is dispatched.
+    pub(super) dispatched: Option<EventKey>,
     /// States that changed of deliveries that are in blocks.
     pub(super) restated: BTreeMap<DeliveryKey, DeliveryStatus>,
     /// Events in blocks that got deliveries.
@@ -59,10 +62,17 @@ pub(super) struct Upkeep {
     /// The first event that has changes which are not folded: to count what is undelivered they are read with their event, so it
     /// stays until they are.
     unfolded_from: Option<u128>,
-    /// Events that are dispatched and deliveries in no block, about.
-    unsealed: usize,
+    unsealed: Unsealed,
     /// Tells the number of the last change that is committed.
     latest: Arc<watch::Sender<u64>>,
+}
+
+impl Noted {
+    /// An event is dispatched.
+    pub(super) fn dispatched(&mut self, event: EventKey) {
+        self.entries += 1;
+        self.dispatched = self.dispatched.max(Some(event));
+    }
 }
 
 impl Upkeep {
@@ -80,8 +90,8 @@ impl Upkeep {
             counting,
             // Whichever they are about: with the first removal they are folded.
             unfolded_from: Some(0),
-            // Nobody counted them, and to do so here would read payloads: the first commits find out.
-            unsealed: usize::MAX,
+            // To count here would read payloads: the first commits find out.
+            unsealed: Unsealed::unknown(progress.last()),
             latest: Arc::new(latest),
         })
     }
@@ -104,11 +114,10 @@ impl Upkeep {
     ) -> Result<(), Failure> {
         self.settle(tables)?;
         for _ in 0..MAX_SEALED {
-            if self.unsealed < BLOCK_ENTRIES {
+            if !self.unsealed.may_fill_a_block(dispatched_below) {
                 break;
             }
-            let found = tables.seal(dispatched_below)?;
-            self.unsealed = if found >= BLOCK_ENTRIES { self.unsealed - found } else { found };
+            self.unsealed.found(tables.seal(dispatched_below)?, dispatched_below);
         }
         Ok(())
     }
@@ -122,7 +131,7 @@ impl Upkeep {
         tables.count_row_bytes()?;
         tables.restate()?;
         tables.regrow()?;
-        self.unsealed = self.unsealed.saturating_add(tables.noted.entries);
+        self.unsealed.add(tables.noted.entries, tables.noted.dispatched);
         let is_retired = tables.noted.retired >= self.unfolded_from && self.unfolded_from.is_some();
         if is_retired || self.next_change - self.folded_below >= FOLD_AT {
             tables.fold(self.folded_below)?;

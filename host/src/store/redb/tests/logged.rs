@@ -9,7 +9,7 @@ use crate::model::EventKey;
 use crate::store::conformance::fixtures::{custom_request, verdict};
 use crate::store::redb::wal::{Record, Records, Wal};
 use crate::store::redb::{Flush, Vault};
-use crate::store::{NewDelivery, Verdict};
+use crate::store::{Accepted, NewDelivery, Verdict};
 
 /// Two disks: the tables' and the log's.
 #[derive(Default, Clone)]
@@ -224,18 +224,42 @@ const LOGGED: &str = "76000000d63231e2070000000000000001000104686561640464617461
      5c09c9494e43101818080808080808080808080e4a1a1a18e0300000000011600ff206d6164652062792061207472616e73666f726d010a7465\
      78742f706c61696e0103782d6101e4010d686f6f6b7761792d746f70696301";
 
+/// Dispatches these events in one commit, with so many deliveries each.
+async fn dispatch_all(store: &RedbStore, events: &[Accepted], each: usize) {
+    let fan_out = |event| {
+        let deliveries = vec![pending(endpoint_id(1)); each];
+        store.fan_out(FanOut { event, at: T0, deliveries, durable: false })
+    };
+    let all: Vec<_> = events.iter().map(|one| fan_out(one.event.key)).collect();
+    store.write(Flush).await.unwrap();
+    for done in all {
+        done.await.unwrap();
+    }
+}
+
+fn blocks(store: &RedbStore) -> u64 {
+    store.shared.with(|database| Ok(database.begin_read()?.open_table(BLOCKS)?.len()?)).unwrap()
+}
+
 #[tokio::test]
 async fn as_many_blocks_are_made_as_a_commit_has_entries_for() {
     let store = Disks::default().open().unwrap();
     let many = store.accept(vec![new_event(); 4_000]).await.unwrap();
-    let fan_out = |event| {
-        let deliveries = vec![pending(endpoint_id(1))];
-        store.fan_out(FanOut { event, at: T0, deliveries, durable: false })
-    };
-    for done in many.iter().map(|one| fan_out(one.event.key)).collect::<Vec<_>>() {
-        done.await.unwrap();
-    }
-    store.delivery(nth(many[0].event.key, 0)).await.unwrap();
-    let blocks = store.shared.with(|database| Ok(database.begin_read()?.open_table(BLOCKS)?.len()?)).unwrap();
+    dispatch_all(&store, &many, 1).await;
+    let blocks = blocks(&store);
     assert!(blocks >= 7, "{blocks} blocks of a thousand for 8,000 events and deliveries");
+}
+
+#[tokio::test]
+async fn blocks_are_made_of_what_was_dispatched_before_an_older_event_once_that_is() {
+    let store = Disks::default().open().unwrap();
+    let many = store.accept(vec![new_event(); 1_200]).await.unwrap();
+    // Nobody counts what an earlier run left, so the first commit looks.
+    dispatch_all(&store, &many[..1], 1).await;
+    dispatch_all(&store, &many[2..602], 1).await;
+    assert_eq!(blocks(&store), 0, "the second event keeps all later ones out");
+    dispatch_all(&store, &many[1..2], 2).await;
+    assert_eq!(blocks(&store), 1);
+    dispatch_all(&store, &many[602..], 1).await;
+    assert_eq!(blocks(&store), 2, "of 2,401 events and deliveries");
 }
