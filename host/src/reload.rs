@@ -6,6 +6,8 @@ use hookway::app::Live;
 use hookway::config::{self, Assignment, Errors, Settings};
 use hookway::telemetry::Level;
 
+use crate::open_files;
+
 /// Where the settings come from, as the command was started.
 pub(crate) struct Sources {
     pub(crate) file: Option<PathBuf>,
@@ -42,6 +44,9 @@ pub(crate) fn reload(sources: &Sources, settings: &mut Settings, live: &Live, le
         tracing::error!("the settings were read again and are wrong, so nothing is changed: {error}");
         return;
     }
+    if read.lanes.max_in_flight > settings.lanes.max_in_flight {
+        open_files::provide(&read);
+    }
     let changes = settings.given.changes(&read.given);
     settings.given = settings.given.with_live(&read.given);
     settings.log.level = read.log.level;
@@ -49,7 +54,11 @@ pub(crate) fn reload(sources: &Sources, settings: &mut Settings, live: &Live, le
     settings.deliver = read.deliver;
     settings.lanes = read.lanes;
     settings.retention = read.retention;
-    tracing::info!(changed = changes.live.join(", "), "the settings were read again");
+    if changes.live.is_empty() {
+        tracing::info!("the settings were read again; none that counts at once has changed");
+    } else {
+        tracing::info!(changed = changes.live.join(", "), "the settings were read again");
+    }
     if !changes.later.is_empty() {
         let names = changes.later.join(", ");
         tracing::warn!(

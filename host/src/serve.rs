@@ -48,7 +48,7 @@ pub(crate) fn serve(args: ServeArgs) -> Result<(), Failure> {
         core_dumps::forbid()?;
     }
     let level = telemetry::init(&settings.log)?;
-    raise_open_files(&settings);
+    open_files::provide(&settings);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let served = runtime.block_on(run(settings, &sources, &level));
     runtime.shutdown_timeout(LAST);
@@ -211,26 +211,6 @@ fn with_causes(error: &dyn Error) -> String {
         cause = error.source();
     }
     said
-}
-
-/// Says how many files may be open, and whether that is enough for what is configured.
-fn raise_open_files(settings: &Settings) {
-    /// Idle connections to receivers, the store, the log, plugins and what the system has open itself.
-    const BESIDE: u64 = 1_200;
-    let needed =
-        u64::from(settings.http.max_connections.get()) + settings.lanes.max_in_flight as u64 + BESIDE;
-    match open_files::raise() {
-        Ok(Some(limit)) if limit < needed => tracing::warn!(
-            limit,
-            needed,
-            "fewer files may be open than connections are allowed; raise the hard limit (`LimitNOFILE=` of systemd, \
-             `ulimit -Hn`), or lower `http.max_connections` and `lanes.max_in_flight`"
-        ),
-        Ok(limit) => tracing::info!(limit, "files that may be open"),
-        Err(error) => {
-            tracing::warn!(%error, "the limit of open files cannot be raised to what the system allows");
-        }
-    }
 }
 
 /// The store, and the file of keys that was made for it, if one was. The store is asked before a key is made: if it has

@@ -74,8 +74,10 @@ impl Live {
     /// # Errors
     /// The settings of deliveries do not work; nothing is changed then.
     pub fn set(&self, settings: &Settings) -> Result<(), deliver::OptionsError> {
-        self.senders.transport.set(&settings.deliver)?;
-        self.senders.client.set(&settings.deliver)?;
+        let set_transport = self.senders.transport.prepare(&settings.deliver)?;
+        let set_client = self.senders.client.prepare(&settings.deliver)?;
+        set_transport();
+        set_client();
         self.deliver.store(Arc::new(settings.deliver.clone()));
         self.lanes.set(settings.lanes.clone());
         let ingest = settings.ingest.clone();

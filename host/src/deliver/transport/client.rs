@@ -65,13 +65,13 @@ impl Client {
         Ok(Self(ArcSwap::from_pointee(Line::new(options)?)))
     }
 
-    /// Has requests that begin from now on sent with these options, over new connections.
+    /// What has requests that begin then sent with these options, over new connections.
     ///
     /// # Errors
-    /// As [`Client::new`]; nothing is changed.
-    pub fn set(&self, options: &Options) -> Result<(), OptionsError> {
-        self.0.store(Arc::new(Line::new(options)?));
-        Ok(())
+    /// As [`Client::new`].
+    pub fn prepare(&self, options: &Options) -> Result<impl FnOnce(), OptionsError> {
+        let line = Arc::new(Line::new(options)?);
+        Ok(|| self.0.store(line))
     }
 
     /// Sends it once and reads the answer.

@@ -88,14 +88,14 @@ impl HttpTransport {
         Ok(Self { line: Arc::new(ArcSwap::from_pointee(line)), counts })
     }
 
-    /// Has attempts that begin from now on made with these options, over new connections: the guard lets through what they say, and the files
-    /// of authorities and names are read again. Those under way end as they began.
+    /// What has attempts that begin then made with these options, over new connections: the guard lets through what they say, and the files
+    /// of authorities and names are read again, now. Those under way end as they began.
     ///
     /// # Errors
-    /// As [`HttpTransport::new`]; nothing is changed.
-    pub fn set(&self, options: &Options) -> Result<(), OptionsError> {
-        self.line.store(Arc::new(Line::new(options, self.counts.clone())?));
-        Ok(())
+    /// As [`HttpTransport::new`].
+    pub fn prepare(&self, options: &Options) -> Result<impl FnOnce(), OptionsError> {
+        let line = Arc::new(Line::new(options, self.counts.clone())?);
+        Ok(|| self.line.store(line))
     }
 
     /// Has these metrics tell of its connections.

@@ -134,13 +134,13 @@ async fn options_that_are_set_later_hold_for_the_next_post_whatever_is_open() {
     let (transport, post) = (transport(), to(receiver.address));
     assert!(send(&transport, &post).await.is_success());
     let strict = Options { allow_networks: Vec::new(), ..options() };
-    transport.set(&strict).unwrap();
+    transport.prepare(&strict).unwrap()();
     assert_eq!(failed(send(&transport, &post).await).class, AttemptErrorClass::Forbidden);
-    transport.set(&options()).unwrap();
+    transport.prepare(&options()).unwrap()();
     assert!(send(&transport, &post).await.is_success());
     assert_eq!((receiver.connections(), receiver.requests().len()), (2, 2));
     let wrong = Options { timeout: Duration::ZERO, ..strict };
-    assert!(transport.set(&wrong).unwrap_err().to_string().contains("`deliver.timeout`"));
+    assert!(transport.prepare(&wrong).map(|_| ()).unwrap_err().to_string().contains("`deliver.timeout`"));
     assert!(send(&transport, &post).await.is_success());
     assert_eq!((transport.counts.opened.get(), transport.line.load().pool.idle()), (2, 1));
 }
