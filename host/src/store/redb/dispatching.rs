@@ -54,8 +54,8 @@ impl Change for FanOut {
             notices.extend(new.verdict.notice.take());
             let id = DeliveryId { event: self.event, ordinal };
             if new.line.is_none() && new.verdict.state == DeliveryState::Pending {
-                let row = batch.tables.begin_delivery(id, new, due_at, self.at)?;
-                batch.tables.keep_unwritten(id, row, weight.clone());
+                let (row, custom) = begin_delivery(new, due_at, self.at);
+                batch.tables.keep_unwritten(id, row, custom, weight.clone());
             } else {
                 batch.tables.create_delivery(id, new, due_at, self.at)?;
             }
@@ -74,27 +74,11 @@ impl Tables<'_> {
         at: UnixMs,
     ) -> Result<DeliveryRow, Failure> {
         let line = new.line;
-        let row = self.begin_delivery(id, new, due_at, at)?;
-        self.insert_delivery(id, &row, line)?;
-        Ok(row)
-    }
-
-    /// The row of a new delivery. Stores the request that a transform made of it, if one did.
-    fn begin_delivery(
-        &mut self,
-        id: DeliveryId,
-        new: NewDelivery,
-        due_at: UnixMs,
-        at: UnixMs,
-    ) -> Result<DeliveryRow, Failure> {
-        let Verdict { state, due_at: held_until, plugins, custom, notice: _ } = new.verdict;
-        let mut row = DeliveryRow::new(new.endpoint, at);
-        row.plugins = plugins;
-        row.has_custom = custom.is_some();
-        row.enter(state, Some(held_until.unwrap_or(due_at)), at);
+        let (row, custom) = begin_delivery(new, due_at, at);
         if custom.is_some() {
             self.set_custom(id, custom.as_deref())?;
         }
+        self.insert_delivery(id, &row, line)?;
         Ok(row)
     }
 
@@ -115,6 +99,16 @@ impl Tables<'_> {
         row.has_custom = custom.is_some();
         self.store_delivery(id, row)
     }
+}
+
+/// The row of a new delivery, and the request that a transform made of it, if one did.
+fn begin_delivery(new: NewDelivery, due_at: UnixMs, at: UnixMs) -> (DeliveryRow, Option<Arc<CustomRequest>>) {
+    let Verdict { state, due_at: held_until, plugins, custom, notice: _ } = new.verdict;
+    let mut row = DeliveryRow::new(new.endpoint, at);
+    row.plugins = plugins;
+    row.has_custom = custom.is_some();
+    row.enter(state, Some(held_until.unwrap_or(due_at)), at);
+    (row, custom)
 }
 
 /// The verb.

@@ -78,11 +78,21 @@ impl Tables<'_> {
         Ok(())
     }
 
-    /// Stores an attempt.
+    /// Stores an attempt, with its delivery if that is not written yet.
     pub(super) fn insert_attempt(&mut self, id: DeliveryId, attempt: &Attempt) -> Result<(), Failure> {
-        let row = codec::encode(attempt);
+        let row = self.keep_attempt(id, attempt.number, codec::encode(attempt));
+        row.map_or(Ok(()), |row| self.insert_attempt_row(id, attempt.number, &row))
+    }
+
+    /// Stores the row of an attempt.
+    pub(super) fn insert_attempt_row(
+        &mut self,
+        id: DeliveryId,
+        number: u16,
+        row: &[u8],
+    ) -> Result<(), Failure> {
         self.noted.row_bytes += cost::attempt(row.len());
-        self.attempts.insert((id.event.as_u128(), id.ordinal, attempt.number), row.as_slice())?;
+        self.attempts.insert((id.event.as_u128(), id.ordinal, number), row)?;
         Ok(())
     }
 

@@ -4,15 +4,23 @@
 //! never stands in `queue`, and its row is not replaced.
 //!
 //! - Only the verbs of the flow look here. Before any other, and before the commit, all of them are written.
+//! - They are written by rising key, with all that belongs to them: what is appended to a table fills its pages, and anything else leaves
+//!   them half empty. So one that is over waits for those before it, unless they are many.
 //! - The undelivered work counts them at once, as whoever is answered sees his own.
 //! - One has at most one attempt: the journal notes one with each change.
+
+use std::sync::Arc;
 
 use super::backlogs::Weight;
 use super::codec::DeliveryRow;
 use super::failure::Failure;
 use super::rows;
 use super::schema::{DeliveryKey, Tables, delivery_id, delivery_key};
-use crate::model::DeliveryId;
+use super::upkeep::Noted;
+use crate::model::{CustomRequest, DeliveryId};
+
+/// So many are kept behind one that is not over yet. Some megabytes at most, and more than are under way to receivers that answer.
+const MAX_KEPT: usize = 4_096;
 
 /// One of them.
 #[derive(Debug)]
@@ -20,13 +28,24 @@ pub(super) struct Unwritten {
     row: DeliveryRow,
     /// Of its event.
     weight: Weight,
+    /// The request that a transform made.
+    custom: Option<Arc<CustomRequest>>,
+    /// The number and the row of its attempt.
+    attempt: Option<(u16, Vec<u8>)>,
 }
 
 impl Tables<'_> {
     /// Keeps a new delivery here, that is pending and in no line.
-    pub(super) fn keep_unwritten(&mut self, id: DeliveryId, row: DeliveryRow, weight: Weight) {
+    pub(super) fn keep_unwritten(
+        &mut self,
+        id: DeliveryId,
+        row: DeliveryRow,
+        custom: Option<Arc<CustomRequest>>,
+        weight: Weight,
+    ) {
         self.noted.backlog.changed(weight.of(), None, row.state.status());
-        self.noted.unwritten.insert(delivery_key(id), Unwritten { row, weight });
+        let unwritten = Unwritten { row, weight, custom, attempt: None };
+        self.noted.unwritten.insert(delivery_key(id), unwritten);
     }
 
     /// The row of a delivery that is about to have an attempt recorded, written or not.
@@ -58,7 +77,22 @@ impl Tables<'_> {
         true
     }
 
-    /// Writes all of them, by rising key.
+    /// Keeps the row of the attempt of a delivery that is kept here; gives it back if none is.
+    pub(super) fn keep_attempt(&mut self, id: DeliveryId, number: u16, row: Vec<u8>) -> Option<Vec<u8>> {
+        let Some(unwritten) = self.noted.unwritten.get_mut(&delivery_key(id)) else { return Some(row) };
+        unwritten.attempt = Some((number, row));
+        None
+    }
+
+    /// Writes the first of them, up to one that may still end in this transaction.
+    pub(super) fn write_attempted(&mut self) -> Result<(), Failure> {
+        while let Some((key, unwritten)) = self.noted.pop_attempted() {
+            self.write_delivery(key, &unwritten)?;
+        }
+        Ok(())
+    }
+
+    /// Writes all of them.
     pub(super) fn write_deliveries(&mut self) -> Result<(), Failure> {
         for (key, unwritten) in std::mem::take(&mut self.noted.unwritten) {
             self.write_delivery(key, &unwritten)?;
@@ -73,7 +107,22 @@ impl Tables<'_> {
     ) -> Result<(), Failure> {
         let id = delivery_id(event, ordinal);
         self.index_delivery(id, &unwritten.row)?;
+        if unwritten.custom.is_some() {
+            self.set_custom(id, unwritten.custom.as_deref())?;
+        }
         self.write_row(id, &unwritten.row)?;
+        if let Some((number, row)) = &unwritten.attempt {
+            self.insert_attempt_row(id, *number, row)?;
+        }
         self.note_in_journal(id, &unwritten.row)
+    }
+}
+
+impl Noted {
+    /// Takes the first one out if it had its attempt, or too many are behind it.
+    fn pop_attempted(&mut self) -> Option<(DeliveryKey, Unwritten)> {
+        let are_many = self.unwritten.len() > MAX_KEPT;
+        let first = self.unwritten.first_entry().filter(|first| are_many || first.get().row.attempts > 0)?;
+        Some(first.remove_entry())
     }
 }

@@ -226,6 +226,7 @@ impl Writer {
             apply(&mut open.waiting[open.newest..], &mut batch)?;
             apply(&mut last, &mut batch)?;
             answer(runtime.as_ref(), last, Ok(()));
+            batch.tables.write_attempted()?;
             open.next_batch();
             if let Some(log) = log {
                 log.finished()?;

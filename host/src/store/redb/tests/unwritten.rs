@@ -1,7 +1,15 @@
 //! Deliveries that are made and end in one transaction: written once, and the same for whoever asks as if they had waited.
 
+use std::sync::Arc;
+
+use bytes::Bytes;
+use redb::{ReadableDatabase as _, ReadableTableMetadata as _};
+
 use super::*;
-use crate::store::redb::schema::{DELIVERIES, ENDPOINT_LOG, QUEUE};
+use crate::model::CustomRequest;
+use crate::store::conformance::fixtures::custom_request;
+use crate::store::redb::Flush;
+use crate::store::redb::schema::{ATTEMPTS, CUSTOM, DELIVERIES, ENDPOINT_LOG, QUEUE};
 use crate::store::{Backlog, FinishedAttempt};
 
 /// A store that commits practically never by itself.
@@ -30,7 +38,6 @@ async fn in_one_transaction(
 
 /// How many rows there are of deliveries, of what waits and of what an endpoint got.
 fn rows(disk: &Disk) -> [u64; 3] {
-    use redb::{ReadableDatabase as _, ReadableTableMetadata as _};
     let database = Database::builder().create_with_backend(Disk::holding(disk.after_power_loss())).unwrap();
     let transaction = database.begin_read().unwrap();
     let deliveries = transaction.open_table(DELIVERIES).unwrap().len().unwrap();
@@ -90,4 +97,56 @@ async fn whoever_changes_what_waits_finds_it() {
     assert_eq!(cancelled.await.unwrap(), 2);
     assert!(late.await.unwrap().was_over);
     assert_eq!(rows(&disk), [2, 0, 2]);
+}
+
+/// Has what fan-outs and attempts put into the queue done and committed.
+async fn committed(store: &RedbStore) {
+    store.write(Flush).await.unwrap();
+}
+
+#[tokio::test]
+async fn pages_are_filled_in_whichever_order_deliveries_are_made_and_end() {
+    const EVENTS: usize = 600;
+    let store = lingering(&Disk::default());
+    let accepted = store.accept(vec![new_event(); EVENTS]).await.unwrap();
+    // A step without a common divisor comes to each of them.
+    let shuffled = |step: usize| (0..EVENTS).map(move |n| n * step % EVENTS);
+    let body = Bytes::from(vec![b'x'; 500]);
+    let custom = Arc::new(CustomRequest { body, ..CustomRequest::clone(&custom_request()) });
+    for event in shuffled(7).map(|n| accepted[n].event.key) {
+        let mut new = pending(endpoint_id(1));
+        new.verdict.custom = Some(Arc::clone(&custom));
+        drop(store.fan_out(FanOut { event, at: T0, deliveries: vec![new], durable: false }));
+    }
+    for event in shuffled(11).map(|n| accepted[n].event.key) {
+        drop(store.finish_attempt(delivered(nth(event, 0), 1)));
+    }
+    committed(&store).await;
+    let filled = |database: &Database| {
+        let transaction = database.begin_read()?;
+        let stats = [transaction.open_table(CUSTOM)?.stats()?, transaction.open_table(ATTEMPTS)?.stats()?];
+        Ok(stats.map(|stats| (stats.stored_bytes(), stats.leaf_pages() * 4_096)))
+    };
+    for (stored, pages) in store.shared.with(filled).unwrap() {
+        assert!(stored * 100 > pages * 80, "{stored} bytes in pages of {pages}");
+    }
+}
+
+#[tokio::test]
+async fn one_that_takes_long_holds_up_a_bounded_number_and_is_there_like_all_others() {
+    const DELIVERIES: u16 = 5_000;
+    let disk = Disk::default();
+    let store = lingering(&disk);
+    let event = accept(&store, new_event()).await.key;
+    let deliveries = vec![pending(endpoint_id(1)); usize::from(DELIVERIES)];
+    drop(store.fan_out(FanOut { event, at: T0, deliveries, durable: false }));
+    for ordinal in (1..DELIVERIES).rev() {
+        drop(store.finish_attempt(delivered(nth(event, ordinal), 1)));
+    }
+    committed(&store).await;
+    assert_eq!(rows(&disk), [u64::from(DELIVERIES), 1, u64::from(DELIVERIES)]);
+    assert_eq!(store.delivery(nth(event, 9)).await.unwrap().unwrap().attempts.len(), 1);
+    drop(store.finish_attempt(delivered(nth(event, 0), 1)));
+    committed(&store).await;
+    assert_eq!(rows(&disk), [u64::from(DELIVERIES), 0, u64::from(DELIVERIES)]);
 }
