@@ -17,7 +17,7 @@
 //!
 //! - [`model`]: the words as types, pure.
 //! - [`vault`]: seals signing secrets before they are stored.
-//! - [`clock`], [`chance`], [`shutdown`], [`handoff`], [`telemetry`], [`metrics`], [`traces`], [`free_space`], [`failpoint`]: what every stage needs.
+//! - [`clock`], [`chance`], [`shutdown`], [`alarm`], [`handoff`], [`telemetry`], [`metrics`], [`traces`], [`free_space`], [`failpoint`]: what every stage needs.
 //! - [`store`]: durable state, one verb = one transaction; [`store::redb`] keeps it in one file and a log.
 //! - [`backup`]: everything in one file, and a data directory made of it.
 //! - [`openapi`]: what is said of the routes, as one document.
@@ -44,6 +44,7 @@
 //!
 //! The module `fuzzing` is there for tests, and with the feature of this name.
 
+pub mod alarm;
 pub mod api;
 pub mod app;
 pub mod authoring;

@@ -14,7 +14,6 @@ mod judge;
 mod plan;
 mod spans;
 
-use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -24,6 +23,7 @@ use tokio::time::Instant;
 
 pub use self::judge::{Interest, Judge, Judged, Trial};
 use self::spans::Dispatching;
+use crate::alarm::Alarm;
 use crate::clock::Clock;
 use crate::fast_map::FastSet;
 use crate::handoff::{Received, Receiver};
@@ -117,11 +117,11 @@ impl Dispatch {
         shutdown.spawn(holds::run(Arc::clone(&stage), shutdown.clone()));
         let permits = Arc::new(Semaphore::new(stage.options.max_in_flight));
         let mut caught_up_to = stage.catch_up(None, &permits, &shutdown).await;
-        let mut stopping = pin!(shutdown.requested());
+        let mut stopping = Alarm::new(shutdown.requested());
         loop {
             let received = tokio::select! {
                 received = events.receive() => received,
-                () = &mut stopping => return,
+                () = stopping.rung() => return,
             };
             match received {
                 // Whatever the store had up to there was taken from it.

@@ -21,6 +21,7 @@ use super::body::Timed;
 use super::heads::{Seen, Watched};
 use super::stall::WriteLimited;
 use super::{Front, Options, Peer, Problem};
+use crate::alarm::Alarm;
 use crate::shutdown::Shutdown;
 
 /// A request needs ten or so; proxies add a few.
@@ -92,17 +93,15 @@ pub(super) async fn drive(stream: TcpStream, service: Guarded, options: &Options
         .max_header_size(MAX_HEADER_BYTES)
         .max_buf_size(MAX_READ_AHEAD)
         .serve_connection(io, service);
-    let mut stopping = false;
-    let served = loop {
-        tokio::select! {
-            served = poll_fn(|context| connection.poll_without_shutdown(context)) => break served,
-            () = shutdown.requested(), if !stopping => {
-                stopping = true;
-                Pin::new(&mut connection).graceful_shutdown();
-            }
+    let (mut stop, mut stopping) = (Alarm::new(shutdown.requested()), false);
+    let served = poll_fn(|context| {
+        if !stopping && stop.poll(context).is_ready() {
+            stopping = true;
+            Pin::new(&mut connection).graceful_shutdown();
         }
-    };
-    match served {
+        connection.poll_without_shutdown(context)
+    });
+    match served.await {
         Ok(()) if !stopping => {
             let unread = MAX_UNWANTED.saturating_sub(seen.since_head());
             linger(connection.into_parts().io.into_inner(), unread as u64).await;

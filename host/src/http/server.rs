@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use super::connection::{Guarded, drive};
 use super::{Front, Options, Peer};
+use crate::alarm::Alarm;
 use crate::shutdown::Shutdown;
 
 /// After an error that would come again at once, as "too many open files": long enough not to spin, short enough that
@@ -43,7 +44,7 @@ pub async fn serve(listener: TcpListener, front: Front, options: Options, shutdo
         connections.spawn(async move {
             let (_slot, _open) = (slot, open);
             let drive = drive(stream, service, &options, &shutdown);
-            cut_off.run_until_cancelled(drive).await;
+            Alarm::new(cut_off.cancelled()).interrupting(drive).await;
         });
     }
     drop(listener);
