@@ -17,7 +17,7 @@
 //!
 //! - [`model`]: the words as types, pure.
 //! - [`vault`]: seals signing secrets before they are stored.
-//! - [`clock`], [`chance`], [`shutdown`], [`alarm`], [`handoff`], [`telemetry`], [`metrics`], [`traces`], [`free_space`], [`failpoint`]: what every stage needs.
+//! - [`clock`], [`chance`], [`shutdown`], [`alarm`], [`handoff`], [`telemetry`], [`metrics`], [`traces`], [`free_space`], [`priority`], [`failpoint`]: what every stage needs.
 //! - [`store`]: durable state, one verb = one transaction; [`store::redb`] keeps it in one file and a log.
 //! - [`backup`]: everything in one file, and a data directory made of it.
 //! - [`openapi`]: what is said of the routes, as one document.
@@ -81,6 +81,7 @@ pub mod operations;
 pub mod ordering;
 pub mod plugins;
 pub mod preview;
+pub mod priority;
 pub mod reference;
 pub mod replay;
 pub mod shutdown;

@@ -25,6 +25,7 @@ pub use self::tally::{Record, Summary, Tally};
 use crate::dispatch::Judge;
 use crate::model::{Endpoint, EndpointId, Event, UnixMs};
 use crate::plugins::{Comparison, VersionPair};
+use crate::priority;
 use crate::store::{self, EventFilter, Store};
 
 /// Backtests at the same time: each takes what processor time is left.
@@ -115,7 +116,7 @@ impl Backtests {
         let runtime = Handle::current();
         let thread = thread::Builder::new().name("backtest".to_owned());
         thread.spawn(move || {
-            give_way();
+            priority::give_way("a backtest");
             let last = runtime.block_on(async {
                 tokio::select! {
                     last = run.run() => last,
@@ -145,15 +146,3 @@ impl Running {
         let _ = self.ended.await;
     }
 }
-
-/// What serves events goes first. Only on Linux has a thread a niceness of its own.
-fn give_way() {
-    #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::nice(NICENESS) {
-        tracing::debug!(%error, "a backtest runs with the priority of everything else");
-    }
-}
-
-/// As much as compiling gives way.
-#[cfg(target_os = "linux")]
-const NICENESS: i32 = 10;

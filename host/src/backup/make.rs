@@ -16,6 +16,7 @@ use super::frame::{self, Kind, MAGIC};
 use super::manifest::{FileHead, FilePlace, Manifest, Summary};
 use crate::clock::Clock;
 use crate::model::AuditEntry;
+use crate::priority;
 use crate::store::{self, Snapshot, Store};
 
 /// Rows of one frame.
@@ -75,7 +76,7 @@ impl Backups {
         let (runtime, places) = (Handle::current(), self.places.clone());
         let (store, clock) = (Arc::clone(&self.store), self.clock);
         let work = move || {
-            give_way();
+            priority::give_way("a backup");
             let send = |part: Bytes| runtime.block_on(sender.send(part)).is_ok();
             let mut making = Making { send, hash: Sha256::new(), bytes: 0 };
             match making.all(&*snapshot, &places, created_at) {
@@ -215,15 +216,3 @@ fn open_all(
     found.sort_by(|(one, _), (other, _)| one.name.cmp(&other.name));
     Ok(found)
 }
-
-/// What serves events goes first. Only on Linux has a thread a niceness of its own.
-fn give_way() {
-    #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::nice(NICENESS) {
-        tracing::debug!(%error, "a backup is made with the priority of everything else");
-    }
-}
-
-/// As much as compiling gives way.
-#[cfg(target_os = "linux")]
-const NICENESS: i32 = 10;

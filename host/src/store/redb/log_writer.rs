@@ -17,6 +17,7 @@ use super::failure::Failure;
 use super::queue::Queue;
 use super::wal::{Records, Wal};
 use super::writer::{Command, answer};
+use crate::priority;
 use crate::store::Error;
 
 /// The writer's end.
@@ -70,7 +71,10 @@ impl LogWriter {
         let (out, frames) = channel();
         let (done, back) = channel();
         let thread = Thread { frames, done, queue, counts, runtime };
-        let thread = std::thread::Builder::new().name("store-log".to_owned()).spawn(move || thread.run())?;
+        let thread = std::thread::Builder::new().name("store-log".to_owned()).spawn(move || {
+            priority::go_first("what writes the store's log");
+            thread.run();
+        })?;
         let here = Some(Idle { wal, spare: Records::kept(true) });
         Ok(Self { here, out: Some(out), back, thread: Some(thread) })
     }

@@ -111,8 +111,8 @@ use self::wal::Wal;
 use self::writer::{Awaited, Batch, Change, Writer};
 use super::{Error, StoreFuture};
 use crate::clock::Clock;
-use crate::files;
 use crate::vault::Vault;
+use crate::{files, priority};
 
 /// Of the file of the write-ahead log, which lies beside that of the tables and has its name otherwise.
 const WAL_EXTENSION: &str = "wal";
@@ -235,7 +235,10 @@ impl RedbStore {
         };
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || writer.run())
+            .spawn(move || {
+                priority::go_first("what writes the store");
+                writer.run();
+            })
             .map_err(|error| Error::Storage(Arc::new(error)))?;
         let writer = Mutex::new(Some(thread));
         Ok(Self {
