@@ -19,8 +19,10 @@ use super::schema::{DeliveryKey, Tables, delivery_id, delivery_key};
 use super::upkeep::Noted;
 use crate::model::{CustomRequest, DeliveryId};
 
-/// So many are kept behind one that is not over yet. Some megabytes at most, and more than are under way to receivers that answer.
+/// So many are kept behind one that is not over yet: more than are under way to receivers that answer.
 const MAX_KEPT: usize = 4_096;
+/// The same in bytes of their attempts. What transforms made of them is bounded with the transaction.
+const MAX_KEPT_BYTES: usize = 4 << 20;
 
 /// One of them.
 #[derive(Debug)]
@@ -80,6 +82,7 @@ impl Tables<'_> {
     /// Keeps the row of the attempt of a delivery that is kept here; gives it back if none is.
     pub(super) fn keep_attempt(&mut self, id: DeliveryId, number: u16, row: Vec<u8>) -> Option<Vec<u8>> {
         let Some(unwritten) = self.noted.unwritten.get_mut(&delivery_key(id)) else { return Some(row) };
+        self.noted.attempt_bytes += row.len();
         unwritten.attempt = Some((number, row));
         None
     }
@@ -112,6 +115,7 @@ impl Tables<'_> {
         }
         self.write_row(id, &unwritten.row)?;
         if let Some((number, row)) = &unwritten.attempt {
+            self.noted.attempt_bytes -= row.len();
             self.insert_attempt_row(id, *number, row)?;
         }
         self.note_in_journal(id, &unwritten.row)
@@ -121,8 +125,8 @@ impl Tables<'_> {
 impl Noted {
     /// Takes the first one out if it had its attempt, or too many are behind it.
     fn pop_attempted(&mut self) -> Option<(DeliveryKey, Unwritten)> {
-        let are_many = self.unwritten.len() > MAX_KEPT;
-        let first = self.unwritten.first_entry().filter(|first| are_many || first.get().row.attempts > 0)?;
+        let is_much = self.unwritten.len() > MAX_KEPT || self.attempt_bytes > MAX_KEPT_BYTES;
+        let first = self.unwritten.first_entry().filter(|first| is_much || first.get().row.attempts > 0)?;
         Some(first.remove_entry())
     }
 }

@@ -37,6 +37,8 @@ pub(super) struct Noted {
     pub(super) backlog: Differences,
     /// New deliveries that are not written yet.
     pub(super) unwritten: BTreeMap<DeliveryKey, Unwritten>,
+    /// Bytes of the attempts of these.
+    pub(super) attempt_bytes: usize,
     /// Every event from this key on is in no block.
     pub(super) sealed_below: u128,
     /// Deliveries that are new, and events that are dispatched.
