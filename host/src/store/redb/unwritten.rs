@@ -5,7 +5,7 @@
 //!
 //! - Only the verbs of the flow look here. Before any other, and before the commit, all of them are written.
 //! - They are written by rising key, with all that belongs to them: what is appended to a table fills its pages, and anything else leaves
-//!   them half empty. So one that is over waits for those before it, unless they are many.
+//!   them half empty. So one that is over waits for those before it, unless that would keep too much.
 //! - The undelivered work counts them at once, as whoever is answered sees his own.
 //! - One has at most one attempt: the journal notes one with each change.
 
@@ -19,10 +19,9 @@ use super::schema::{DeliveryKey, Tables, delivery_id, delivery_key};
 use super::upkeep::Noted;
 use crate::model::{CustomRequest, DeliveryId};
 
-/// So many are kept behind one that is not over yet: more than are under way to receivers that answer.
-const MAX_KEPT: usize = 4_096;
-/// The same in bytes of their attempts. What transforms made of them is bounded with the transaction.
-const MAX_KEPT_BYTES: usize = 4 << 20;
+/// Bytes of attempts that are kept behind a delivery that is not over: some ten thousand of the usual size. All else that is kept is bounded
+/// with the transaction.
+const MAX_ATTEMPT_BYTES: usize = 4 << 20;
 
 /// One of them.
 #[derive(Debug)]
@@ -123,9 +122,9 @@ impl Tables<'_> {
 }
 
 impl Noted {
-    /// Takes the first one out if it had its attempt, or too many are behind it.
+    /// Takes the first one out if it had its attempt, or too much is kept behind it.
     fn pop_attempted(&mut self) -> Option<(DeliveryKey, Unwritten)> {
-        let is_much = self.unwritten.len() > MAX_KEPT || self.attempt_bytes > MAX_KEPT_BYTES;
+        let is_much = self.attempt_bytes > MAX_ATTEMPT_BYTES;
         let first = self.unwritten.first_entry().filter(|first| is_much || first.get().row.attempts > 0)?;
         Some(first.remove_entry())
     }

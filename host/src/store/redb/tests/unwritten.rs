@@ -6,7 +6,7 @@ use bytes::Bytes;
 use redb::{ReadableDatabase as _, ReadableTableMetadata as _};
 
 use super::*;
-use crate::model::CustomRequest;
+use crate::model::{AttemptOutcome, CustomRequest};
 use crate::store::conformance::fixtures::custom_request;
 use crate::store::redb::Flush;
 use crate::store::redb::schema::{ATTEMPTS, CUSTOM, DELIVERIES, ENDPOINT_LOG, QUEUE};
@@ -133,15 +133,20 @@ async fn pages_are_filled_in_whichever_order_deliveries_are_made_and_end() {
 }
 
 #[tokio::test]
-async fn one_that_takes_long_holds_up_a_bounded_number_and_is_there_like_all_others() {
-    const DELIVERIES: u16 = 5_000;
+async fn behind_one_that_takes_long_a_bounded_part_is_kept_and_all_are_there() {
+    const DELIVERIES: u16 = 500;
     let disk = Disk::default();
     let store = lingering(&disk);
     let event = accept(&store, new_event()).await.key;
     let deliveries = vec![pending(endpoint_id(1)); usize::from(DELIVERIES)];
     drop(store.fan_out(FanOut { event, at: T0, deliveries, durable: false }));
     for ordinal in (1..DELIVERIES).rev() {
-        drop(store.finish_attempt(delivered(nth(event, ordinal), 1)));
+        let mut finished = delivered(nth(event, ordinal), 1);
+        let answered = finished.attempt.as_mut().map(|attempt| &mut attempt.outcome);
+        if let Some(AttemptOutcome::Answered { body, .. }) = answered {
+            *body = vec![b'x'; 16 << 10].into();
+        }
+        drop(store.finish_attempt(finished));
     }
     committed(&store).await;
     assert_eq!(rows(&disk), [u64::from(DELIVERIES), 1, u64::from(DELIVERIES)]);
