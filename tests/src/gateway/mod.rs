@@ -383,7 +383,7 @@ impl Gateway {
     /// What its log says of errors and panics, those of earlier processes included.
     #[must_use]
     pub fn complaints(&self) -> Vec<String> {
-        let log = fs::read(self.home().join("gateway.log")).unwrap_or_default();
+        let log = log(self.home());
         let log = String::from_utf8_lossy(&log);
         let is_one = |line: &&str| line.contains("ERROR") || line.contains("panicked at");
         log.lines().filter(is_one).map(str::to_owned).collect()
@@ -469,8 +469,13 @@ fn resident_kib(status: &str) -> Option<u64> {
     line.trim().strip_suffix("kB")?.trim().parse().ok()
 }
 
+/// All that the processes of a home have logged.
+fn log(home: &Path) -> Vec<u8> {
+    fs::read(home.join("gateway.log")).unwrap_or_default()
+}
+
 fn tail(home: &Path) -> String {
-    let log = fs::read(home.join("gateway.log")).unwrap_or_default();
+    let log = log(home);
     String::from_utf8_lossy(&log[log.len().saturating_sub(LOG_TAIL_BYTES)..]).into_owned()
 }
 
